@@ -1,0 +1,42 @@
+"""Random crops, flips and rotations, each a function of a seed and nothing else."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def random_offset(size, crop: int, seed):
+    """Draws where a crop begins, uniformly.
+
+    Args:
+      size: int32 [2], height and width of the photo, not smaller than `crop`.
+      crop: side of the crop in pixels.
+      seed: integer [2].
+
+    Returns:
+      int32 [2]: top and left.
+    """
+    unit = tf.random.stateless_uniform([2], seed)
+    room = tf.cast(size - crop + 1, tf.float32)
+    # float32 can round a draw just below 1 up to the whole room.
+    return tf.minimum(tf.cast(unit * room, tf.int32), size - crop)
+
+
+def random_symmetry(seed):
+    """Draws one of the 8 flips and rotations of a square: int32 in [0, 8)."""
+    return tf.random.stateless_uniform([], seed, maxval=8, dtype=tf.int32)
+
+
+def apply_symmetry(image, symmetry):
+    """Rotates a square image by quarter turns, then perhaps mirrors it.
+
+    Args:
+      image: [S, S, C].
+      symmetry: int32 in [0, 8): quarter turns counter-clockwise, plus 4 to mirror.
+
+    Returns:
+      [S, S, C].
+    """
+    turned = tf.image.rot90(image, symmetry % 4)
+    turned = tf.cond(symmetry >= 4, lambda: tf.reverse(turned, [1]), lambda: turned)
+    return tf.ensure_shape(turned, image.shape)

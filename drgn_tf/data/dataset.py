@@ -1,0 +1,235 @@
+"""The endless stream of training samples.
+
+Sample i of a run is a function of the run's seed and of i alone: which photo (every
+photo once per epoch, in an order shuffled anew), which crop, which flip, which noise.
+Nothing has to be saved to resume at any step, several workers take their own parts of
+each batch, and a batch is the same however many devices share it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from drgn_tf.data import photometric
+from drgn_tf.data.augmentation import apply_symmetry, random_offset, random_symmetry
+from drgn_tf.data.photos import DataError
+from drgn_tf.data.store import PhotoStore
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleOptions:
+    """How samples are drawn.
+
+    Attributes:
+      crop_size: side of the crops in pixels.
+      batch_size: samples a step, over all devices and workers.
+      seed: of everything that is drawn.
+      photometric_fraction: share of samples that are photos darkened by
+        `drgn_tf.data.photometric`, in [0, 1]; the others are real pairs.
+      photometric: its ranges.
+      references: whether each sample brings a normal-light photo for the degradation
+        generator to darken.
+    """
+
+    crop_size: int
+    batch_size: int
+    seed: int
+    photometric_fraction: float = 0.0
+    photometric: photometric.PhotometricOptions = photometric.PhotometricOptions()
+    references: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One worker's part of each batch.
+
+    Attributes:
+      index: of the worker, from 0.
+      count: of workers.
+      replicas: devices of this worker.
+    """
+
+    index: int = 0
+    count: int = 1
+    replicas: int = 1
+
+
+class TrainingData:
+    """The photos that are trained on.
+
+    Args:
+      low: low-light photos, or None where there are only normal-light photos.
+      high: their partners, in the same order.
+      references: normal-light photos for both kinds of synthetic pairs. By default
+        those in `high`.
+      thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's view of a whole photo.
+
+    Raises:
+      DataError: there is neither a pair nor a reference photo.
+    """
+
+    def __init__(
+        self,
+        low: PhotoStore | None,
+        high: PhotoStore | None,
+        references: PhotoStore | None,
+        thumbnail: Callable,
+    ):
+        if high is None and references is None:
+            raise DataError("neither pairs nor reference photos to train on.")
+        self.low, self.high = low, high
+        self.references = references or high
+        self._thumbnail = thumbnail
+
+    def check_crop(self, crop_size: int) -> None:
+        """Raises DataError if a photo is smaller than the crop."""
+        for store in filter(None, (self.low, self.references)):
+            for name, (height, width) in zip(store.names, store.sizes):
+                if min(height, width) < crop_size:
+                    raise DataError(
+                        f"photo '{name}' is {width}x{height} pixels, smaller than the crop of "
+                        f"{crop_size}; choose --crop_size={min(height, width)} or less, "
+                        "or remove the photo."
+                    )
+
+    def _thumbnails(self, store: PhotoStore) -> tf.Tensor:
+        views = [
+            np.asarray(self._thumbnail(store.photo(i)[np.newaxis])) for i in range(len(store))
+        ]
+        return tf.constant(np.concatenate(views))
+
+    def sampler(self, options: SampleOptions) -> Callable:
+        """Returns a function for use inside a graph: sample number (int64) -> sample.
+
+        A sample is a dict of float32: "low", "high" [crop, crop, 3], "thumbnail"
+        [T, T, 3]; with `options.references` also "reference", "reference_thumbnail".
+        """
+        self.check_crop(options.crop_size)
+        crop_size = options.crop_size
+        # Without pairs there is nothing else to take.
+        fraction = options.photometric_fraction if self.low is not None else 1.0
+        draw_pair = self._pair_source(crop_size) if fraction < 1.0 else None
+        draw_photo = (
+            self._photo_source(crop_size) if fraction > 0.0 or options.references else None
+        )
+        photos = len(self.references)
+
+        def sample_pair(number, seeds):
+            low, high, thumbnail = draw_pair(_shuffled(number, len(self.low), options.seed, 0), seeds[0])
+            return low, high, thumbnail
+
+        def sample_darkened(number, seeds):
+            high, thumbnail = draw_photo(_shuffled(number, photos, options.seed, 1), seeds[0])
+            parameters = photometric.draw_parameters(options.photometric, seeds[1])
+            low = photometric.darken(high, parameters, seeds[2], options.photometric.levels)
+            return low, high, photometric.darken_thumbnail(thumbnail, parameters)
+
+        def sample(number):
+            key = tf.random.fold_in(tf.constant([options.seed, 0], tf.int64), number)
+            seeds = tf.unstack(tf.random.split(key, 7))
+            if fraction <= 0.0:
+                low, high, thumbnail = sample_pair(number, seeds)
+            elif fraction >= 1.0:
+                low, high, thumbnail = sample_darkened(number, seeds)
+            else:
+                low, high, thumbnail = tf.cond(
+                    tf.random.stateless_uniform([], seeds[3]) < fraction,
+                    lambda: sample_darkened(number, seeds),
+                    lambda: sample_pair(number, seeds),
+                )
+            symmetry = random_symmetry(seeds[4])
+            result = {
+                "low": apply_symmetry(low, symmetry),
+                "high": apply_symmetry(high, symmetry),
+                "thumbnail": apply_symmetry(thumbnail, symmetry),
+            }
+            if options.references:
+                # An order of its own: unrelated to the photo of the pair.
+                reference, thumbnail = draw_photo(
+                    _shuffled(number, photos, options.seed, 2), seeds[5]
+                )
+                symmetry = random_symmetry(seeds[6])
+                result["reference"] = apply_symmetry(reference, symmetry)
+                result["reference_thumbnail"] = apply_symmetry(thumbnail, symmetry)
+            return result
+
+        return sample
+
+    def _pair_source(self, crop_size: int) -> Callable:
+        low_crop, high_crop = self.low.cropper(), self.high.cropper()
+        sizes, thumbnails = self.low.size_table(), self._thumbnails(self.low)
+
+        def draw(index, seed):
+            top, left = tf.unstack(random_offset(sizes[index], crop_size, seed))
+            return (
+                low_crop(index, top, left, crop_size),
+                high_crop(index, top, left, crop_size),
+                thumbnails[index],
+            )
+
+        return draw
+
+    def _photo_source(self, crop_size: int) -> Callable:
+        crop = self.references.cropper()
+        sizes, thumbnails = self.references.size_table(), self._thumbnails(self.references)
+
+        def draw(index, seed):
+            top, left = tf.unstack(random_offset(sizes[index], crop_size, seed))
+            return crop(index, top, left, crop_size), thumbnails[index]
+
+        return draw
+
+
+def _shuffled(number, count: int, seed: int, stream: int):
+    """Returns the photo of sample `number`: each of `count` once an epoch, in its own order."""
+    epoch = number // count
+    key = tf.random.fold_in(tf.constant([seed, stream + 1], tf.int64), epoch)
+    return tf.random.experimental.index_shuffle(
+        tf.cast(number % count, tf.int64), tf.cast(key, tf.int64), tf.constant(count - 1, tf.int64)
+    )
+
+
+def training_dataset(
+    data: TrainingData,
+    options: SampleOptions,
+    first_step: int,
+    steps: int,
+    shard: Shard = Shard(),
+) -> tf.data.Dataset:
+    """Returns the batches of steps first_step .. steps - 1, as one worker sees them.
+
+    Args:
+      data: photos.
+      options: how to draw samples.
+      first_step: where to begin; the batches before are not computed.
+      steps: where to end.
+      shard: this worker's part.
+
+    Returns:
+      A dataset of batches for one device each; a worker's devices take turns. Worker 0's
+      first device gets the first samples of a step, and so on.
+
+    Raises:
+      DataError: the batch does not divide among the devices, or a photo is too small.
+    """
+    devices = shard.count * shard.replicas
+    if options.batch_size % devices:
+        raise DataError(
+            f"a batch of {options.batch_size} does not divide among {devices} devices; "
+            f"choose --batch_size={max(1, options.batch_size // devices) * devices}."
+        )
+    per_worker = options.batch_size // shard.count
+
+    def number(position):
+        step, within = position // per_worker, position % per_worker
+        return step * options.batch_size + shard.index * per_worker + within
+
+    sample = data.sampler(options)
+    dataset = tf.data.Dataset.range(first_step * per_worker, steps * per_worker)
+    dataset = dataset.map(lambda position: sample(number(position)), tf.data.AUTOTUNE)
+    dataset = dataset.batch(options.batch_size // devices, drop_remainder=True)
+    return dataset.prefetch(tf.data.AUTOTUNE)

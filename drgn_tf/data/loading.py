@@ -1,0 +1,177 @@
+"""From folders to the photos of one run: what trains, what validates, what tests."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from drgn_tf.data import photometric, sample
+from drgn_tf.data.dataset import TrainingData
+from drgn_tf.data.pairs import find_pairs, read_stems, split_by_fraction, split_by_list
+from drgn_tf.data.photos import DataError, list_photos, to_uint8
+from drgn_tf.data.store import PhotoStore, read_aligned_stores, read_store
+
+# Held-out photos are darkened alike in every run, whatever its seed.
+_HELD_OUT_SEED = 20210311
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOptions:
+    """Where the photos are. Folders of pairs hold low/ and high/.
+
+    Attributes:
+      data_dir: folder of pairs; or "sample", the built-in set; or "" for none.
+      train_pairs: subfolder of `data_dir` that holds the pairs to train on; "" for itself.
+      test_pairs: subfolder with pairs that are only measured, once, after training; "" for none.
+      reference_dir: folder of normal-light photos for the synthetic pairs; "" takes the
+        high photos of the pairs. Without `data_dir`, all that is trained on.
+      val_list: text file of stems held out for validation, one a line; "" for a fraction.
+      val_fraction: share of the photos held out for validation where there is no list.
+    """
+
+    data_dir: str
+    train_pairs: str = ""
+    test_pairs: str = ""
+    reference_dir: str = ""
+    val_list: str = ""
+    val_fraction: float = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class PairedPhotos:
+    """Whole pairs to measure on, as float32 [H, W, 3] in [0, 1], one at a time."""
+
+    low: PhotoStore
+    high: PhotoStore
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def __iter__(self):
+        """Yields (stem, low, high)."""
+        for index, name in enumerate(self.low.names):
+            yield name, self.low.photo(index), self.high.photo(index)
+
+
+@dataclasses.dataclass(frozen=True)
+class RunData:
+    """The photos of one run.
+
+    Attributes:
+      training: what is trained on.
+      validation: what checkpoints are chosen by.
+      test: what is only measured at the end, or None.
+      summary: one line for the terminal.
+      fingerprint: hash of the names and sizes of all training and validation photos.
+    """
+
+    training: TrainingData
+    validation: PairedPhotos
+    test: PairedPhotos | None
+    summary: str
+    fingerprint: str
+
+
+def load_run_data(
+    options: DataOptions,
+    photometric_options: photometric.PhotometricOptions,
+    thumbnail: Callable,
+    on_bad: Callable[[DataError], None] | None = None,
+) -> RunData:
+    """Finds, reads and splits the photos of a run.
+
+    Args:
+      options: where they are.
+      photometric_options: how held-out photos are darkened where there are no pairs.
+      thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's view of a whole photo.
+      on_bad: is told of each photo that is left out because it cannot be used. By
+        default the first one is raised.
+
+    Raises:
+      DataError: nothing to train on, or a photo cannot be used.
+    """
+    if options.data_dir == sample.NAME:
+        references = read_store(sample.training_photos())
+        validation = darkened_pairs(read_store(sample.held_out_photos()), photometric_options)
+        training = TrainingData(None, None, references, thumbnail)
+        test = None
+    elif options.data_dir:
+        folder = pathlib.Path(options.data_dir)
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder; --data_dir names the data set.")
+        pairs = {pair.stem: pair for pair in find_pairs(folder / options.train_pairs, on_bad)}
+        train, held_out = _split(options, list(pairs))
+        low, high = _read_pairs([pairs[stem] for stem in train], on_bad)
+        references = (
+            read_store(list(list_photos(options.reference_dir).values()), on_bad)
+            if options.reference_dir
+            else None
+        )
+        training = TrainingData(low, high, references, thumbnail)
+        validation = PairedPhotos(*_read_pairs([pairs[stem] for stem in held_out], on_bad))
+        test = None
+        if options.test_pairs:
+            found = find_pairs(folder / options.test_pairs, on_bad)
+            test = PairedPhotos(*_read_pairs(found, on_bad))
+    elif options.reference_dir:
+        photos = list_photos(options.reference_dir)
+        train, held_out = _split(options, list(photos))
+        references = read_store([photos[stem] for stem in train], on_bad)
+        training = TrainingData(None, None, references, thumbnail)
+        validation = darkened_pairs(
+            read_store([photos[stem] for stem in held_out], on_bad), photometric_options
+        )
+        test = None
+    else:
+        raise DataError("no data: give --data_dir (a folder of pairs, or 'sample') or --reference_dir.")
+    return RunData(
+        training, validation, test, _summary(training, validation, test),
+        _fingerprint(training, validation),
+    )  # fmt: skip
+
+
+def darkened_pairs(
+    photos: PhotoStore, options: photometric.PhotometricOptions
+) -> PairedPhotos:
+    """Makes pairs of normal-light photos to measure on, the same in every run."""
+    low = []
+    for index in range(len(photos)):
+        seeds = tf.random.split(tf.constant([_HELD_OUT_SEED, index], tf.int64), 2)
+        parameters = photometric.draw_parameters(options, seeds[0])
+        low.append(photometric.darken(photos.photo(index), parameters, seeds[1], options.levels))
+    return PairedPhotos(PhotoStore([to_uint8(np.asarray(x)) for x in low], photos.names), photos)
+
+
+def _split(options: DataOptions, stems: list[str]) -> tuple[list[str], list[str]]:
+    if options.val_list:
+        return split_by_list(stems, read_stems(options.val_list))
+    return split_by_fraction(stems, options.val_fraction)
+
+
+def _read_pairs(pairs, on_bad) -> list[PhotoStore]:
+    return read_aligned_stores([(pair.low, pair.high) for pair in pairs], on_bad)
+
+
+def _summary(training: TrainingData, validation: PairedPhotos, test: PairedPhotos | None) -> str:
+    parts = []
+    if training.low is not None:
+        parts.append(f"{len(training.low)} pairs to train on")
+    if training.references is not training.high:
+        parts.append(f"{len(training.references)} normal-light photos to darken")
+    parts.append(f"{len(validation)} held out for validation")
+    if test is not None:
+        parts.append(f"{len(test)} to test on")
+    return ", ".join(parts)
+
+
+def _fingerprint(training: TrainingData, validation: PairedPhotos) -> str:
+    digest = hashlib.sha256()
+    for store in (training.low, training.references, validation.low):
+        listed = [] if store is None else list(zip(store.names, store.sizes))
+        digest.update(repr(listed).encode())
+    return digest.hexdigest()[:16]

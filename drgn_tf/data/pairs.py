@@ -1,0 +1,114 @@
+"""Folders of pairs: low/ and high/, matched by the stem of the file names."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pathlib
+from collections.abc import Callable, Sequence
+
+from drgn_tf.data.photos import DataError, list_photos
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A low-light photo and the same view in normal light."""
+
+    stem: str
+    low: pathlib.Path
+    high: pathlib.Path
+
+
+def find_pairs(
+    folder: str | pathlib.Path, on_bad: Callable[[DataError], None] | None = None
+) -> list[Pair]:
+    """Returns the pairs of a folder that holds low/ and high/, in order of their stems.
+
+    Args:
+      folder: its low/ and high/ may use different file formats.
+      on_bad: is told of each photo without partner, which is then left out. By default
+        the first one is raised.
+
+    Raises:
+      DataError: a folder is missing or without photos, or a photo has no partner.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder.")
+    for name in ("low", "high"):
+        if not (folder / name).is_dir():
+            raise DataError(
+                f"{folder}: has no folder {name}/; a folder of pairs holds low/ and high/ "
+                "with photos of equal stems."
+            )
+    photos = {name: list_photos(folder / name) for name in ("low", "high")}
+    pairs = []
+    for stem in sorted(photos["low"].keys() | photos["high"].keys()):
+        low, high = photos["low"].get(stem), photos["high"].get(stem)
+        if low and high:
+            pairs.append(Pair(stem, low, high))
+            continue
+        path, other = (low, "high") if low else (high, "low")
+        error = DataError(f"{path}: has no partner {stem}.* in {folder / other}; add or remove it.")
+        if on_bad is None:
+            raise error
+        on_bad(error)
+    if not pairs:
+        raise DataError(f"{folder}: no stem occurs in both low/ and high/.")
+    return pairs
+
+
+def read_stems(path: str | pathlib.Path) -> list[str]:
+    """Returns the stems listed in a text file, one a line; # starts a comment."""
+    try:
+        lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as a list of stems ({error}).") from error
+    stems = [line.split("#")[0].strip() for line in lines]
+    return [stem for stem in stems if stem]
+
+
+def split_by_list(stems: Sequence[str], listed: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Splits stems into those not listed and those listed, each in the given order.
+
+    Raises:
+      DataError: a listed stem does not exist, or one side is left empty.
+    """
+    missing = sorted(set(listed) - set(stems))
+    if missing:
+        raise DataError(
+            f"the validation list names '{missing[0]}', which is not among the photos"
+            + (f" (nor are {len(missing) - 1} more of its lines)." if len(missing) > 1 else ".")
+        )
+    held_out = set(listed)
+    return _both_sides(
+        [stem for stem in stems if stem not in held_out],
+        [stem for stem in stems if stem in held_out],
+    )
+
+
+def split_by_fraction(stems: Sequence[str], fraction: float) -> tuple[list[str], list[str]]:
+    """Holds out a fraction of the stems, at least one.
+
+    The choice depends on each stem's own hash, never on order: a photo that is held
+    out stays so, but for those at the margin, when others come or go.
+
+    Raises:
+      DataError: one side is left empty.
+    """
+    count = max(1, round(len(stems) * fraction))
+    by_hash = sorted(stems, key=lambda stem: hashlib.sha256(stem.encode()).digest())
+    held_out = set(by_hash[:count])
+    return _both_sides(
+        [stem for stem in stems if stem not in held_out],
+        [stem for stem in stems if stem in held_out],
+    )
+
+
+def _both_sides(train: list[str], held_out: list[str]) -> tuple[list[str], list[str]]:
+    if not train or not held_out:
+        side = "training" if not train else "validation"
+        raise DataError(
+            f"the split leaves no photo for {side}; at least one on each side is needed."
+        )
+    return train, held_out

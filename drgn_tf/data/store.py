@@ -1,0 +1,127 @@
+"""Decoded photos in memory, cropped inside the input graph.
+
+Every file is decoded once, when the store is made, so a damaged one is found
+before training starts. Pixels stay integers until after the crop.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+
+from drgn_tf.data.photos import BadImageError, DataError, read_photo, to_float
+
+
+class PhotoStore:
+    """Photos of any sizes, one behind the other in one buffer.
+
+    Args:
+      photos: uint8 or uint16 [H, W, 3] each. All are kept in 16 bits if one is.
+      names: one a photo, for messages and reports.
+    """
+
+    def __init__(self, photos: Sequence[np.ndarray], names: Sequence[str]):
+        self.names = list(names)
+        self.sizes = [photo.shape[:2] for photo in photos]
+        dtype = np.uint16 if any(photo.dtype == np.uint16 for photo in photos) else np.uint8
+        ends = np.cumsum([photo.size for photo in photos], dtype=np.int64)
+        self._starts = ends - [photo.size for photo in photos]
+        self._pixels = np.empty(ends[-1], dtype)
+        for start, end, photo in zip(self._starts, ends, photos):
+            # 257 = 65535 / 255: the same value in 16 bits.
+            factor = 257 if photo.dtype != dtype else 1
+            self._pixels[start:end] = photo.ravel() * dtype(factor)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def photo(self, index: int) -> np.ndarray:
+        """Returns photo `index` as float32 [H, W, 3] in [0, 1]."""
+        height, width = self.sizes[index]
+        start = self._starts[index]
+        return to_float(self._pixels[start : start + height * width * 3].reshape(height, width, 3))
+
+    def cropper(self) -> Callable:
+        """Returns a function for use inside a graph: (index, top, left, size) -> crop.
+
+        The crop is float32 [size, size, 3] in [0, 1]. One buffer is shared by all calls.
+        """
+        pixels = tf.constant(self._pixels)
+        starts = tf.constant(self._starts)
+        widths = tf.constant([width for _, width in self.sizes], tf.int64)
+        peak = float(np.iinfo(self._pixels.dtype).max)
+
+        def crop(index, top, left, size: int):
+            # Whole rows first: they lie behind each other.
+            width = widths[index]
+            start = starts[index] + tf.cast(top, tf.int64) * width * 3
+            rows = tf.slice(pixels, [start], [size * width * 3])
+            crop = tf.reshape(rows, [size, width, 3])[:, left : left + size]
+            return tf.cast(tf.ensure_shape(crop, [size, size, 3]), tf.float32) / peak
+
+        return crop
+
+    def size_table(self) -> tf.Tensor:
+        """Returns heights and widths, int32 [N, 2]."""
+        return tf.constant(self.sizes, tf.int32)
+
+
+def read_store(
+    paths: Sequence[pathlib.Path], on_bad: Callable[[DataError], None] | None = None
+) -> PhotoStore:
+    """Reads photos into a store; see `read_aligned_stores`."""
+    return read_aligned_stores([(path,) for path in paths], on_bad)[0]
+
+
+def read_aligned_stores(
+    rows: Sequence[tuple[pathlib.Path, ...]],
+    on_bad: Callable[[DataError], None] | None = None,
+) -> list[PhotoStore]:
+    """Reads rows of photos that must be of one size, such as pairs.
+
+    Args:
+      rows: paths; the columns become stores.
+      on_bad: is told of each row that cannot be used, which is then left out. By
+        default the first one is raised.
+
+    Raises:
+      DataError: a photo cannot be used, sizes within a row differ, or nothing is left.
+    """
+
+    def read(row: tuple[pathlib.Path, ...]):
+        try:
+            photos = [read_photo(path) for path in row]
+            for path, photo in zip(row[1:], photos[1:]):
+                if photo.shape != photos[0].shape:
+                    raise BadImageError(
+                        f"{path}: is {photo.shape[1]}x{photo.shape[0]} pixels but "
+                        f"{row[0]} is {photos[0].shape[1]}x{photos[0].shape[0]}; "
+                        "a pair must show the same view in one size."
+                    )
+            return photos
+        except BadImageError as error:
+            return error
+
+    # Decoders release the interpreter lock.
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(read, rows))
+    kept = []
+    for row, result in zip(rows, results):
+        if not isinstance(result, DataError):
+            kept.append((row, result))
+        elif on_bad is None:
+            raise result
+        else:
+            on_bad(result)
+    if not kept:
+        raise DataError(f"{rows[0][0].parent}: none of the {len(rows)} photos can be used.")
+    return [
+        PhotoStore(
+            [photos[column] for _, photos in kept], [row[column].stem for row, _ in kept]
+        )
+        for column in range(len(rows[0]))
+    ]

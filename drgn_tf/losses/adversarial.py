@@ -1,0 +1,34 @@
+"""The game of generator and discriminator: non-saturating, on logits.
+
+(Goodfellow et al., NeurIPS 2014.) A logit z stands for the probability
+sigmoid(z) of being real; softplus(-z) = -log sigmoid(z).
+"""
+
+from __future__ import annotations
+
+from keras import ops
+
+
+def generator_adversarial(fake_logits):
+    """Returns -log sigmoid(z) of made images: what the generator wants small.
+
+    Args:
+      fake_logits: [B, 1].
+
+    Returns:
+      A scalar in nats; log 2 where the discriminator cannot tell.
+    """
+    return ops.mean(ops.softplus(-fake_logits))
+
+
+def discriminator_adversarial(real_logits, fake_logits):
+    """Returns the binary cross-entropy of the discriminator, real plus fake.
+
+    Args:
+      real_logits: [B, 1].
+      fake_logits: [B, 1].
+
+    Returns:
+      A scalar in nats; 2 log 2 where it cannot tell.
+    """
+    return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))

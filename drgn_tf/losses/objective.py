@@ -1,0 +1,185 @@
+"""What one training step minimises, for the generators and for the discriminators.
+
+The real pair goes through the network; the degradation found there darkens an
+unrelated normal-light photo, and that synthetic pair goes through the same network:
+
+    I_L,ref = clip(I_ref + I_D, 0, 1)
+    I_D,ref = DeG(I_L,ref)    I_B,ref = I_L,ref - I_D,ref    I*_ref = ReG(I_B,ref)
+
+    generators      content (I*, I) and (I*_ref, I_ref), SSIM on the same pairs,
+                    D_low fooled by I_L,ref, D_de fooled by I_D,ref,
+                    KL between I_D and I_D,ref
+    discriminators  D_low: I_L is real, I_L,ref is not; D_de: I_D is real, I_D,ref is not
+
+Both players share one forward pass. Written with `keras.ops`: any backend.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from keras import ops
+
+from drgn_tf.losses.adversarial import discriminator_adversarial, generator_adversarial
+from drgn_tf.losses.charbonnier import charbonnier
+from drgn_tf.losses.divergence import gaussian_divergence
+from drgn_tf.losses.ssim import structural_dissimilarity
+
+
+@dataclasses.dataclass(frozen=True)
+class LossOptions:
+    """Weights of the losses [chosen]. A weight of 0 leaves the term out of the graph.
+
+    Attributes:
+      content_weight: Charbonnier, on real and synthetic pairs.
+      ssim_weight: 1 - SSIM, on real and synthetic pairs.
+      synthetic_weight: factor on the synthetic pair's content and SSIM terms. 0 also
+        turns the adversarial and KL terms off: they need the synthetic path.
+      adversarial_low_weight: fooling D_low.
+      adversarial_degradation_weight: fooling D_de.
+      kl_weight: KL between I_D and I_D,ref.
+      synthetic_start: steps before the synthetic path begins: until DeG is sane,
+        what it makes is useless, and nothing is spent on it.
+      synthetic_ramp: steps over which all that depends on the path grows to full weight.
+    """
+
+    content_weight: float = 1.0
+    ssim_weight: float = 0.1
+    synthetic_weight: float = 1.0
+    adversarial_low_weight: float = 1e-3
+    adversarial_degradation_weight: float = 1e-3
+    kl_weight: float = 1e-3
+    synthetic_start: int = 500
+    synthetic_ramp: int = 1000
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) < 0:
+                raise ValueError(
+                    f"{field.name} must not be negative, not {getattr(self, field.name)}."
+                )
+        if self.content_weight == 0 and self.ssim_weight == 0:
+            raise ValueError("content_weight and ssim_weight are both 0: nothing to learn from.")
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the synthetic path is part of training."""
+        return self.synthetic_weight > 0
+
+    @property
+    def contests(self) -> dict[str, float]:
+        """Which discriminators play, and the weight of fooling each."""
+        weights = {
+            "low": self.adversarial_low_weight,
+            "degradation": self.adversarial_degradation_weight,
+        }
+        return {name: weight for name, weight in weights.items() if self.synthetic and weight}
+
+
+def term_names(options: LossOptions, synthetic: bool) -> list[str]:
+    """Returns the names of the terms that `objective` may report."""
+    restoration = [
+        name for name in ("content", "ssim") if getattr(options, f"{name}_weight")
+    ]
+    if not synthetic:
+        return restoration
+    names = restoration + [f"synthetic_{name}" for name in restoration]
+    if options.kl_weight:
+        names.append("kl")
+    for name in options.contests:
+        names += [f"adversarial_{name}", f"discriminator_{name}"]
+    return names
+
+
+def synthesize_low_light(references, degradations):
+    """Darkens normal-light photos by the degradations of others.
+
+    Args:
+      references: I_ref [B, H, W, 3] in [0, 1].
+      degradations: I_D [B, H, W, 3], signed, or [B, 1, 1, 3].
+
+    Returns:
+      I_L,ref [B, H, W, 3] in [0, 1].
+    """
+    return ops.clip(references + degradations, 0.0, 1.0)
+
+
+def _restoration_terms(images, references, options: LossOptions) -> dict:
+    terms = {}
+    if options.content_weight:
+        terms["content"] = options.content_weight * charbonnier(images, references)
+    if options.ssim_weight:
+        terms["ssim"] = options.ssim_weight * structural_dissimilarity(images, references)
+    return terms
+
+
+def _adversarial_terms(discriminator, real, fake):
+    """Returns the generator's and the discriminator's loss from one forward pass."""
+    logits = discriminator(ops.concatenate([real, fake], axis=0), training=True)
+    real_logits, fake_logits = ops.split(logits, 2, axis=0)
+    return (
+        generator_adversarial(fake_logits),
+        discriminator_adversarial(real_logits, fake_logits),
+    )
+
+
+def objective(model, discriminators: dict, batch: dict, options: LossOptions, ramp=None):
+    """Runs the networks on a batch and returns what each player minimises.
+
+    Differentiate the first result by the generators' variables only, the second by
+    the discriminators' only: nothing is detached in between.
+
+    Args:
+      model: a `DRGN`.
+      discriminators: a `Discriminator` for each of `options.contests`.
+      batch: "low", "high" [B, H, W, 3] in [0, 1] and "thumbnail" [B, T, T, 3] of the
+        whole low photo; for the synthetic path "reference" [B, H, W, 3] and
+        "reference_thumbnail" [B, T, T, 3].
+      options: weights.
+      ramp: scalar in [0, 1] that scales all that depends on the synthetic path; None
+        leaves the path out.
+
+    Returns:
+      generator loss, discriminator loss (0 without discriminators), a dict of the
+      weighted terms, and a dict of images: those of the model, and with the
+      synthetic path "synthetic_low", "synthetic_degradation", "synthetic_enhanced".
+    """
+    images = dict(model(batch["low"], batch["thumbnail"], training=True))
+    terms = _restoration_terms(images["enhanced"], batch["high"], options)
+    discriminator_loss = ops.zeros(())
+    if ramp is not None:
+        degradation = images["degradation"]
+        reference = batch["reference"]
+        low = synthesize_low_light(reference, degradation)
+        # Of the whole reference only a thumbnail is at hand; a degradation is nearly
+        # one constant per channel, so its mean darkens the thumbnail likewise.
+        thumbnail = synthesize_low_light(
+            batch["reference_thumbnail"], ops.mean(degradation, axis=(1, 2), keepdims=True)
+        )
+        synthetic = model(low, thumbnail, training=True)
+        images["synthetic_low"] = low
+        images["synthetic_degradation"] = synthetic["degradation"]
+        images["synthetic_enhanced"] = synthetic["enhanced"]
+
+        scale = ramp * options.synthetic_weight
+        restored = _restoration_terms(synthetic["enhanced"], reference, options)
+        terms.update({f"synthetic_{name}": scale * term for name, term in restored.items()})
+        if options.kl_weight:
+            terms["kl"] = (
+                ramp
+                * options.kl_weight
+                * gaussian_divergence(degradation, synthetic["degradation"])
+            )
+        contestants = {
+            "low": (batch["low"], low),
+            "degradation": (degradation, synthetic["degradation"]),
+        }
+        for name, weight in options.contests.items():
+            fooled, told_apart = _adversarial_terms(discriminators[name], *contestants[name])
+            terms[f"adversarial_{name}"] = ramp * weight * fooled
+            terms[f"discriminator_{name}"] = told_apart
+            discriminator_loss = discriminator_loss + told_apart
+    generator_loss = sum(
+        term for name, term in terms.items() if not name.startswith("discriminator")
+    )
+    return generator_loss, discriminator_loss, terms, images

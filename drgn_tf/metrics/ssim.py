@@ -1,0 +1,28 @@
+"""Structural similarity (Wang et al., IEEE TIP 2004)."""
+
+from __future__ import annotations
+
+from keras import ops
+
+# Side of the Gaussian window in pixels: images must not be smaller.
+WINDOW = 11
+# Standard deviation of the Gaussian window in pixels.
+SIGMA = 1.5
+# Stabilisers of the luminance and the contrast term, for a peak of 1.
+C1 = 0.01**2
+C2 = 0.03**2
+
+
+def ssim(images, references):
+    """Returns the SSIM of each image: the mean over colour channels and windows.
+
+    Args:
+      images: [B, H, W, C] in [0, 1], at least 11x11.
+      references: [B, H, W, C] in [0, 1].
+
+    Returns:
+      [B], at most 1.
+    """
+    return ops.image.ssim(
+        images, references, max_val=1.0, filter_size=WINDOW, filter_sigma=SIGMA
+    )

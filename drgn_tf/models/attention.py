@@ -1,0 +1,74 @@
+"""Residual channel-attention blocks (RCAB; Zhang et al., ECCV 2018, arXiv 1807.02758)."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+
+@keras.saving.register_keras_serializable(package="drgn_tf")
+class ChannelAttention(layers.Layer):
+    """Weights each channel by how much the context asks for it.
+
+    A bottleneck of two 1x1 convolutions on the context vector, then a sigmoid. The
+    original gathers its vector from the features themselves; see
+    `drgn_tf.models.context` for why this one does not.
+
+    Args:
+      reduction: bottleneck, as a divisor of the number of channels.
+
+    Call:
+      features: [B, H, W, C].
+      context: [B, 1, 1, K].
+      Returns [B, H, W, C].
+    """
+
+    def __init__(self, reduction: int, **kwargs):
+        super().__init__(**kwargs)
+        self.reduction = reduction
+
+    def build(self, features_shape, context_shape):
+        channels = features_shape[-1]
+        self.squeeze = layers.Conv2D(channels // self.reduction, 1, activation="relu")
+        self.squeeze.build(context_shape)
+        self.excite = layers.Conv2D(channels, 1, activation="sigmoid")
+        self.excite.build((None, 1, 1, channels // self.reduction))
+
+    def call(self, features, context):
+        return features * self.excite(self.squeeze(context))
+
+    def get_config(self):
+        return {**super().get_config(), "reduction": self.reduction}
+
+
+@keras.saving.register_keras_serializable(package="drgn_tf")
+class ResidualChannelAttentionBlock(layers.Layer):
+    """3x3 convolution, ReLU, 3x3 convolution, channel attention, plus the input.
+
+    Args:
+      reduction: see `ChannelAttention`.
+
+    Call:
+      features: [B, H, W, C].
+      context: [B, 1, 1, K].
+      Returns [B, H, W, C].
+    """
+
+    def __init__(self, reduction: int, **kwargs):
+        super().__init__(**kwargs)
+        self.reduction = reduction
+        self.attention = ChannelAttention(reduction)
+
+    def build(self, features_shape, context_shape):
+        channels = features_shape[-1]
+        self.first = layers.Conv2D(channels, 3, padding="same", activation="relu")
+        self.first.build(features_shape)
+        self.second = layers.Conv2D(channels, 3, padding="same")
+        self.second.build(features_shape)
+        self.attention.build(features_shape, context_shape)
+
+    def call(self, features, context):
+        return features + self.attention(self.second(self.first(features)), context)
+
+    def get_config(self):
+        return {**super().get_config(), "reduction": self.reduction}

@@ -1,0 +1,53 @@
+"""The discriminators: D_low judges low-light photos, D_de degradations.
+
+[chosen]: four strided 3x3 convolutions with spectral normalisation (Miyato et al.,
+ICLR 2018) and LeakyReLU, the mean over the image, one logit: any crop size.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+
+@keras.saving.register_keras_serializable(package="drgn_tf")
+class Discriminator(keras.Model):
+    """Tells real images from made ones.
+
+    Args:
+      widths: channels of the convolutions; each halves the image.
+
+    Call:
+      images: [B, H, W, 3], any H and W.
+      training: True also moves the estimate of the spectral norms.
+      Returns logits [B, 1], positive for real.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (64, 128, 256, 512), **kwargs):
+        super().__init__(**kwargs)
+        self.widths = tuple(widths)
+        self.convolutions = [
+            layers.SpectralNormalization(
+                layers.Conv2D(width, 3, strides=2, padding="same"), name=f"convolution_{i}"
+            )
+            for i, width in enumerate(self.widths)
+        ]
+        self.activation = layers.LeakyReLU(negative_slope=0.2)
+        self.pool = layers.GlobalAveragePooling2D()
+        self.to_logit = layers.SpectralNormalization(layers.Dense(1), name="to_logit")
+
+    def build(self, input_shape=None):
+        channels = 3
+        for convolution, width in zip(self.convolutions, self.widths):
+            convolution.build((None, None, None, channels))
+            channels = width
+        self.to_logit.build((None, channels))
+
+    def call(self, images, training: bool = False):
+        x = images
+        for convolution in self.convolutions:
+            x = self.activation(convolution(x, training=training))
+        return self.to_logit(self.pool(x), training=training)
+
+    def get_config(self):
+        return {**super().get_config(), "widths": self.widths}

@@ -1,0 +1,143 @@
+"""The folder of a run: what it was told, what it has learnt, nothing half written.
+
+    config.json     the effective options, and a fingerprint of the photos
+    run.flags       the same as a flagfile that repeats the run
+    checkpoints/    everything the run needs to go on
+    best.keras      averaged weights with the best validation PSNR
+    last.keras      averaged weights at the last checkpoint
+    metrics.csv     a line every `log_every` steps, and one a validation
+    tensorboard/    the same, with pictures
+    samples.png     rows low | degradation | base | enhanced | truth of the last validation
+    report.json     the figures of the finished run
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+from drgn_tf.training.options import RunOptions
+
+# Disk space, in bytes, that a run's logs and pictures may take.
+_SPACE_FOR_LOGS = 64 * 2**20
+# Options that may differ when a run is continued: they change what is reported, or
+# where the same photos lie (the fingerprint holds the photos themselves together).
+_MAY_DIFFER = ("cadence.", "data.")
+
+
+class RunFolderError(ValueError):
+    """The folder cannot be used for this run. The message says why and what to do."""
+
+
+@contextlib.contextmanager
+def written_beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a name to write to, and renames it to `path` once that has succeeded.
+
+    The name keeps the ending, by which some writers choose the format.
+    """
+    beside = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+class RunFolder:
+    """A folder for one run, made if it does not exist.
+
+    Args:
+      path: the folder.
+
+    Raises:
+      RunFolderError: it cannot be made or written to.
+    """
+
+    def __init__(self, path: str | pathlib.Path):
+        self.path = pathlib.Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / ".writable"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise RunFolderError(
+                f"{self.path}: cannot be written to ({error.strerror}); choose another --run_dir."
+            ) from error
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        """Where the checkpoints are."""
+        return self.path / "checkpoints"
+
+    def file(self, name: str) -> pathlib.Path:
+        """Returns the path of a file in the folder."""
+        return self.path / name
+
+    def check_space(self, needed: int) -> None:
+        """Raises RunFolderError unless `needed` bytes and room for logs are free."""
+        needed += _SPACE_FOR_LOGS
+        free = shutil.disk_usage(self.path).free
+        if free < needed:
+            raise RunFolderError(
+                f"{self.path}: {free / 1e6:.0f} MB are free and the run needs up to "
+                f"{needed / 1e6:.0f} MB; make room or choose another --run_dir."
+            )
+
+    def check_options(self, options: RunOptions, fingerprint: str) -> None:
+        """Refuses the folder of a different run; an empty folder suits any.
+
+        Raises:
+          RunFolderError: names the options that differ.
+        """
+        path = self.file("config.json")
+        if not path.exists():
+            return
+        try:
+            earlier = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"{path}: cannot be read ({error}); remove the folder.") from error
+        was, now = _flatten(earlier), _flatten(_config(options, fingerprint))
+        differences = [
+            f"{name} was {was.get(name)} and is now {now.get(name)}"
+            for name in sorted(was.keys() | now.keys())
+            if was.get(name) != now.get(name) and not name.startswith(_MAY_DIFFER)
+        ]
+        if differences:
+            raise RunFolderError(
+                f"{self.path}: holds a run with other options: {'; '.join(differences)}. "
+                "Give the same options to continue it, or another --run_dir."
+            )
+
+    def save_options(self, options: RunOptions, fingerprint: str, flagfile: str) -> None:
+        """Writes config.json and run.flags."""
+        self.write_json("config.json", _config(options, fingerprint))
+        self.write_text("run.flags", flagfile)
+
+    def write_json(self, name: str, content) -> None:
+        """Writes a JSON file, whole or not at all."""
+        self.write_text(name, json.dumps(content, indent=2) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Writes a text file, whole or not at all."""
+        with written_beside(self.file(name)) as path:
+            path.write_text(text, encoding="utf-8")
+
+
+def _config(options: RunOptions, fingerprint: str) -> dict:
+    # Through JSON, so that tuples compare equal to the lists read back.
+    return json.loads(json.dumps({**options.to_dict(), "photos": fingerprint}))
+
+
+def _flatten(config: dict, prefix: str = "") -> dict:
+    flat = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat

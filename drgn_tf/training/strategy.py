@@ -1,0 +1,74 @@
+"""Which devices a run uses. Called first: devices cannot be changed once TensorFlow uses them."""
+
+from __future__ import annotations
+
+import os
+
+import tensorflow as tf
+
+NAMES = ("auto", "single", "mirrored", "multi_worker")
+
+
+class StrategyError(ValueError):
+    """The devices that were asked for are not there."""
+
+
+def make_strategy(name: str = "auto", logical_cpus: int = 1) -> tf.distribute.Strategy:
+    """Returns the distribution strategy of a run.
+
+    Args:
+      name: "single", one device; "mirrored", all GPUs of this machine (or its logical
+        CPUs); "multi_worker", the machines named in TF_CONFIG; "auto", the last where
+        TF_CONFIG is set, the second where there are several GPUs or logical CPUs, else
+        the first.
+      logical_cpus: split the CPU into so many devices, to try distributed code without
+        GPUs.
+
+    Raises:
+      StrategyError: an unknown name, TF_CONFIG is missing, or devices exist already.
+    """
+    if name not in NAMES:
+        raise StrategyError(f"unknown strategy '{name}'; choose one of: {', '.join(NAMES)}.")
+    gpus = tf.config.list_physical_devices("GPU")
+    try:
+        if logical_cpus > 1:
+            tf.config.set_logical_device_configuration(
+                tf.config.list_physical_devices("CPU")[0],
+                [tf.config.LogicalDeviceConfiguration()] * logical_cpus,
+            )
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except (RuntimeError, ValueError) as error:
+        raise StrategyError(f"devices must be chosen before TensorFlow uses them: {error}") from error
+    if name == "auto":
+        if os.environ.get("TF_CONFIG"):
+            name = "multi_worker"
+        else:
+            name = "mirrored" if max(len(gpus), logical_cpus) > 1 else "single"
+    if name == "multi_worker":
+        if not os.environ.get("TF_CONFIG"):
+            raise StrategyError(
+                "--strategy=multi_worker needs TF_CONFIG, which names the machines; "
+                "see docs/training.md."
+            )
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except (ValueError, KeyError, RuntimeError, tf.errors.OpError) as error:
+            raise StrategyError(f"TF_CONFIG does not describe the machines: {error}") from error
+    if name == "mirrored":
+        if gpus:
+            return tf.distribute.MirroredStrategy()
+        return tf.distribute.MirroredStrategy([f"/cpu:{i}" for i in range(logical_cpus)])
+    return tf.distribute.get_strategy()
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes the run's files."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return True
+    return resolver.task_type == "chief" or (
+        resolver.task_type == "worker"
+        and resolver.task_id == 0
+        and "chief" not in resolver.cluster_spec().jobs
+    )

@@ -1,0 +1,1 @@
+"""Command-line flags, one module per concern, and presets of them (*.flags)."""

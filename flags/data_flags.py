@@ -1,0 +1,114 @@
+"""Flags that say where the photos are and how samples are drawn from them."""
+
+import pathlib
+
+from absl import flags
+
+from drgn_tf.data import DataOptions, PhotometricOptions
+from drgn_tf.data.sample import NAME as SAMPLE
+
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir",
+    "",
+    "Folder of training pairs: low/ and high/ with photos of equal stems (JPEG, PNG, BMP or "
+    f"WebP, 8 or 16 bits). '{SAMPLE}' is a built-in set of free photos, nothing is downloaded.",
+)
+_TRAIN_PAIRS = flags.DEFINE_string(
+    "train_pairs", "", "Subfolder of --data_dir with the pairs to train on. Default: itself."
+)
+_TEST_PAIRS = flags.DEFINE_string(
+    "test_pairs",
+    "",
+    "Subfolder of --data_dir with pairs that are only measured, after training. Default: none.",
+)
+_REFERENCE_DIR = flags.DEFINE_string(
+    "reference_dir",
+    "",
+    "Folder of normal-light photos for synthetic pairs. Default: the high photos of the pairs. "
+    "Without --data_dir, all that is trained on.",
+)
+_VAL_LIST = flags.DEFINE_string(
+    "val_list",
+    "",
+    "Text file of stems held out for validation, one a line. Default: see --val_fraction.",
+)
+_VAL_FRACTION = flags.DEFINE_float(
+    "val_fraction",
+    DataOptions.val_fraction,
+    "Share of the photos held out for validation, chosen by a hash of each stem.",
+    lower_bound=0.0,
+    upper_bound=0.9,
+)
+_SKIP_BAD_IMAGES = flags.DEFINE_boolean(
+    "skip_bad_images",
+    False,
+    "Train on the rest where photos cannot be used, and list what was left out.",
+)
+
+_PHOTOMETRIC = PhotometricOptions()
+
+
+def _range_flag(name: str, help_text: str):
+    default = [f"{value:g}" for value in getattr(_PHOTOMETRIC, name)]
+    return flags.DEFINE_list(f"photometric_{name}", default, help_text)
+
+
+_GAMMA = _range_flag("gamma", "Lowest,highest exponent that darkens the sRGB values of a photo.")
+_GAIN = _range_flag("gain", "Lowest,highest factor on the sRGB values after that.")
+_PHOTONS = _range_flag("photons", "Fewest,most photons that saturate a pixel; fewer, more noise.")
+_READ_NOISE = _range_flag(
+    "read_noise", "Lowest,highest readout noise (standard deviation) in units of saturation."
+)
+_CAST = flags.DEFINE_float(
+    "photometric_cast",
+    _PHOTOMETRIC.cast,
+    "Largest logarithm of a colour channel's factor in linear light; 0.1 is about 10 %.",
+)
+
+
+def _is_folder_or(*words: str):
+    return lambda value: value in words or pathlib.Path(value).is_dir()
+
+
+def _is_range(value: list[str]) -> bool:
+    try:
+        return len([float(number) for number in value]) == 2
+    except ValueError:
+        return False
+
+
+flags.register_validator(
+    _DATA_DIR, _is_folder_or("", SAMPLE), f"no such folder (or '{SAMPLE}' for the built-in set)."
+)
+flags.register_validator(_REFERENCE_DIR, _is_folder_or(""), "no such folder.")
+flags.register_validator(
+    _VAL_LIST, lambda value: not value or pathlib.Path(value).is_file(), "no such file."
+)
+for _flag in (_GAMMA, _GAIN, _PHOTONS, _READ_NOISE):
+    flags.register_validator(_flag, _is_range, "two numbers are needed: lowest,highest.")
+
+
+def data_options() -> DataOptions:
+    """Returns where the photos are."""
+    return DataOptions(
+        data_dir=_DATA_DIR.value,
+        train_pairs=_TRAIN_PAIRS.value,
+        test_pairs=_TEST_PAIRS.value,
+        reference_dir=_REFERENCE_DIR.value,
+        val_list=_VAL_LIST.value,
+        val_fraction=_VAL_FRACTION.value,
+    )
+
+
+def photometric_options() -> PhotometricOptions:
+    """Returns the ranges of the photometric synthesis."""
+    ranges = {"gamma": _GAMMA, "gain": _GAIN, "photons": _PHOTONS, "read_noise": _READ_NOISE}
+    return PhotometricOptions(
+        cast=_CAST.value,
+        **{name: tuple(float(x) for x in flag.value) for name, flag in ranges.items()},
+    )
+
+
+def skip_bad_images() -> bool:
+    """Returns whether photos that cannot be used are left out."""
+    return _SKIP_BAD_IMAGES.value

@@ -1,0 +1,44 @@
+"""Flags that weigh the losses. A weight of 0 leaves the term out."""
+
+from absl import flags
+
+from drgn_tf.losses import LossOptions
+
+_DEFAULTS = LossOptions()
+
+
+def _weight(name: str, help_text: str):
+    return flags.DEFINE_float(name, getattr(_DEFAULTS, name), help_text, lower_bound=0.0)
+
+
+_WEIGHTS = (
+    _weight("content_weight", "Weight of the Charbonnier loss."),
+    _weight("ssim_weight", "Weight of 1 - SSIM."),
+    _weight(
+        "synthetic_weight",
+        "Weight of the pairs that the degradation generator makes of normal-light photos. 0 "
+        "turns them off, and with them the discriminators and the KL loss.",
+    ),
+    _weight("adversarial_low_weight", "Weight of fooling D_low, which judges synthetic low light."),
+    _weight("adversarial_degradation_weight", "Weight of fooling D_de, which judges degradations."),
+    _weight("kl_weight", "Weight of the KL divergence between degradations."),
+)
+_STEPS = (
+    flags.DEFINE_integer(
+        "synthetic_start",
+        _DEFAULTS.synthetic_start,
+        "Steps before the synthetic pairs begin.",
+        lower_bound=0,
+    ),
+    flags.DEFINE_integer(
+        "synthetic_ramp",
+        _DEFAULTS.synthetic_ramp,
+        "Steps over which they, the discriminators and the KL loss grow to full weight.",
+        lower_bound=0,
+    ),
+)
+
+
+def loss_options() -> LossOptions:
+    """Returns the weights and ramps."""
+    return LossOptions(**{flag.name: flag.value for flag in _WEIGHTS + _STEPS})

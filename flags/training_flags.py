@@ -1,0 +1,83 @@
+"""Flags of the training run itself."""
+
+from absl import flags
+
+from drgn_tf.training import CadenceOptions, TrainingOptions
+from drgn_tf.training.strategy import NAMES
+
+_DEFAULTS = TrainingOptions()
+_CADENCE = CadenceOptions()
+
+_RUN_DIR = flags.DEFINE_string(
+    "run_dir",
+    None,
+    "Folder of the run: weights, checkpoints, logs. The same command continues an interrupted run.",
+    required=True,
+)
+_STRATEGY = flags.DEFINE_enum(
+    "strategy",
+    "auto",
+    NAMES,
+    "Devices: one; all GPUs of this machine (mirrored); the machines named in TF_CONFIG "
+    "(multi_worker); or what fits of these (auto).",
+)
+_LOGICAL_CPUS = flags.DEFINE_integer(
+    "logical_cpus",
+    1,
+    "Split the CPU into so many devices, to try distributed training without GPUs.",
+    lower_bound=1,
+)
+
+
+def _integer(defaults, name: str, help_text: str, lowest: int = 1):
+    return flags.DEFINE_integer(name, getattr(defaults, name), help_text, lower_bound=lowest)
+
+
+def _float(name: str, help_text: str, highest: float | None = None):
+    return flags.DEFINE_float(
+        name, getattr(_DEFAULTS, name), help_text, lower_bound=0.0, upper_bound=highest
+    )
+
+
+_TRAINING = (
+    _integer(_DEFAULTS, "steps", "Optimizer steps of the whole run."),
+    _integer(_DEFAULTS, "batch_size", "Samples a step, over all devices and workers together."),
+    _integer(_DEFAULTS, "crop_size", "Side of the training crops in pixels.", lowest=16),
+    _float("photometric_fraction", "Share of samples darkened by the photometric synthesis.", 1.0),
+    _float("learning_rate", "Peak learning rate of the generators."),
+    _float("discriminator_learning_rate", "Peak learning rate of the discriminators."),
+    _integer(_DEFAULTS, "warmup_steps", "Steps over which the rates grow from 0.", lowest=0),
+    _float("final_learning_rate", "Where the cosine ends, as a fraction of the peak.", 1.0),
+    _float("clip_norm", "Largest global norm of a gradient."),
+    _float("ema_decay", "Decay of the averaged weights, which are evaluated and saved.", 1.0),
+    _integer(_DEFAULTS, "seed", "Of the first weights and of all samples.", lowest=0),
+    flags.DEFINE_boolean(
+        "deterministic", _DEFAULTS.deterministic, "Bit-identical reruns, at some cost in speed."
+    ),
+)
+_REPORTING = (
+    _integer(_CADENCE, "log_every", "Steps between lines in metrics.csv and TensorBoard."),
+    _integer(_CADENCE, "validate_every", "Steps between validations."),
+    _integer(_CADENCE, "checkpoint_every", "Steps between checkpoints."),
+    _integer(_CADENCE, "keep_checkpoints", "Checkpoints that are kept."),
+)
+
+
+def run_dir() -> str:
+    """Returns the folder of the run."""
+    return _RUN_DIR.value
+
+
+def strategy() -> tuple[str, int]:
+    """Returns the name of the strategy and the number of logical CPUs."""
+    return _STRATEGY.value, _LOGICAL_CPUS.value
+
+
+def training_options() -> TrainingOptions:
+    """Returns how weights are improved."""
+    return TrainingOptions(**{flag.name: flag.value for flag in _TRAINING})
+
+
+def cadence_options() -> CadenceOptions:
+    """Returns how often the run reports and saves."""
+    return CadenceOptions(**{flag.name: flag.value for flag in _REPORTING})

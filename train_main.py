@@ -1,0 +1,121 @@
+"""Trains DRGN on pairs of low-light and normal-light photos.
+
+  python train_main.py --flagfile=flags/sample.flags --run_dir=runs/sample
+  python train_main.py --flagfile=flags/lol_v1.flags --data_dir=LOL-v1 --run_dir=runs/lol
+
+The same command continues a run that was interrupted.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+
+# Before TensorFlow is imported: its start-up notes would bury our lines.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf  # noqa: E402
+from absl import app  # noqa: E402
+from absl import flags as absl_flags  # noqa: E402
+
+from drgn_tf import data, training  # noqa: E402
+from drgn_tf.models.context import thumbnail  # noqa: E402
+from flags import data_flags, loss_flags, model_flags, training_flags  # noqa: E402
+
+_FLAG_MODULES = (model_flags, data_flags, loss_flags, training_flags)
+for _module in _FLAG_MODULES:
+    # So that --help shows them.
+    absl_flags.adopt_module_key_flags(_module)
+
+
+def _flagfile() -> str:
+    """Returns the effective flags as text for --flagfile."""
+    by_module = absl_flags.FLAGS.flags_by_module_dict()
+    lines = [
+        flag.serialize()
+        for module in _FLAG_MODULES
+        for flag in by_module[module.__name__]
+        if flag.value is not None
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _train() -> None:
+    options = training.RunOptions(
+        model=model_flags.model_options(),
+        loss=loss_flags.loss_options(),
+        data=data_flags.data_options(),
+        photometric=data_flags.photometric_options(),
+        training=training_flags.training_options(),
+        cadence=training_flags.cadence_options(),
+    )
+    if options.training.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    strategy = training.make_strategy(*training_flags.strategy())
+    talk = print if training.is_chief(strategy) else (lambda *_: None)
+    folder = training.RunFolder(training_flags.run_dir())
+    left_out: list[data.DataError] = []
+    run_data = data.load_run_data(
+        options.data,
+        options.photometric,
+        functools.partial(thumbnail, size=options.model.thumbnail_size),
+        left_out.append if data_flags.skip_bad_images() else None,
+    )
+    for error in left_out:
+        talk(f"left out: {error}")
+    talk(f"photos: {run_data.summary}")
+    talk(f"devices: {strategy.num_replicas_in_sync} ({type(strategy).__name__})")
+    report = training.run(options, strategy, run_data, folder, _flagfile())
+    if report is not None:
+        _print_report(report, folder)
+
+
+def _print_report(report: dict, folder: training.RunFolder) -> None:
+    print(f"\n{report['parameters']:,} parameters, {report['macs_per_pixel']:,} MAC per pixel")
+    print(f"{'':34}PSNR dB    SSIM")
+    for photos in ("validation", "test"):
+        if photos not in report["best"]:
+            continue
+        figures = report["best"][photos]
+        rows = [
+            ("untouched input", figures["input_psnr"], figures["input_ssim"]),
+            (f"best.keras (step {report['best_step']})", figures["psnr"], figures["ssim"]),
+            (
+                f"last.keras (step {report['steps']})",
+                report["last"][photos]["psnr"],
+                report["last"][photos]["ssim"],
+            ),
+        ]
+        for name, psnr, ssim in rows:
+            print(f"{photos + ': ' + name:34}{psnr:7.2f}  {ssim:6.4f}")
+    print(f"weights: {folder.file('best.keras')}\npicture: {folder.file('samples.png')}")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
+    try:
+        _train()
+    except training.InterruptedRun as error:
+        print(error, file=sys.stderr)
+        sys.exit(128 + error.signal_number)
+    except KeyboardInterrupt:
+        print("interrupted; the last checkpoint stays.", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, OSError, training.DivergedError) as error:
+        # Ours are ValueErrors that say what to do; OSErrors name their file.
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        line = str(error).splitlines()[0]
+        print(
+            f"error: another worker left the run ({line}); give the same command again on all "
+            "machines to continue.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    app.run(main)
