@@ -15,13 +15,13 @@ import sys
 # Before TensorFlow is imported: its start-up notes would bury our lines.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import tensorflow as tf  # noqa: E402
-from absl import app  # noqa: E402
-from absl import flags as absl_flags  # noqa: E402
+import tensorflow as tf
+from absl import app
+from absl import flags as absl_flags
 
-from drgn_tf import data, training  # noqa: E402
-from drgn_tf.models.context import thumbnail  # noqa: E402
-from flags import data_flags, loss_flags, model_flags, training_flags  # noqa: E402
+from drgn_tf import data, training
+from drgn_tf.models.context import thumbnail
+from flags import data_flags, loss_flags, model_flags, training_flags
 
 _FLAG_MODULES = (model_flags, data_flags, loss_flags, training_flags)
 for _module in _FLAG_MODULES:

@@ -5,7 +5,6 @@ Importing the package registers its networks with Keras, so that
 """
 
 from drgn_tf.models import DRGN, PRESETS, ModelOptions, preset
+from drgn_tf.version import __version__
 
-__version__ = "0.1.0"
-
-__all__ = ["DRGN", "PRESETS", "ModelOptions", "preset"]
+__all__ = ["DRGN", "PRESETS", "ModelOptions", "__version__", "preset"]

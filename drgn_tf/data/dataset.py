@@ -39,7 +39,9 @@ class SampleOptions:
     batch_size: int
     seed: int
     photometric_fraction: float = 0.0
-    photometric: photometric.PhotometricOptions = photometric.PhotometricOptions()
+    photometric: photometric.PhotometricOptions = dataclasses.field(
+        default_factory=photometric.PhotometricOptions
+    )
     references: bool = False
 
 
@@ -97,9 +99,7 @@ class TrainingData:
                     )
 
     def _thumbnails(self, store: PhotoStore) -> tf.Tensor:
-        views = [
-            np.asarray(self._thumbnail(store.photo(i)[np.newaxis])) for i in range(len(store))
-        ]
+        views = [np.asarray(self._thumbnail(store.photo(i)[np.newaxis])) for i in range(len(store))]
         return tf.constant(np.concatenate(views))
 
     def sampler(self, options: SampleOptions) -> Callable:
@@ -113,13 +113,13 @@ class TrainingData:
         # Without pairs there is nothing else to take.
         fraction = options.photometric_fraction if self.low is not None else 1.0
         draw_pair = self._pair_source(crop_size) if fraction < 1.0 else None
-        draw_photo = (
-            self._photo_source(crop_size) if fraction > 0.0 or options.references else None
-        )
+        draw_photo = self._photo_source(crop_size) if fraction > 0.0 or options.references else None
         photos = len(self.references)
 
         def sample_pair(number, seeds):
-            low, high, thumbnail = draw_pair(_shuffled(number, len(self.low), options.seed, 0), seeds[0])
+            low, high, thumbnail = draw_pair(
+                _shuffled(number, len(self.low), options.seed, 0), seeds[0]
+            )
             return low, high, thumbnail
 
         def sample_darkened(number, seeds):

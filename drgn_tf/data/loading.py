@@ -128,16 +128,16 @@ def load_run_data(
         )
         test = None
     else:
-        raise DataError("no data: give --data_dir (a folder of pairs, or 'sample') or --reference_dir.")
+        raise DataError(
+            "no data: give --data_dir (a folder of pairs, or 'sample') or --reference_dir."
+        )
     return RunData(
         training, validation, test, _summary(training, validation, test),
         _fingerprint(training, validation),
     )  # fmt: skip
 
 
-def darkened_pairs(
-    photos: PhotoStore, options: photometric.PhotometricOptions
-) -> PairedPhotos:
+def darkened_pairs(photos: PhotoStore, options: photometric.PhotometricOptions) -> PairedPhotos:
     """Makes pairs of normal-light photos to measure on, the same in every run."""
     low = []
     for index in range(len(photos)):

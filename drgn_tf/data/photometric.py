@@ -38,7 +38,12 @@ class PhotometricOptions:
     levels: int = 255
 
     def __post_init__(self) -> None:
-        for name, smallest in (("gamma", 1.0), ("gain", 0.0), ("photons", 1.0), ("read_noise", 0.0)):
+        for name, smallest in (
+            ("gamma", 1.0),
+            ("gain", 0.0),
+            ("photons", 1.0),
+            ("read_noise", 0.0),
+        ):
             lowest, highest = getattr(self, name)
             if not smallest <= lowest <= highest:
                 raise ValueError(

@@ -82,7 +82,7 @@ def read_photo(path: str | pathlib.Path) -> np.ndarray:
             pixels = np.asarray(image.convert("RGB"))
     except BadImageError:
         raise
-    except Exception as error:  # noqa: BLE001 - each decoder raises its own
+    except Exception as error:
         raise BadImageError(
             f"{path}: is damaged or no image ({_first_line(error)}); replace or remove it."
         ) from error

@@ -120,8 +120,6 @@ def read_aligned_stores(
     if not kept:
         raise DataError(f"{rows[0][0].parent}: none of the {len(rows)} photos can be used.")
     return [
-        PhotoStore(
-            [photos[column] for _, photos in kept], [row[column].stem for row, _ in kept]
-        )
+        PhotoStore([photos[column] for _, photos in kept], [row[column].stem for row, _ in kept])
         for column in range(len(rows[0]))
     ]

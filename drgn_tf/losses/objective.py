@@ -78,9 +78,7 @@ class LossOptions:
 
 def term_names(options: LossOptions, synthetic: bool) -> list[str]:
     """Returns the names of the terms that `objective` may report."""
-    restoration = [
-        name for name in ("content", "ssim") if getattr(options, f"{name}_weight")
-    ]
+    restoration = [name for name in ("content", "ssim") if getattr(options, f"{name}_weight")]
     if not synthetic:
         return restoration
     names = restoration + [f"synthetic_{name}" for name in restoration]

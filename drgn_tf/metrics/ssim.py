@@ -23,6 +23,4 @@ def ssim(images, references):
     Returns:
       [B], at most 1.
     """
-    return ops.image.ssim(
-        images, references, max_val=1.0, filter_size=WINDOW, filter_sigma=SIGMA
-    )
+    return ops.image.ssim(images, references, max_val=1.0, filter_size=WINDOW, filter_sigma=SIGMA)

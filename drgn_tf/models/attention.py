@@ -8,11 +8,12 @@ from keras import layers
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class ChannelAttention(layers.Layer):
-    """Weights each channel by how much the context asks for it.
+    """Weights each channel, and shifts it, as the context asks for.
 
-    A bottleneck of two 1x1 convolutions on the context vector, then a sigmoid. The
-    original gathers its vector from the features themselves; see
-    `drgn_tf.models.context` for why this one does not.
+    A bottleneck on the context vector, then a sigmoid for the weights and a linear
+    layer for the shifts, all 1x1 convolutions. The original has no shifts, and gathers
+    its vector from the features themselves; see `drgn_tf.models.context` for why this
+    one does not, and docs/design.md for what both are worth.
 
     Args:
       reduction: bottleneck, as a divisor of the number of channels.
@@ -33,9 +34,13 @@ class ChannelAttention(layers.Layer):
         self.squeeze.build(context_shape)
         self.excite = layers.Conv2D(channels, 1, activation="sigmoid")
         self.excite.build((None, 1, 1, channels // self.reduction))
+        # Zeros: a new network begins as plain channel attention.
+        self.shift = layers.Conv2D(channels, 1, kernel_initializer="zeros")
+        self.shift.build((None, 1, 1, channels // self.reduction))
 
     def call(self, features, context):
-        return features * self.excite(self.squeeze(context))
+        squeezed = self.squeeze(context)
+        return features * self.excite(squeezed) + self.shift(squeezed)
 
     def get_config(self):
         return {**super().get_config(), "reduction": self.reduction}

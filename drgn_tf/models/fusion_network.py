@@ -179,7 +179,11 @@ class MultiResolutionFusionNetwork(keras.Model):
             if half is not None:
                 halves.append(half)
 
-        x = self.fuse(ops.concatenate(features, axis=-1)) if len(features) > 1 else self.fuse(features[0])
+        x = (
+            self.fuse(ops.concatenate(features, axis=-1))
+            if len(features) > 1
+            else self.fuse(features[0])
+        )
         for block in self.blocks:
             x = block(x, context)
         x = ops.depth_to_space(self.up(x), 2)

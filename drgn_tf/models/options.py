@@ -73,7 +73,7 @@ PRESETS: dict[str, ModelOptions] = {
     # For phones: at most 0.1 M parameters and 20 kMAC per pixel, only operations
     # that mobile GPU delegates run.
     "mobile": ModelOptions(
-        width=20, half_width=12, branch_blocks=1, fusion_blocks=1, context_width=12
+        width=20, half_width=12, branch_blocks=1, fusion_blocks=1, context_width=8
     ),
     # For tests: everything is there, and small.
     "tiny": ModelOptions(

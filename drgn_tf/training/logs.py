@@ -29,9 +29,7 @@ class RunLogs:
       batch_size: for images per second.
     """
 
-    def __init__(
-        self, folder: RunFolder, terms: list[str], step: int, steps: int, batch_size: int
-    ):
+    def __init__(self, folder: RunFolder, terms: list[str], step: int, steps: int, batch_size: int):
         self._batch_size = batch_size
         fields = ["step", "seconds", "images_per_second", "learning_rate", *terms]
         fields += [f"val_{name}" for name in _VALIDATION_FIELDS]

@@ -163,9 +163,7 @@ class _Run:
                 context.num_input_pipelines,
                 context.num_replicas_in_sync // context.num_input_pipelines,
             )
-            return training_dataset(
-                self._data.training, samples, first_step, training.steps, shard
-            )
+            return training_dataset(self._data.training, samples, first_step, training.steps, shard)
 
         return self._strategy.distribute_datasets_from_function(for_worker)
 

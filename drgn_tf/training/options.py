@@ -43,7 +43,13 @@ class TrainingOptions:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "learning_rate", "discriminator_learning_rate", "clip_norm"):
+        for name in (
+            "steps",
+            "batch_size",
+            "learning_rate",
+            "discriminator_learning_rate",
+            "clip_norm",
+        ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
         if self.crop_size < 16:

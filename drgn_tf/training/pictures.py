@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402 - the backend comes first
+from matplotlib import pyplot
 
 _COLUMNS = ("low", "degradation", "base", "enhanced", "truth")
 

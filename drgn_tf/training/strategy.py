@@ -39,7 +39,9 @@ def make_strategy(name: str = "auto", logical_cpus: int = 1) -> tf.distribute.St
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
     except (RuntimeError, ValueError) as error:
-        raise StrategyError(f"devices must be chosen before TensorFlow uses them: {error}") from error
+        raise StrategyError(
+            f"devices must be chosen before TensorFlow uses them: {error}"
+        ) from error
     if name == "auto":
         if os.environ.get("TF_CONFIG"):
             name = "multi_worker"

@@ -52,9 +52,7 @@ class Trainer:
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
             self.model = DRGN(options.model)
             self.model.build()
-            self._generator_optimizer = _optimizer(
-                options.training.learning_rate, options.training
-            )
+            self._generator_optimizer = _optimizer(options.training.learning_rate, options.training)
             # Keras' optimizers must know their variables before the first step.
             self._generator_optimizer.build(self.model.trainable_variables)
             self._averages = [
