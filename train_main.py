@@ -11,12 +11,13 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from typing import NoReturn
 
 # Before TensorFlow is imported: its start-up notes would bury our lines.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
-from absl import app
+from absl import app, logging
 from absl import flags as absl_flags
 
 from drgn_tf import data, training
@@ -27,6 +28,15 @@ _FLAG_MODULES = (model_flags, data_flags, loss_flags, training_flags)
 for _module in _FLAG_MODULES:
     # So that --help shows them.
     absl_flags.adopt_module_key_flags(_module)
+
+# Errors whose message says what is wrong with what, and what to do.
+_TOLD_TO_USERS = (
+    data.DataError,
+    training.DivergedError,
+    training.RunFolderError,
+    training.StrategyError,
+    OSError,
+)
 
 
 def _flagfile() -> str:
@@ -41,8 +51,9 @@ def _flagfile() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _train() -> None:
-    options = training.RunOptions(
+def _options() -> training.RunOptions:
+    """Returns what the flags ask for; ValueError if they do not go together."""
+    return training.RunOptions(
         model=model_flags.model_options(),
         loss=loss_flags.loss_options(),
         data=data_flags.data_options(),
@@ -50,6 +61,9 @@ def _train() -> None:
         training=training_flags.training_options(),
         cadence=training_flags.cadence_options(),
     )
+
+
+def _train(options: training.RunOptions) -> None:
     if options.training.deterministic:
         tf.config.experimental.enable_op_determinism()
     strategy = training.make_strategy(*training_flags.strategy())
@@ -92,29 +106,36 @@ def _print_report(report: dict, folder: training.RunFolder) -> None:
     print(f"weights: {folder.file('best.keras')}\npicture: {folder.file('samples.png')}")
 
 
+def _fail(error: Exception | str) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(1)
+
+
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
+    if absl_flags.FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.WARNING)
     try:
-        _train()
+        options = _options()
+    except ValueError as error:
+        _fail(error)
+    try:
+        _train(options)
     except training.InterruptedRun as error:
         print(error, file=sys.stderr)
         sys.exit(128 + error.signal_number)
     except KeyboardInterrupt:
         print("interrupted; the last checkpoint stays.", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, OSError, training.DivergedError) as error:
-        # Ours are ValueErrors that say what to do; OSErrors name their file.
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+    except _TOLD_TO_USERS as error:
+        _fail(error)
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
         line = str(error).splitlines()[0]
-        print(
-            f"error: another worker left the run ({line}); give the same command again on all "
-            "machines to continue.",
-            file=sys.stderr,
+        _fail(
+            f"another worker left the run ({line}); give the same command again on all machines "
+            "to continue."
         )
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pathlib
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _SUFFIX_LIST = "JPEG, PNG, BMP or WebP"
@@ -54,7 +54,7 @@ def _is_png_of_16_bits(data: bytes) -> bool:
 
 
 def read_photo(path: str | pathlib.Path) -> np.ndarray:
-    """Reads an RGB photo.
+    """Reads an RGB photo, turned as its EXIF orientation says.
 
     Returns:
       uint8 [H, W, 3], or uint16 for PNG files of 16 bits per channel.
@@ -79,7 +79,7 @@ def read_photo(path: str | pathlib.Path) -> np.ndarray:
                 raise BadImageError(f"{path}: {_describe_mode(mode)}; convert it to RGB.")
             if mode == "P" and "transparency" in image.info:
                 raise BadImageError(f"{path}: has transparency; convert it to RGB.")
-            pixels = np.asarray(image.convert("RGB"))
+            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except BadImageError:
         raise
     except Exception as error:

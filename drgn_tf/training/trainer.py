@@ -37,7 +37,6 @@ class Trainer:
       step: tf.Variable, optimizer steps done.
       model: the `DRGN` that is trained.
       discriminators: "low" and "degradation", those that play.
-      checkpointed: everything a run needs to go on, as keywords of `tf.train.Checkpoint`.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, options: RunOptions):
@@ -79,27 +78,23 @@ class Trainer:
         return self._synthetic
 
     @property
-    def checkpointed(self) -> dict:
-        parts = {
-            "step": self.step,
-            "model": self.model,
-            "generator_optimizer": self._generator_optimizer,
-            "averages": self._averages,
-        }
+    def checkpointed(self) -> dict[str, list[tf.Variable]]:
+        """Everything a run needs to go on, as keywords of `tf.train.Checkpoint`."""
+        # Not the parts themselves: Checkpoint misses Keras layers that are kept in lists.
+        parts = {"model": self.model, "generator_optimizer": self._generator_optimizer}
+        parts.update(
+            {f"discriminator_{name}": part for name, part in self.discriminators.items()}
+        )
         if self.discriminators:
-            parts["discriminators"] = self.discriminators
             parts["discriminator_optimizer"] = self._discriminator_optimizer
-        return parts
+        variables = {name: [v.value for v in part.variables] for name, part in parts.items()}
+        return {**variables, "averages": self._averages, "step": [self.step]}
 
     @property
     def checkpoint_bytes(self) -> int:
         """Size of one checkpoint on disk, without its small index."""
-        variables = [*self.model.variables, *self._generator_optimizer.variables, *self._averages]
-        for discriminator in self.discriminators.values():
-            variables += discriminator.variables
-        if self._discriminator_optimizer is not None:
-            variables += self._discriminator_optimizer.variables
-        return sum(4 * math.prod(variable.shape) for variable in variables)
+        variables = sum(self.checkpointed.values(), [])
+        return sum(variable.dtype.size * math.prod(variable.shape) for variable in variables)
 
     @property
     def scalar_names(self) -> list[str]:
@@ -199,12 +194,10 @@ class Trainer:
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         gradients, norm = tf.clip_by_global_norm(gradients, self._training.clip_norm)
 
-        # Keras would add up the devices' gradients itself, but after clipping each, so
-        # that the step would depend on their number. Across replicas it leaves them.
-        def apply(_, gradients):
-            optimizer.apply(gradients, variables)
-
-        context.merge_call(apply, args=(gradients,))
+        # Keras adds up the devices' gradients too, but after clipping each, so that the
+        # step would depend on their number. These are equal: their sum is one of them.
+        shares = [gradient / context.num_replicas_in_sync for gradient in gradients]
+        optimizer.apply(shares, variables)
         return norm
 
     def _update_averages(self) -> None:

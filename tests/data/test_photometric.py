@@ -1,0 +1,317 @@
+"""The darkening of normal-light photos: its values, its noise, its ranges."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from drgn_tf.data.photometric import (
+    PhotometricOptions,
+    darken,
+    darken_thumbnail,
+    draw_parameters,
+    expose,
+    linear_to_srgb,
+    srgb_to_linear,
+)
+from drgn_tf.models.context import thumbnail
+
+# So fine that rounding adds nothing to the noise.
+FINE = 65535
+
+
+def parameters(gamma=1.0, gain=1.0, photons=1e12, read_noise=0.0, cast=(1.0, 1.0, 1.0)) -> dict:
+    """By default neither darker nor noisy: the noise of so many photons is far below a level."""
+    values = {"gamma": gamma, "gain": gain, "photons": photons, "read_noise": read_noise}
+    return {
+        **{name: tf.constant(value, tf.float32) for name, value in values.items()},
+        "cast": tf.constant(cast, tf.float32),
+    }
+
+
+@functools.cache
+def draws(options: PhotometricOptions, count: int = 600, seed: int = 3) -> dict:
+    """Draws with many seeds, as arrays."""
+    scalar = tf.TensorSpec([], tf.float32)
+    names = ("gamma", "gain", "photons", "read_noise")
+    signature = {**dict.fromkeys(names, scalar), "cast": tf.TensorSpec([3])}
+
+    @tf.function
+    def draw_all(numbers):
+        return tf.map_fn(
+            lambda number: draw_parameters(options, tf.stack([seed, number])),
+            numbers,
+            fn_output_signature=signature,
+        )
+
+    return {name: values.numpy() for name, values in draw_all(tf.range(count)).items()}
+
+
+@pytest.fixture(scope="module")
+def view(photo) -> np.ndarray:
+    """Part of a real photo, float32 [96, 128, 3] in [0, 1]."""
+    return photo[80:176, 150:278].astype(np.float32) / 255
+
+
+# ---------------------------------------------------------------- sRGB
+
+
+@pytest.mark.parametrize(
+    ("encoded", "linear"),
+    [(0.0, 0.0), (0.04045, 0.0031308), (0.2, 0.033105), (0.5, 0.214041), (1.0, 1.0)],
+)
+def test_srgb_by_hand(encoded, linear):
+    assert float(srgb_to_linear(tf.constant(encoded))) == pytest.approx(linear, abs=1e-6)
+    assert float(linear_to_srgb(tf.constant(linear))) == pytest.approx(encoded, abs=1e-5)
+
+
+def test_srgb_round_trip():
+    values = tf.linspace(0.0, 1.0, 4096)
+    np.testing.assert_allclose(linear_to_srgb(srgb_to_linear(values)), values, atol=1e-6)
+    np.testing.assert_allclose(srgb_to_linear(linear_to_srgb(values)), values, atol=1e-6)
+
+
+def test_srgb_never_falls():
+    values = tf.linspace(0.0, 1.0, 4096)
+    assert np.diff(srgb_to_linear(values)).min() > 0
+    assert np.diff(linear_to_srgb(values)).min() > 0
+
+
+# ---------------------------------------------------------------- without noise
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1.7, 3.5])
+def test_without_noise_darkening_is_the_power_in_8_bits(view, gamma):
+    dark = darken(tf.constant(view), parameters(gamma), seed=[1, 2])
+    exact = 255 * view.astype(np.float64) ** gamma
+    # One level is lost only where rounding stands on the edge.
+    assert np.abs(255 * dark - exact).max() < 0.502
+
+
+def test_gain_scales_the_srgb_values(view):
+    dark = darken(tf.constant(view), parameters(2.0, 0.4), seed=[1, 2])
+    np.testing.assert_allclose(dark, 0.4 * view**2, atol=0.502 / 255)
+
+
+def test_cast_scales_each_channel_in_linear_light(view):
+    cast = (0.8, 1.0, 1.2)
+    before = srgb_to_linear(tf.constant(0.7 * view**1.5))
+    after = expose(tf.constant(view), parameters(1.5, 0.7, cast=cast))
+    np.testing.assert_allclose(after, before * cast, rtol=1e-5)
+
+
+def test_light_beyond_saturation_is_white(view):
+    light = expose(tf.constant(view), parameters(cast=(1.0, 50.0, 1.0)))
+    assert float(tf.reduce_max(light)) == 1.0
+
+
+def test_black_stays_black():
+    dark = darken(tf.zeros([32, 32, 3]), parameters(2.0, photons=1000.0), seed=[1, 2])
+    np.testing.assert_array_equal(dark, np.zeros([32, 32, 3]))
+
+
+# ---------------------------------------------------------------- noise
+
+
+@pytest.mark.parametrize(
+    ("level", "photons", "read_noise"),
+    [(0.5, 1000.0, 0.0), (0.7, 200.0, 0.03), (0.5, 20000.0, 0.01), (0.1, 300.0, 0.0)],
+)
+def test_noise_is_poisson_and_gaussian_in_linear_light(level, photons, read_noise):
+    side = 400
+    flat = tf.fill([side, side, 3], level)
+    noisy = darken(flat, parameters(1.5, 0.9, photons, read_noise), seed=[3, 4], levels=FINE)
+    light = srgb_to_linear(noisy).numpy().astype(np.float64).ravel()
+
+    expected = float(srgb_to_linear(tf.constant(0.9 * level**1.5)))
+    variance = expected / photons + read_noise**2
+    count = light.size
+    assert light.mean() == pytest.approx(expected, abs=5 * np.sqrt(variance / count))
+    # A Poisson variable of mean m has a kurtosis of 3 + 1 / m.
+    kurtosis = 3 + 1 / (expected * photons)
+    error = variance * np.sqrt((kurtosis - 1) / count)
+    # Rounding to 16 bits moves single values by less than 1 % of the noise.
+    assert light.var() == pytest.approx(variance, abs=5 * error + 0.002 * variance)
+
+
+def test_darker_parts_are_noisier_in_proportion():
+    """Signal to noise falls with the root of the light: why shadows are grainy."""
+    ratios = []
+    for level in (0.8, 0.4):
+        flat = tf.fill([200, 200, 3], level)
+        light = srgb_to_linear(darken(flat, parameters(photons=1000.0), [5, 6], FINE)).numpy()
+        ratios.append(light.mean() / light.std() / np.sqrt(light.mean()))
+    assert ratios[0] == pytest.approx(ratios[1], rel=0.02)
+    assert ratios[0] == pytest.approx(np.sqrt(1000.0), rel=0.02)
+
+
+def test_noise_of_neighbours_and_channels_is_independent():
+    flat = tf.fill([200, 200, 3], 0.5)
+    noisy = darken(flat, parameters(photons=500.0, read_noise=0.02), [7, 8], FINE).numpy()
+    red, green, blue = np.moveaxis(noisy, -1, 0)
+    pairs = [(red, green), (green, blue), (red[1:], red[:-1]), (red[:, 1:], red[:, :-1])]
+    for first, second in pairs:
+        # The standard deviation of the correlation is 0.005.
+        assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.025
+
+
+def test_noise_is_a_function_of_the_seed(view):
+    drawn = parameters(2.0, photons=1000.0, read_noise=0.001)
+    first = darken(tf.constant(view), drawn, seed=[1, 2])
+    tf.random.set_seed(9)
+    np.testing.assert_array_equal(darken(tf.constant(view), drawn, seed=[1, 2]), first)
+    for other in ([1, 3], [2, 2]):
+        assert (darken(tf.constant(view), drawn, seed=other).numpy() != first.numpy()).mean() > 0.2
+
+
+def test_noise_is_the_same_inside_a_graph(view):
+    drawn = parameters(2.0, photons=1000.0, read_noise=0.001)
+    inside = tf.function(darken)(tf.constant(view), drawn, tf.constant([1, 2]))
+    np.testing.assert_allclose(
+        inside, darken(tf.constant(view), drawn, tf.constant([1, 2])), atol=1e-6
+    )
+
+
+# ---------------------------------------------------------------- output
+
+
+@pytest.mark.parametrize("levels", [255, 15])
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        parameters(1.5, photons=1000.0, read_noise=0.001),
+        parameters(1.0, photons=1.0, read_noise=0.5, cast=(2.0, 1.0, 0.5)),
+        parameters(3.5, 0.4, photons=1000.0),
+    ],
+    ids=["usual", "nothing but noise", "dark"],
+)
+def test_output_is_in_range_and_in_steps(view, drawn, levels):
+    dark = darken(tf.constant(view), drawn, seed=[1, 2], levels=levels).numpy()
+    assert dark.dtype == np.float32 and dark.shape == view.shape
+    assert np.isfinite(dark).all() and dark.min() >= 0 and dark.max() <= 1
+    np.testing.assert_allclose(dark * levels, np.rint(dark * levels), atol=1e-4)
+
+
+def test_default_ranges_darken_every_photo(view):
+    for number in range(20):
+        drawn = draw_parameters(PhotometricOptions(), [number, 0])
+        dark = darken(tf.constant(view), drawn, seed=[number, 1]).numpy()
+        assert 0.01 < dark.mean() < 0.9 * view.mean()
+
+
+# ---------------------------------------------------------------- thumbnails
+
+
+@pytest.mark.parametrize("level", [0.15, 0.5, 0.9])
+def test_darkened_thumbnail_of_a_flat_photo_is_the_thumbnail_of_the_darkened_photo(level):
+    flat = tf.fill([256, 256, 3], level)
+    drawn = parameters(1.8, 0.8, 5000.0, 0.001, cast=(0.95, 1.0, 1.05))
+    dark = darken(flat, drawn, seed=[1, 2])[tf.newaxis]
+    expected = thumbnail(dark, size=16)[0]
+    returned = darken_thumbnail(thumbnail(flat[tf.newaxis], size=16)[0], drawn)
+    assert returned.shape == (16, 16, 3)
+    # Each pixel of the thumbnail sees few pixels of the photo, so their noise remains in part.
+    np.testing.assert_allclose(returned, expected, atol=0.02)
+    np.testing.assert_allclose(
+        np.mean(returned, (0, 1)), np.mean(expected, (0, 1)), atol=0.6 / 255
+    )
+
+
+def test_darkened_thumbnail_of_a_real_photo_is_close(photo):
+    """Averages and powers do not commute, but nearly: the thumbnail must tell the exposure."""
+    whole = photo[np.newaxis].astype(np.float32) / 255
+    drawn = parameters(2.5, 0.8, 2000.0, 0.001, cast=(0.95, 1.0, 1.05))
+    expected = thumbnail(darken(tf.constant(whole[0]), drawn, seed=[1, 2])[tf.newaxis], size=16)[0]
+    returned = darken_thumbnail(thumbnail(whole, size=16)[0], drawn)
+    assert np.abs(returned - expected).mean() < 0.01
+
+
+# ---------------------------------------------------------------- ranges
+
+
+WIDE = PhotometricOptions(
+    gamma=(1.5, 3.5), gain=(0.4, 1.0), cast=0.3, photons=(100.0, 10000.0), read_noise=(0.01, 0.05)
+)
+
+
+@pytest.mark.parametrize("name", ["gamma", "gain", "read_noise"])
+def test_draws_cover_their_range_uniformly(name):
+    lowest, highest = getattr(WIDE, name)
+    unit = (draws(WIDE)[name] - lowest) / (highest - lowest)
+    assert_uniform(unit)
+
+
+def test_photons_cover_their_range_uniformly_on_a_logarithmic_scale():
+    lowest, highest = WIDE.photons
+    assert_uniform(np.log(draws(WIDE)["photons"] / lowest) / np.log(highest / lowest))
+
+
+@pytest.mark.parametrize("channel", range(3))
+def test_cast_covers_its_range_uniformly_on_a_logarithmic_scale(channel):
+    assert_uniform((np.log(draws(WIDE)["cast"][:, channel]) / WIDE.cast + 1) / 2)
+
+
+def assert_uniform(unit) -> None:
+    assert unit.min() >= -1e-5 and unit.max() <= 1 + 1e-5
+    counts = np.histogram(unit, bins=10, range=(0, 1))[0]
+    # 60 expected in each tenth; the standard deviation is 7.3.
+    assert counts.min() > 25 and counts.max() < 95
+
+
+def test_parameters_are_drawn_independently():
+    drawn = draws(WIDE)
+    columns = [drawn["gamma"], drawn["gain"], np.log(drawn["photons"]), drawn["read_noise"]]
+    correlations = np.corrcoef([*columns, *np.log(drawn["cast"]).T])
+    # The standard deviation of a correlation is 0.04.
+    assert np.abs(correlations - np.eye(7)).max() < 0.2
+
+
+def test_equal_seeds_draw_equal_values_and_others_differ():
+    first, other = draws(WIDE, seed=3), draws(WIDE, seed=4)
+    for name, values in first.items():
+        single = draw_parameters(WIDE, [3, 17])[name]
+        np.testing.assert_allclose(single, values[17], rtol=1e-6)
+        assert (values != other[name]).all()
+        assert len(np.unique(values)) > 0.99 * values.size
+
+
+def test_range_of_one_value_is_that_value():
+    fixed = PhotometricOptions(
+        gamma=(2.0, 2.0), gain=(0.5, 0.5), cast=0.0, photons=(500.0, 500.0), read_noise=(0.0, 0.0)
+    )
+    drawn = draw_parameters(fixed, [1, 2])
+    assert [float(drawn[name]) for name in ("gamma", "gain", "read_noise")] == [2.0, 0.5, 0.0]
+    assert float(drawn["photons"]) == pytest.approx(500.0)
+    np.testing.assert_array_equal(drawn["cast"], np.ones(3))
+
+
+# ---------------------------------------------------------------- options
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"gamma": (0.5, 2.0)}, r"gamma must be a range lowest,highest from 1 up, not 0\.5,2"),
+        ({"gamma": (3.0, 2.0)}, r"gamma must be a range.*not 3,2"),
+        ({"gain": (-0.1, 1.0)}, r"gain must be a range.*from 0 up, not -0\.1,1"),
+        ({"gain": (0.0, 1.0)}, r"gain must lie above 0"),
+        ({"gain": (0.5, 1.5)}, r"gain must lie above 0 and not above 1"),
+        ({"photons": (0.0, 100.0)}, r"photons must be a range.*from 1 up, not 0,100"),
+        ({"photons": (200.0, 100.0)}, r"photons must be a range.*not 200,100"),
+        ({"read_noise": (-0.1, 0.1)}, r"read_noise must be a range.*from 0 up, not -0\.1,0\.1"),
+        ({"cast": -0.1}, r"cast must lie in \[0, 1\], not -0\.1"),
+        ({"cast": 1.5}, r"cast must lie in \[0, 1\], not 1\.5"),
+        ({"levels": 0}, r"levels must be positive, not 0"),
+        ({"gamma": (float("nan"), 2.0)}, r"gamma must be a range.*not nan,2"),
+        ({"gain": (0.5, float("nan"))}, r"gain must be a range.*not 0\.5,nan"),
+        ({"cast": float("nan")}, r"cast must lie in \[0, 1\], not nan"),
+        ({"photons": (1000.0, float("inf"))}, r"photons must be.*not 1000,inf"),
+        ({"gamma": (2.0, float("inf"))}, r"gamma must be.*not 2,inf"),
+        ({"read_noise": (0.0, float("inf"))}, r"read_noise must be.*not 0,inf"),
+    ],
+)
+def test_ranges_that_make_no_sense_are_named(values, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        PhotometricOptions(**values)
+    assert str(caught.value).startswith("photometric ")

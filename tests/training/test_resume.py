@@ -1,0 +1,233 @@
+"""Runs of the training program: killed, stopped, on several devices and machines.
+
+All of them train the same small network on the same photos with the whole loss, and
+are held against one run that nothing disturbed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+STEPS = 40
+
+
+def command(pairs: pathlib.Path, run_dir: pathlib.Path, *flags: str) -> list[str]:
+    return [
+        sys.executable,
+        "train_main.py",
+        f"--data_dir={pairs}",
+        f"--run_dir={run_dir}",
+        "--preset=tiny",
+        f"--steps={STEPS}",
+        "--batch_size=4",
+        "--crop_size=32",
+        "--val_fraction=0.25",
+        "--photometric_fraction=0.25",
+        "--synthetic_start=5",
+        "--synthetic_ramp=10",
+        "--warmup_steps=5",
+        "--deterministic",
+        "--log_every=1",
+        "--validate_every=20",
+        "--checkpoint_every=2",
+        *flags,
+    ]
+
+
+def start(arguments: list[str], **environment: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        arguments,
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen, code: int = 0) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == code, output
+    return output
+
+
+def weights(run_dir: pathlib.Path) -> list[np.ndarray]:
+    return keras.models.load_model(run_dir / "last.keras").get_weights()
+
+
+def column(run_dir: pathlib.Path, name: str) -> dict[int, float]:
+    with (run_dir / "metrics.csv").open(newline="") as file:
+        return {int(row["step"]): float(row[name]) for row in csv.DictReader(file) if row[name]}
+
+
+def wait_for_checkpoint(process: subprocess.Popen, run_dir: pathlib.Path, step: int) -> None:
+    index = run_dir / "checkpoints" / "checkpoint"
+    while not (index.exists() and f"step-{step}" in index.read_text()):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory, photo) -> pathlib.Path:
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("pairs")
+    for name in ("low", "high"):
+        (folder / name).mkdir()
+    for index in range(4):
+        high = photo[50 * index : 50 * index + 64, 100:180]
+        low = np.round(255 * 0.6 * (high / 255.0) ** 2.5).astype(np.uint8)
+        Image.fromarray(low).save(folder / "low" / f"{index}.png")
+        Image.fromarray(high).save(folder / "high" / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pairs, tmp_path_factory) -> pathlib.Path:
+    run_dir = tmp_path_factory.mktemp("undisturbed")
+    finish(start(command(pairs, run_dir)))
+    return run_dir
+
+
+def test_a_run_leaves_all_its_files(undisturbed):
+    names = {path.name for path in undisturbed.iterdir()}
+    assert names == {
+        "config.json", "run.flags", "checkpoints", "best.keras", "last.keras",
+        "metrics.csv", "tensorboard", "samples.png", "report.json",
+    }  # fmt: skip
+    report = json.loads((undisturbed / "report.json").read_text())
+    assert report["steps"] == STEPS
+    assert report["best"]["validation"]["psnr"] >= report["last"]["validation"]["psnr"]
+
+
+def test_every_loss_of_the_whole_method_is_logged(undisturbed):
+    for name in ("loss", "content", "ssim", "psnr", "learning_rate", "gradient_norm"):
+        assert sorted(column(undisturbed, name)) == list(range(1, STEPS + 1))
+    for name in ("synthetic_content", "kl", "adversarial_low", "discriminator_degradation"):
+        assert min(column(undisturbed, name)) == 6
+
+
+def test_a_killed_run_ends_with_the_same_weights(undisturbed, pairs, tmp_path):
+    process = start(command(pairs, tmp_path))
+    wait_for_checkpoint(process, tmp_path, 12)
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "report.json").exists()
+    finish(start(command(pairs, tmp_path)))
+    for resumed, expected in zip(weights(tmp_path), weights(undisturbed)):
+        np.testing.assert_array_equal(resumed, expected)
+    # Each step has one line, those that were lost and done again too.
+    assert column(tmp_path, "loss") == column(undisturbed, "loss")
+
+
+def test_sigterm_saves_and_says_so(undisturbed, pairs, tmp_path):
+    process = start(command(pairs, tmp_path, "--checkpoint_every=1000", "--validate_every=1000"))
+    # The log is written step by step here.
+    while not (tmp_path / "metrics.csv").exists() or not column(tmp_path, "loss"):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    output = finish(process, 128 + signal.SIGTERM)
+    assert "stopped by SIGTERM after step" in output.splitlines()[-1]
+    assert (tmp_path / "last.keras").exists()
+    finish(start(command(pairs, tmp_path)))
+    for resumed, expected in zip(weights(tmp_path), weights(undisturbed)):
+        np.testing.assert_array_equal(resumed, expected)
+
+
+def test_the_flagfile_of_a_run_repeats_it(undisturbed, tmp_path):
+    finish(
+        start(
+            [sys.executable, "train_main.py", f"--flagfile={undisturbed / 'run.flags'}",
+             f"--run_dir={tmp_path}"]  # fmt: skip
+        )
+    )
+    for repeated, expected in zip(weights(tmp_path), weights(undisturbed)):
+        np.testing.assert_array_equal(repeated, expected)
+
+
+def test_other_options_are_refused_and_named(undisturbed, pairs):
+    before = (undisturbed / "report.json").read_bytes()
+    output = finish(start(command(pairs, undisturbed, "--learning_rate=0.1")), 1)
+    assert "training.learning_rate was 0.0004 and is now 0.1" in output.splitlines()[-1]
+    assert (undisturbed / "report.json").read_bytes() == before
+
+
+def test_two_devices_give_the_loss_curve_of_one(undisturbed, pairs, tmp_path):
+    finish(start(command(pairs, tmp_path, "--logical_cpus=2")))
+    for name in ("loss", "discriminator_low", "gradient_norm"):
+        one, two = column(undisturbed, name), column(tmp_path, name)
+        assert one.keys() == two.keys()
+        np.testing.assert_allclose(list(two.values()), list(one.values()), rtol=2e-3)
+
+
+# Trains like the program, then leaves all weights of this worker where the test finds them.
+WORKER = """
+import functools, sys
+import numpy as np
+from drgn_tf import data, training
+from drgn_tf.losses import LossOptions
+from drgn_tf.models import preset
+from drgn_tf.models.context import thumbnail
+from drgn_tf.training import loop
+
+pairs, run_dir, output = sys.argv[1:]
+strategy = training.make_strategy()
+options = training.RunOptions(
+    preset("tiny"), LossOptions(synthetic_start=5, synthetic_ramp=10),
+    data.DataOptions(pairs, val_fraction=0.25), data.PhotometricOptions(),
+    training.TrainingOptions(
+        steps=%d, batch_size=4, crop_size=32, photometric_fraction=0.25, warmup_steps=5),
+    training.CadenceOptions(log_every=1),
+)
+photos = data.load_run_data(options.data, options.photometric, functools.partial(thumbnail, size=16))
+run = loop._Run(options, strategy, photos, training.RunFolder(run_dir), "")
+run.train()
+parts = [run._trainer.model, *run._trainer.discriminators.values()]
+np.savez(output, *[w for part in parts for w in part.get_weights()])
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def test_two_workers_end_with_identical_weights(undisturbed, pairs, tmp_path):
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    processes = []
+    for index in range(2):
+        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        arguments = [pairs, tmp_path / "run", tmp_path / f"{index}.npz"]
+        processes.append(
+            start(
+                [sys.executable, "-c", WORKER % STEPS, *map(str, arguments)],
+                TF_CONFIG=json.dumps(task),
+            )
+        )
+    for process in processes:
+        finish(process)
+    first, second = (np.load(tmp_path / f"{index}.npz") for index in range(2))
+    assert len(first.files) > 100
+    for name in first.files:
+        np.testing.assert_array_equal(first[name], second[name])
+    one, two = column(undisturbed, "loss"), column(tmp_path / "run", "loss")
+    np.testing.assert_allclose(list(two.values()), list(one.values()), rtol=2e-3)
