@@ -34,7 +34,7 @@ class DataOptions:
       val_fraction: share of the photos held out for validation where there is no list.
     """
 
-    data_dir: str
+    data_dir: str = ""
     train_pairs: str = ""
     test_pairs: str = ""
     reference_dir: str = ""

@@ -44,7 +44,7 @@ class Checkpoints:
             return False
         try:
             self._checkpoint.restore(latest).assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
+        except (AssertionError, IndexError, ValueError, tf.errors.OpError) as error:
             raise RunFolderError(
                 f"{latest}: cannot be restored ({str(error).splitlines()[0]}); remove it to "
                 "go on from the one before, or choose another --run_dir."

@@ -82,9 +82,7 @@ class Trainer:
         """Everything a run needs to go on, as keywords of `tf.train.Checkpoint`."""
         # Not the parts themselves: Checkpoint misses Keras layers that are kept in lists.
         parts = {"model": self.model, "generator_optimizer": self._generator_optimizer}
-        parts.update(
-            {f"discriminator_{name}": part for name, part in self.discriminators.items()}
-        )
+        parts.update({f"discriminator_{name}": part for name, part in self.discriminators.items()})
         if self.discriminators:
             parts["discriminator_optimizer"] = self._discriminator_optimizer
         variables = {name: [v.value for v in part.variables] for name, part in parts.items()}
@@ -93,8 +91,11 @@ class Trainer:
     @property
     def checkpoint_bytes(self) -> int:
         """Size of one checkpoint on disk, without its small index."""
-        variables = sum(self.checkpointed.values(), [])
-        return sum(variable.dtype.size * math.prod(variable.shape) for variable in variables)
+        return sum(
+            variable.dtype.size * math.prod(variable.shape)
+            for variables in self.checkpointed.values()
+            for variable in variables
+        )
 
     @property
     def scalar_names(self) -> list[str]:

@@ -85,7 +85,8 @@ def test_no_common_stem_is_an_error_even_when_photos_may_be_left_out(pair_folder
 
 def test_comments_and_blank_lines_of_a_list_are_ignored(tmp_path):
     path = tmp_path / "list.txt"
-    path.write_text("# held out\n\n view_1 \nview_2  # night\n   \r\n#view_3\nPhoto mit Ü\n", "utf-8")
+    lines = ["# held out", "", " view_1 ", "view_2  # night", "   \r", "#view_3", "Photo mit Ü"]
+    path.write_text("\n".join(lines), "utf-8")
     assert read_stems(path) == ["view_1", "view_2", "Photo mit Ü"]
 
 

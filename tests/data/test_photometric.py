@@ -213,9 +213,7 @@ def test_darkened_thumbnail_of_a_flat_photo_is_the_thumbnail_of_the_darkened_pho
     assert returned.shape == (16, 16, 3)
     # Each pixel of the thumbnail sees few pixels of the photo, so their noise remains in part.
     np.testing.assert_allclose(returned, expected, atol=0.02)
-    np.testing.assert_allclose(
-        np.mean(returned, (0, 1)), np.mean(expected, (0, 1)), atol=0.6 / 255
-    )
+    np.testing.assert_allclose(np.mean(returned, (0, 1)), np.mean(expected, (0, 1)), atol=0.6 / 255)
 
 
 def test_darkened_thumbnail_of_a_real_photo_is_close(photo):

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
-STEPS = 40
+STEPS = 16
 
 
 def command(pairs: pathlib.Path, run_dir: pathlib.Path, *flags: str) -> list[str]:
@@ -36,12 +36,12 @@ def command(pairs: pathlib.Path, run_dir: pathlib.Path, *flags: str) -> list[str
         "--crop_size=32",
         "--val_fraction=0.25",
         "--photometric_fraction=0.25",
-        "--synthetic_start=5",
+        "--synthetic_start=0",
         "--synthetic_ramp=10",
         "--warmup_steps=5",
         "--deterministic",
         "--log_every=1",
-        "--validate_every=20",
+        "--validate_every=8",
         "--checkpoint_every=2",
         *flags,
     ]
@@ -114,15 +114,17 @@ def test_a_run_leaves_all_its_files(undisturbed):
 
 
 def test_every_loss_of_the_whole_method_is_logged(undisturbed):
-    for name in ("loss", "content", "ssim", "psnr", "learning_rate", "gradient_norm"):
+    for name in (
+        "loss", "content", "ssim", "psnr", "learning_rate", "gradient_norm",
+        "synthetic_content", "synthetic_ssim", "kl", "adversarial_low", "adversarial_degradation",
+        "discriminator_low", "discriminator_degradation",
+    ):  # fmt: skip
         assert sorted(column(undisturbed, name)) == list(range(1, STEPS + 1))
-    for name in ("synthetic_content", "kl", "adversarial_low", "discriminator_degradation"):
-        assert min(column(undisturbed, name)) == 6
 
 
 def test_a_killed_run_ends_with_the_same_weights(undisturbed, pairs, tmp_path):
     process = start(command(pairs, tmp_path))
-    wait_for_checkpoint(process, tmp_path, 12)
+    wait_for_checkpoint(process, tmp_path, 8)
     process.kill()
     process.communicate()
     assert not (tmp_path / "report.json").exists()
@@ -133,7 +135,7 @@ def test_a_killed_run_ends_with_the_same_weights(undisturbed, pairs, tmp_path):
     assert column(tmp_path, "loss") == column(undisturbed, "loss")
 
 
-def test_sigterm_saves_and_says_so(undisturbed, pairs, tmp_path):
+def test_sigterm_saves_and_the_flagfile_of_the_run_continues_it(undisturbed, pairs, tmp_path):
     process = start(command(pairs, tmp_path, "--checkpoint_every=1000", "--validate_every=1000"))
     # The log is written step by step here.
     while not (tmp_path / "metrics.csv").exists() or not column(tmp_path, "loss"):
@@ -143,20 +145,9 @@ def test_sigterm_saves_and_says_so(undisturbed, pairs, tmp_path):
     output = finish(process, 128 + signal.SIGTERM)
     assert "stopped by SIGTERM after step" in output.splitlines()[-1]
     assert (tmp_path / "last.keras").exists()
-    finish(start(command(pairs, tmp_path)))
+    finish(start([sys.executable, "train_main.py", f"--flagfile={tmp_path / 'run.flags'}"]))
     for resumed, expected in zip(weights(tmp_path), weights(undisturbed)):
         np.testing.assert_array_equal(resumed, expected)
-
-
-def test_the_flagfile_of_a_run_repeats_it(undisturbed, tmp_path):
-    finish(
-        start(
-            [sys.executable, "train_main.py", f"--flagfile={undisturbed / 'run.flags'}",
-             f"--run_dir={tmp_path}"]  # fmt: skip
-        )
-    )
-    for repeated, expected in zip(weights(tmp_path), weights(undisturbed)):
-        np.testing.assert_array_equal(repeated, expected)
 
 
 def test_other_options_are_refused_and_named(undisturbed, pairs):
@@ -187,13 +178,14 @@ from drgn_tf.training import loop
 pairs, run_dir, output = sys.argv[1:]
 strategy = training.make_strategy()
 options = training.RunOptions(
-    preset("tiny"), LossOptions(synthetic_start=5, synthetic_ramp=10),
+    preset("tiny"), LossOptions(synthetic_start=0, synthetic_ramp=10),
     data.DataOptions(pairs, val_fraction=0.25), data.PhotometricOptions(),
     training.TrainingOptions(
         steps=%d, batch_size=4, crop_size=32, photometric_fraction=0.25, warmup_steps=5),
     training.CadenceOptions(log_every=1),
 )
-photos = data.load_run_data(options.data, options.photometric, functools.partial(thumbnail, size=16))
+view = functools.partial(thumbnail, size=16)
+photos = data.load_run_data(options.data, options.photometric, view)
 run = loop._Run(options, strategy, photos, training.RunFolder(run_dir), "")
 run.train()
 parts = [run._trainer.model, *run._trainer.discriminators.values()]

@@ -1,0 +1,1 @@
+"""Programs that measure speed, each comparing within one run: machines drift."""

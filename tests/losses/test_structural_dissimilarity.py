@@ -1,0 +1,83 @@
+"""The fast SSIM loss against the metric and against double precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from skimage.metrics import structural_similarity
+
+from drgn_tf import metrics
+from drgn_tf.losses import structural_dissimilarity
+
+
+@pytest.fixture(scope="module")
+def high(photo) -> np.ndarray:
+    return photo[np.newaxis].astype(np.float32) / 255
+
+
+def changed(high, low_photo, kind: str) -> np.ndarray:
+    noise = np.random.default_rng(4).normal(0, 0.1, high.shape).astype(np.float32)
+    return {
+        "dark": low_photo,
+        "noisy": np.clip(high + noise, 0, 1),
+        "inverted": 1 - high,
+        "shifted": np.roll(high, 3, axis=2),
+    }[kind]
+
+
+def exact(images: np.ndarray, references: np.ndarray) -> float:
+    """1 - SSIM of one image, by another library, in double precision."""
+    return 1 - structural_similarity(
+        images[0].astype(np.float64),
+        references[0].astype(np.float64),
+        gaussian_weights=True,
+        use_sample_covariance=False,
+        data_range=1.0,
+        channel_axis=-1,
+    )
+
+
+@pytest.mark.parametrize("size", [(300, 451), (64, 96), (11, 40), (11, 11)])
+@pytest.mark.parametrize("kind", ["dark", "noisy", "inverted", "shifted"])
+def test_it_is_one_minus_ssim_on_real_photos(high, low_photo, kind, size):
+    images, references = (
+        image[:, : size[0], : size[1]] for image in (changed(high, low_photo, kind), high)
+    )
+    returned = float(structural_dissimilarity(images, references))
+    # A mean over few windows averages less of the rounding away.
+    tolerance = 1e-5 if min(size) > 11 else 5e-5
+    assert returned == pytest.approx(exact(images, references), abs=tolerance)
+    # The metric itself rounds more than the loss: up to 4e-5 on whole photos.
+    metric = float(metrics.ssim(images, references)[0])
+    assert returned == pytest.approx(1 - metric, abs=1e-4 if min(size) > 11 else 2e-4)
+
+
+def test_it_is_the_mean_over_the_batch(high, low_photo):
+    images = np.concatenate([low_photo[:, :40, :50], 1 - high[:, 60:100, :50]])
+    references = np.concatenate([high[:, :40, :50], high[:, 60:100, :50]])
+    expected = [exact(images[index:], references[index:]) for index in range(2)]
+    returned = float(structural_dissimilarity(images, references))
+    assert returned == pytest.approx(np.mean(expected), abs=1e-5)
+
+
+def test_identical_images_cost_nothing(high):
+    assert float(structural_dissimilarity(high, high)) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [(10, 64), (64, 10)])
+def test_images_smaller_than_the_window_are_refused(high, size):
+    small = high[:, : size[0], : size[1]]
+    with pytest.raises(ValueError, match="at least 11x11 pixels, not 10"):
+        structural_dissimilarity(small, small)
+
+
+def test_descending_it_makes_images_more_similar(high):
+    references = tf.constant(high[:, :32, :32])
+    images = tf.constant(0.3 * high[:, :32, :32])
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        before = structural_dissimilarity(images, references)
+    step = tape.gradient(before, images)
+    after = structural_dissimilarity(images - 1e-2 * step / tf.reduce_max(tf.abs(step)), references)
+    assert float(after) < float(before)

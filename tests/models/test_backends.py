@@ -1,0 +1,119 @@
+"""The same networks and losses on another backend of Keras."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from drgn_tf.losses import LossOptions, objective
+from drgn_tf.models import Discriminator
+
+ROOT = pathlib.Path(__file__).parents[2]
+CONTESTS = ("low", "degradation")
+
+RUN = """
+import sys
+import keras
+import numpy as np
+from drgn_tf.losses import LossOptions, objective
+
+folder, backend = sys.argv[1:]
+assert keras.backend.backend() == backend
+to_numpy = keras.ops.convert_to_numpy
+
+def load(name):
+    return keras.models.load_model(f"{folder}/{name}.keras")
+
+model = load("model")
+inputs = np.load(folder + "/inputs.npz")
+results = {name: to_numpy(image) for name, image in model(inputs["photo"]).items()}
+batch = {name: keras.ops.convert_to_tensor(inputs[name]) for name in inputs if name != "photo"}
+discriminators = {name: load(name) for name in ("low", "degradation")}
+loss, discriminator_loss, terms, _ = objective(
+    model, discriminators, batch, LossOptions(), ramp=0.5
+)
+terms = {**terms, "loss": loss, "discriminator_loss": discriminator_loss}
+results.update({"term/" + name: to_numpy(value) for name, value in terms.items()})
+np.savez(folder + "/results.npz", **results)
+"""
+
+
+def other_backend() -> str:
+    for name in ("jax", "torch"):
+        if importlib.util.find_spec(name):
+            return name
+    pytest.fail(
+        "neither jax nor torch can be imported: pip install -r requirements-dev.txt "
+        "(that the networks run on another backend is a promise, so nothing is skipped)"
+    )
+
+
+@pytest.fixture(scope="module")
+def results(model, low_photo, photo, tmp_path_factory) -> tuple[dict, dict]:
+    """Images and losses of TensorFlow, and of the other backend, from the same files."""
+    backend = other_backend()
+    folder = tmp_path_factory.mktemp("backends")
+    high = photo[np.newaxis].astype(np.float32) / 255
+    low_crop, high_crop, reference = (
+        np.concatenate([image[:, y : y + 32, x : x + 32] for y, x in places])
+        for image, places in (
+            (low_photo, [(60, 60), (200, 300)]),
+            (high, [(60, 60), (200, 300)]),
+            (high, [(130, 10), (20, 400)]),
+        )
+    )
+    batch = {
+        "low": low_crop,
+        "high": high_crop,
+        "thumbnail": np.repeat(model.thumbnail(low_photo), 2, axis=0),
+        "reference": reference,
+        "reference_thumbnail": np.repeat(model.thumbnail(high), 2, axis=0),
+    }
+    odd = low_photo[:, 100:137, 150:203]
+    np.savez(folder / "inputs.npz", photo=odd, **batch)
+    model.save(folder / "model.keras")
+    discriminators = {name: Discriminator(widths=(8, 16)) for name in CONTESTS}
+    for name, discriminator in discriminators.items():
+        discriminator.build()
+        # Before the losses are computed: that moves its spectral norms.
+        discriminator.save(folder / f"{name}.keras")
+
+    expected = {name: np.asarray(image) for name, image in model(odd).items()}
+    loss, discriminator_loss, terms, _ = objective(
+        model, discriminators, batch, LossOptions(), ramp=0.5
+    )
+    terms = {**terms, "loss": loss, "discriminator_loss": discriminator_loss}
+    expected.update({f"term/{name}": np.asarray(value) for name, value in terms.items()})
+
+    process = subprocess.run(
+        [sys.executable, "-c", RUN, str(folder), backend],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr
+    return expected, dict(np.load(folder / "results.npz"))
+
+
+@pytest.mark.parametrize("name", ["degradation", "base", "enhanced"])
+def test_another_backend_makes_the_same_images(results, name):
+    expected, other = results
+    np.testing.assert_allclose(other[name], expected[name], atol=1e-5)
+
+
+def test_another_backend_finds_the_same_losses(results):
+    expected, other = results
+    names = sorted(name for name in expected if name.startswith("term/"))
+    assert names == sorted(name for name in other if name.startswith("term/"))
+    # Real and synthetic pairs, both contests, the divergence, and the two sums.
+    assert len(names) == 2 + 2 + 2 * 2 + 1 + 2
+    for name in names:
+        assert other[name] == pytest.approx(float(expected[name]), rel=1e-4, abs=1e-6), name

@@ -1,0 +1,61 @@
+"""The fusion network on its own."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from drgn_tf.models import MultiResolutionFusionNetwork, preset
+
+CONTEXT = np.linspace(-1, 1, 8, dtype=np.float32).reshape(1, 1, 1, 8)
+
+
+def network(**changes) -> MultiResolutionFusionNetwork:
+    keras.utils.set_random_seed(7)
+    made = MultiResolutionFusionNetwork(preset("tiny", **changes))
+    made.build()
+    return made
+
+
+@pytest.mark.parametrize("scales", [1, 2, 3])
+@pytest.mark.parametrize("size", [(1, 1), (5, 9), (16, 20)])
+def test_image_in_image_out(low_photo, scales, size):
+    image = low_photo[:, : size[0], : size[1]]
+    made = network(scales=scales)(image, CONTEXT)
+    assert made.shape == image.shape
+    assert np.isfinite(made).all() and np.std(made) > 0
+
+
+def test_an_image_on_the_grid_needs_no_padding(low_photo):
+    image = low_photo[:, :16, :20]
+    made = network()
+    np.testing.assert_array_equal(made(image, CONTEXT), made(image, CONTEXT, aligned=True))
+
+
+def test_each_image_has_its_own_context(low_photo):
+    made = network()
+    image = low_photo[:, :16, :20]
+    contexts = np.concatenate([CONTEXT, -3 * CONTEXT])
+    both = made(np.concatenate([image, image]), contexts)
+    for index in range(2):
+        alone = made(image, contexts[index : index + 1])
+        np.testing.assert_allclose(both[index], alone[0], atol=1e-6)
+    assert np.abs(both[0] - both[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize("scale", [0, 1, 2])
+def test_every_scale_reaches_the_result(low_photo, scale):
+    image = low_photo[:, :16, :20]
+    made = network()
+    before = made(image, CONTEXT).numpy()
+    kernel = made.branches[scale].stem.convolution.kernel
+    kernel.assign(0 * kernel)
+    assert np.abs(made(image, CONTEXT) - before).max() > 1e-4
+
+
+def test_result_is_not_limited(low_photo):
+    made = network()
+    made.to_image.bias.assign([-3.0, 5.0] * 6)
+    image = made(low_photo[:, :16, :20], CONTEXT)
+    assert np.min(image) < -1 and np.max(image) > 2

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+
+import pytest
+import tensorflow as tf
+
+from drgn_tf.data import DataOptions, PhotometricOptions, load_run_data
+from drgn_tf.losses import LossOptions
+from drgn_tf.models import preset
+from drgn_tf.models.context import thumbnail
+from drgn_tf.training import (
+    CadenceOptions,
+    DivergedError,
+    RunFolder,
+    RunFolderError,
+    RunOptions,
+    TrainingOptions,
+    run,
+)
+
+PHOTOMETRIC = PhotometricOptions()
+
+
+@pytest.fixture
+def photos(pair_folder):
+    options = DataOptions(str(pair_folder), val_fraction=0.25)
+    return load_run_data(options, PHOTOMETRIC, functools.partial(thumbnail, size=16))
+
+
+def options(**training) -> RunOptions:
+    return RunOptions(
+        preset("tiny"),
+        LossOptions(synthetic_weight=0.0),
+        DataOptions(),
+        PHOTOMETRIC,
+        TrainingOptions(**{"batch_size": 2, "crop_size": 32, "warmup_steps": 0, **training}),
+        CadenceOptions(log_every=1, checkpoint_every=1, validate_every=100),
+    )
+
+
+def train(settings: RunOptions, photos, folder) -> dict | None:
+    return run(settings, tf.distribute.get_strategy(), photos, RunFolder(folder))
+
+
+def test_a_diverged_run_stops_with_its_step_and_keeps_its_checkpoint(photos, tmp_path):
+    with pytest.raises(DivergedError, match=r"step 2: .*loss.* is NaN or infinite"):
+        train(options(steps=5, learning_rate=1e30), photos, tmp_path)
+    assert tf.train.latest_checkpoint(str(tmp_path / "checkpoints")).endswith("step-1")
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_a_finished_run_reports_again_and_trains_no_further(photos, tmp_path):
+    first = train(options(steps=2), photos, tmp_path)
+    before = (tmp_path / "metrics.csv").read_bytes()
+    assert train(options(steps=2), photos, tmp_path) == first
+    assert (tmp_path / "metrics.csv").read_bytes() == before
+
+
+def test_training_improves_and_the_synthetic_path_begins_when_told(photos, tmp_path):
+    settings = dataclasses.replace(
+        options(steps=60, learning_rate=5e-3),
+        loss=LossOptions(synthetic_start=58, adversarial_low_weight=0.0, synthetic_ramp=0),
+    )
+    figures = train(settings, photos, tmp_path)["best"]["validation"]
+    assert figures["psnr"] > figures["input_psnr"] + 1.0
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        trained = [row for row in csv.DictReader(file) if row["loss"]]
+    assert [row["step"] for row in trained if row["synthetic_content"]] == ["59", "60"]
+    assert [row["step"] for row in trained if row["adversarial_degradation"]] == ["59", "60"]
+    assert "adversarial_low" not in trained[0]
+
+
+def test_a_damaged_checkpoint_is_named(photos, tmp_path):
+    train(options(steps=2), photos, tmp_path)
+    for path in (tmp_path / "checkpoints").glob("step-2.data*"):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(RunFolderError, match="step-2: cannot be restored"):
+        train(options(steps=2), photos, tmp_path)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(photos, tmp_path, monkeypatch):
+    save = tf.train.CheckpointManager.save
+
+    def disk_full_at_second(self, checkpoint_number):
+        if checkpoint_number == 2:
+            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+        return save(self, checkpoint_number=checkpoint_number)
+
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", disk_full_at_second)
+    with pytest.raises(RunFolderError, match="No space left on device"):
+        train(options(steps=3), photos, tmp_path)
+    assert tf.train.latest_checkpoint(str(tmp_path / "checkpoints")).endswith("step-1")
+    monkeypatch.undo()
+    assert train(options(steps=3), photos, tmp_path)["steps"] == 3

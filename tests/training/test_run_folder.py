@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections import namedtuple
+
+import pytest
+
+from drgn_tf.data import DataOptions, PhotometricOptions
+from drgn_tf.losses import LossOptions
+from drgn_tf.models import preset
+from drgn_tf.training import (
+    CadenceOptions,
+    RunFolder,
+    RunFolderError,
+    RunOptions,
+    TrainingOptions,
+)
+from drgn_tf.training.run_folder import written_beside
+
+OPTIONS = RunOptions(
+    preset("tiny"), LossOptions(), DataOptions("sample"), PhotometricOptions(), TrainingOptions()
+)
+
+
+def test_a_failed_write_leaves_the_file_before_and_nothing_beside(tmp_path):
+    path = tmp_path / "best.keras"
+    path.write_text("earlier")
+    with pytest.raises(OSError, match="disk full"), written_beside(path) as beside:
+        assert beside.suffix == ".keras"
+        beside.write_text("half")
+        raise OSError("disk full")
+    assert path.read_text() == "earlier"
+    assert [found.name for found in tmp_path.iterdir()] == ["best.keras"]
+
+
+def test_the_same_options_continue_a_run(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.check_options(OPTIONS, "abc")
+    folder.save_options(OPTIONS, "abc", "--steps=5\n")
+    folder.check_options(OPTIONS, "abc")
+    assert (tmp_path / "run" / "run.flags").read_text() == "--steps=5\n"
+
+
+def test_how_often_it_reports_and_where_photos_lie_may_change(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.save_options(OPTIONS, "abc", "")
+    moved = dataclasses.replace(
+        OPTIONS, cadence=CadenceOptions(log_every=7), data=DataOptions("elsewhere")
+    )
+    folder.check_options(moved, "abc")
+
+
+def test_each_difference_is_named(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.save_options(OPTIONS, "abc", "")
+    other = dataclasses.replace(
+        OPTIONS, model=preset("tiny", scales=2), training=TrainingOptions(steps=7)
+    )
+    with pytest.raises(RunFolderError) as error:
+        folder.check_options(other, "def")
+    for text in (
+        "model.scales was 3 and is now 2",
+        "training.steps was 100000 and is now 7",
+        "photos was abc and is now def",
+    ):
+        assert text in str(error.value)
+
+
+def test_a_full_disk_is_said_with_figures(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 5 * 10**6))
+    with pytest.raises(RunFolderError, match=r"5 MB are free and the run needs up to \d+ MB"):
+        RunFolder(tmp_path).check_space(10**6)
+
+
+def test_a_folder_below_a_file_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="cannot be written to"):
+        RunFolder(tmp_path / "file" / "run")
