@@ -130,7 +130,10 @@ def main(argv: list[str]) -> None:
         sys.exit(130)
     except _TOLD_TO_USERS as error:
         _fail(error)
-    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        line = (str(error) or "out of memory").splitlines()[0]
+        _fail(f"{line}; lower --batch_size or --crop_size.")
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
         line = str(error).splitlines()[0]
         _fail(
             f"another worker left the run ({line}); give the same command again on all machines "

@@ -35,6 +35,7 @@ _PRESET = flags.DEFINE_string("preset", "mobile", "See train_main.py.")
 _CROP_SIZE = flags.DEFINE_integer("crop_size", 96, "Side of the crops in pixels.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Samples a step.")
 _STEPS = flags.DEFINE_integer("bench_steps", 10, "Steps a measurement.")
+_INPUT_BATCHES = flags.DEFINE_integer("input_batches", 120, "Batches an input measurement.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Measurements of each; the median is printed.")
 _JSON = flags.DEFINE_string("json", "", "File for the table; '' for none.")
 
@@ -57,10 +58,24 @@ def _options(losses: LossOptions) -> training.RunOptions:
     )
 
 
-def _pipeline(photos: data.RunData, references: bool) -> Callable[[], object]:
+def _batches(photos: data.RunData, references: bool, count: int) -> tf.data.Dataset:
     samples = data.SampleOptions(_CROP_SIZE.value, _BATCH_SIZE.value, seed=1, references=references)
-    batches = iter(data.training_dataset(photos.training, samples, 0, 10**9))
-    return lambda: next(batches)
+    return data.training_dataset(photos.training, samples, 0, count)
+
+
+def _input_seconds(photos: data.RunData, references: bool) -> float:
+    """Returns the seconds a batch of a pipeline that is made, drained and gone.
+
+    One that stays would fill its buffers while something else is timed, and then be
+    found to take no time at all.
+    """
+    times = []
+    begin = time.perf_counter()
+    for _ in _batches(photos, references, _INPUT_BATCHES.value):
+        times.append(time.perf_counter() - begin)
+    # The first batches also pay for the start and for tuning.
+    skipped = len(times) // 4
+    return (times[-1] - times[skipped]) / (len(times) - 1 - skipped)
 
 
 def _train_step(losses: LossOptions, batch: dict) -> tuple[Callable[[], object], float]:
@@ -105,23 +120,24 @@ def main(_) -> None:
         options.photometric,
         functools.partial(thumbnail, size=options.model.thumbnail_size),
     )
-    batch = _pipeline(photos, references=True)()
+    batch = next(iter(_batches(photos, references=True, count=1)))
     plain_step, macs = _train_step(plain, batch)
     whole_step, _ = _train_step(whole, batch)
     convolution, convolution_macs = _convolution(options.model.width)
     calls = {
         "convolution": convolution,
-        "input, plain": _pipeline(photos, references=False),
         "step, plain": plain_step,
-        "input, whole method": _pipeline(photos, references=True),
         "step, whole method": whole_step,
         "SSIM loss, banded": _dissimilarity(structural_dissimilarity),
         "SSIM loss, depthwise": _dissimilarity(lambda x, y: 1.0 - tf.reduce_mean(ssim(x, y))),
     }
     for call in calls.values():
         _seconds(call, 3)
-    times: dict[str, list[float]] = {name: [] for name in calls}
+    inputs = {"input, plain": False, "input, whole method": True}
+    times: dict[str, list[float]] = {name: [] for name in [*calls, *inputs]}
     for _ in range(_ROUNDS.value):
+        for name, references in inputs.items():
+            times[name].append(_input_seconds(photos, references))
         for name, call in calls.items():
             times[name].append(_seconds(call, _STEPS.value))
     median = {name: statistics.median(values) for name, values in times.items()}

@@ -50,7 +50,13 @@ _TRAINING = (
     _float("final_learning_rate", "Where the cosine ends, as a fraction of the peak.", 1.0),
     _float("clip_norm", "Largest global norm of a gradient."),
     _float("ema_decay", "Decay of the averaged weights, which are evaluated and saved.", 1.0),
-    _integer(_DEFAULTS, "seed", "Of the first weights and of all samples.", lowest=0),
+    flags.DEFINE_integer(
+        "seed",
+        _DEFAULTS.seed,
+        "Of the first weights and of all samples.",
+        lower_bound=0,
+        upper_bound=2**32 - 1,
+    ),
     flags.DEFINE_boolean(
         "deterministic", _DEFAULTS.deterministic, "Bit-identical reruns, at some cost in speed."
     ),

@@ -1,7 +1,8 @@
 """The endless stream of training samples.
 
 Sample i of a run is a function of the run's seed and of i alone: which photo (every
-photo once per epoch, in an order shuffled anew), which crop, which flip, which noise.
+photo once per epoch, in an order shuffled anew, unless chance first chooses between
+pairs and darkened photos), which crop, which flip, which noise.
 Nothing has to be saved to resume at any step, several workers take their own parts of
 each batch, and a batch is the same however many devices share it.
 """

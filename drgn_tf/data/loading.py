@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import tensorflow as tf
@@ -67,7 +67,7 @@ class RunData:
       validation: what checkpoints are chosen by.
       test: what is only measured at the end, or None.
       summary: one line for the terminal.
-      fingerprint: hash of the names and sizes of all training and validation photos.
+      fingerprint: hash of the names, sizes and pixels of all training and validation photos.
     """
 
     training: TrainingData
@@ -96,6 +96,11 @@ def load_run_data(
       DataError: nothing to train on, or a photo cannot be used.
     """
     if options.data_dir == sample.NAME:
+        for name in ("train_pairs", "test_pairs", "reference_dir", "val_list"):
+            if getattr(options, name):
+                raise DataError(
+                    f"--{name} has no meaning with --data_dir={sample.NAME}; leave it out."
+                )
         references = read_store(sample.training_photos())
         validation = darkened_pairs(read_store(sample.held_out_photos()), photometric_options)
         training = TrainingData(None, None, references, thumbnail)
@@ -104,8 +109,11 @@ def load_run_data(
         folder = pathlib.Path(options.data_dir)
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder; --data_dir names the data set.")
-        pairs = {pair.stem: pair for pair in find_pairs(folder / options.train_pairs, on_bad)}
-        train, held_out = _split(options, list(pairs))
+        pairs_folder = folder / options.train_pairs
+        pairs = {pair.stem: pair for pair in find_pairs(pairs_folder, on_bad)}
+        # Those without partner have been told of; a list may name them.
+        known = list_photos(pairs_folder / "low").keys() | list_photos(pairs_folder / "high").keys()
+        train, held_out = _split(options, list(pairs), known - pairs.keys())
         low, high = _read_pairs([pairs[stem] for stem in train], on_bad)
         references = (
             read_store(list(list_photos(options.reference_dir).values()), on_bad)
@@ -119,6 +127,11 @@ def load_run_data(
             found = find_pairs(folder / options.test_pairs, on_bad)
             test = PairedPhotos(*_read_pairs(found, on_bad))
     elif options.reference_dir:
+        for name in ("train_pairs", "test_pairs"):
+            if getattr(options, name):
+                raise DataError(
+                    f"--{name} is a folder inside --data_dir, which is missing; give both."
+                )
         photos = list_photos(options.reference_dir)
         train, held_out = _split(options, list(photos))
         references = read_store([photos[stem] for stem in train], on_bad)
@@ -147,9 +160,12 @@ def darkened_pairs(photos: PhotoStore, options: photometric.PhotometricOptions) 
     return PairedPhotos(PhotoStore([to_uint8(np.asarray(x)) for x in low], photos.names), photos)
 
 
-def _split(options: DataOptions, stems: list[str]) -> tuple[list[str], list[str]]:
+def _split(
+    options: DataOptions, stems: list[str], left_out: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
     if options.val_list:
-        return split_by_list(stems, read_stems(options.val_list))
+        listed = [stem for stem in read_stems(options.val_list) if stem not in left_out]
+        return split_by_list(stems, listed)
     return split_by_fraction(stems, options.val_fraction)
 
 
@@ -171,7 +187,13 @@ def _summary(training: TrainingData, validation: PairedPhotos, test: PairedPhoto
 
 def _fingerprint(training: TrainingData, validation: PairedPhotos) -> str:
     digest = hashlib.sha256()
-    for store in (training.low, training.references, validation.low):
-        listed = [] if store is None else list(zip(store.names, store.sizes))
+    for store in (
+        training.low,
+        training.high,
+        training.references,
+        validation.low,
+        validation.high,
+    ):
+        listed = [] if store is None else list(zip(store.names, store.sizes, store.checksums))
         digest.update(repr(listed).encode())
     return digest.hexdigest()[:16]

@@ -61,7 +61,7 @@ def find_pairs(
 def read_stems(path: str | pathlib.Path) -> list[str]:
     """Returns the stems listed in a text file, one a line; # starts a comment."""
     try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
+        lines = pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a list of stems ({error}).") from error
     stems = [line.split("#")[0].strip() for line in lines]
@@ -77,7 +77,8 @@ def split_by_list(stems: Sequence[str], listed: Sequence[str]) -> tuple[list[str
     missing = sorted(set(listed) - set(stems))
     if missing:
         raise DataError(
-            f"the validation list names '{missing[0]}', which is not among the photos"
+            f"the validation list names '{missing[0]}', which is no stem (a name without its "
+            "ending) among the photos"
             + (f" (nor are {len(missing) - 1} more of its lines)." if len(missing) > 1 else ".")
         )
     held_out = set(listed)

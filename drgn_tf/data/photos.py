@@ -72,7 +72,8 @@ def read_photo(path: str | pathlib.Path) -> np.ndarray:
     try:
         # Pillow, because it refuses truncated files; OpenCV fills the rest with grey.
         with Image.open(path) as image:
-            if getattr(image, "is_animated", False):
+            # MPO is a JPEG with further pictures behind it, as many phones write.
+            if getattr(image, "is_animated", False) and image.format != "MPO":
                 raise BadImageError(f"{path}: is animated; save one frame of it as a PNG.")
             mode = image.mode
             if mode not in ("RGB", "P"):
@@ -80,9 +81,12 @@ def read_photo(path: str | pathlib.Path) -> np.ndarray:
             if mode == "P" and "transparency" in image.info:
                 raise BadImageError(f"{path}: has transparency; convert it to RGB.")
             pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except BadImageError:
+    except (BadImageError, MemoryError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno:
+            # The system's trouble, not the photo's.
+            raise
         raise BadImageError(
             f"{path}: is damaged or no image ({_first_line(error)}); replace or remove it."
         ) from error

@@ -7,6 +7,7 @@ before training starts. Pixels stay integers until after the crop.
 from __future__ import annotations
 
 import pathlib
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,11 +31,18 @@ class PhotoStore:
         dtype = np.uint16 if any(photo.dtype == np.uint16 for photo in photos) else np.uint8
         ends = np.cumsum([photo.size for photo in photos], dtype=np.int64)
         self._starts = ends - [photo.size for photo in photos]
-        self._pixels = np.empty(ends[-1], dtype)
+        pixels = np.empty(ends[-1], dtype)
         for start, end, photo in zip(self._starts, ends, photos):
             # 257 = 65535 / 255: the same value in 16 bits.
             factor = 257 if photo.dtype != dtype else 1
-            self._pixels[start:end] = photo.ravel() * dtype(factor)
+            pixels[start:end] = photo.ravel() * dtype(factor)
+        self.checksums = [
+            zlib.crc32(pixels[start:end].data) for start, end in zip(self._starts, ends)
+        ]
+        # The one copy that stays; graphs and `photo` both read it. Not on a GPU.
+        with tf.device("CPU:0"):
+            self._pixels = tf.constant(pixels)
+        self._peak = float(np.iinfo(dtype).max)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -43,25 +51,24 @@ class PhotoStore:
         """Returns photo `index` as float32 [H, W, 3] in [0, 1]."""
         height, width = self.sizes[index]
         start = self._starts[index]
-        return to_float(self._pixels[start : start + height * width * 3].reshape(height, width, 3))
+        pixels = self._pixels[start : start + height * width * 3].numpy()
+        return to_float(pixels.reshape(height, width, 3))
 
     def cropper(self) -> Callable:
         """Returns a function for use inside a graph: (index, top, left, size) -> crop.
 
-        The crop is float32 [size, size, 3] in [0, 1]. One buffer is shared by all calls.
+        The crop is float32 [size, size, 3] in [0, 1].
         """
-        pixels = tf.constant(self._pixels)
         starts = tf.constant(self._starts)
         widths = tf.constant([width for _, width in self.sizes], tf.int64)
-        peak = float(np.iinfo(self._pixels.dtype).max)
 
         def crop(index, top, left, size: int):
             # Whole rows first: they lie behind each other.
             width = widths[index]
             start = starts[index] + tf.cast(top, tf.int64) * width * 3
-            rows = tf.slice(pixels, [start], [size * width * 3])
+            rows = tf.slice(self._pixels, [start], [size * width * 3])
             crop = tf.reshape(rows, [size, width, 3])[:, left : left + size]
-            return tf.cast(tf.ensure_shape(crop, [size, size, 3]), tf.float32) / peak
+            return tf.cast(tf.ensure_shape(crop, [size, size, 3]), tf.float32) / self._peak
 
         return crop
 

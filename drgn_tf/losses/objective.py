@@ -54,7 +54,8 @@ class LossOptions:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if getattr(self, field.name) < 0:
+            # Written so that NaN is refused too.
+            if not getattr(self, field.name) >= 0:
                 raise ValueError(
                     f"{field.name} must not be negative, not {getattr(self, field.name)}."
                 )
@@ -79,7 +80,7 @@ class LossOptions:
 def term_names(options: LossOptions, synthetic: bool) -> list[str]:
     """Returns the names of the terms that `objective` may report."""
     restoration = [name for name in ("content", "ssim") if getattr(options, f"{name}_weight")]
-    if not synthetic:
+    if not (synthetic and options.synthetic):
         return restoration
     names = restoration + [f"synthetic_{name}" for name in restoration]
     if options.kl_weight:
@@ -145,7 +146,7 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
     images = dict(model(batch["low"], batch["thumbnail"], training=True))
     terms = _restoration_terms(images["enhanced"], batch["high"], options)
     discriminator_loss = ops.zeros(())
-    if ramp is not None:
+    if ramp is not None and options.synthetic:
         degradation = images["degradation"]
         reference = batch["reference"]
         low = synthesize_low_light(reference, degradation)

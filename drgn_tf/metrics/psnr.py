@@ -6,6 +6,9 @@ import math
 
 from keras import ops
 
+# Of identical images: 100 dB. Infinity would spoil every mean and every comparison.
+_SMALLEST_ERROR = 1e-10
+
 
 def psnr(images, references):
     """Returns the PSNR of each image in dB, for a peak of 1.
@@ -17,7 +20,7 @@ def psnr(images, references):
       references: [B, H, W, C] in [0, 1].
 
     Returns:
-      [B] in dB; infinite for identical images.
+      [B] in dB, at most 100.
     """
     error = ops.mean(ops.square(images - references), axis=(1, 2, 3))
-    return ops.log(error) * (-10.0 / math.log(10.0))
+    return ops.log(ops.maximum(error, _SMALLEST_ERROR)) * (-10.0 / math.log(10.0))

@@ -30,7 +30,9 @@ class ChannelAttention(layers.Layer):
 
     def build(self, features_shape, context_shape):
         channels = features_shape[-1]
-        self.squeeze = layers.Conv2D(channels // self.reduction, 1, activation="relu")
+        # Contexts of different photos point almost the same way: a plain ReLU would be shut
+        # for all of them in two units of five, and learn nothing there.
+        self.squeeze = layers.Conv2D(channels // self.reduction, 1, activation="leaky_relu")
         self.squeeze.build(context_shape)
         self.excite = layers.Conv2D(channels, 1, activation="sigmoid")
         self.excite.build((None, 1, 1, channels // self.reduction))

@@ -19,7 +19,7 @@ class Discriminator(keras.Model):
 
     Call:
       images: [B, H, W, 3], any H and W.
-      training: True also moves the estimate of the spectral norms.
+      training: True first divides each kernel, for good, by an estimate of its norm.
       Returns logits [B, 1], positive for real.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import tempfile
 
@@ -9,12 +10,15 @@ import tensorflow as tf
 
 from drgn_tf.training.run_folder import RunFolderError
 
+_PREFIX = "step-"
+
 
 class Checkpoints:
     """Saves and restores everything a run needs to go on.
 
-    TensorFlow writes each checkpoint beside and renames it, and the index file names
-    only finished ones: a process may be killed at any moment.
+    A checkpoint is two files, `step-N.data-...` and `step-N.index`. Both are written
+    beside and renamed, the index last: one that has both is whole, whenever the process
+    is killed, and nothing else is needed to find it.
 
     Args:
       folder: shared by all workers; each one reads it.
@@ -26,11 +30,16 @@ class Checkpoints:
 
     def __init__(self, folder: pathlib.Path, keep: int, chief: bool, **parts):
         self._folder = folder
+        self._keep = keep
+        self._chief = chief
         self._checkpoint = tf.train.Checkpoint(**parts)
-        self._thrown_away = None if chief else tempfile.TemporaryDirectory()
-        directory = str(folder) if chief else self._thrown_away.name
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, directory, max_to_keep=keep, checkpoint_name="step"
+
+    def _saved(self) -> list[int]:
+        """Returns the steps of all whole checkpoints, the latest last."""
+        return sorted(
+            int(path.stem.removeprefix(_PREFIX))
+            for path in self._folder.glob(f"{_PREFIX}*.index")
+            if any(self._folder.glob(f"{path.stem}.data-*"))
         )
 
     def restore(self) -> bool:
@@ -39,28 +48,41 @@ class Checkpoints:
         Raises:
           RunFolderError: it is damaged or belongs to other networks.
         """
-        latest = tf.train.latest_checkpoint(str(self._folder))
-        if latest is None:
+        saved = self._saved()
+        if not saved:
             return False
+        latest = self._folder / f"{_PREFIX}{saved[-1]}"
         try:
-            self._checkpoint.restore(latest).assert_consumed()
+            self._checkpoint.read(str(latest)).assert_consumed()
         except (AssertionError, IndexError, ValueError, tf.errors.OpError) as error:
             raise RunFolderError(
-                f"{latest}: cannot be restored ({str(error).splitlines()[0]}); remove it to "
-                "go on from the one before, or choose another --run_dir."
+                f"{latest}: cannot be restored ({str(error).splitlines()[0]}); remove "
+                f"{latest.name}.* to go on from the checkpoint before, or choose another --run_dir."
             ) from error
         return True
 
     def save(self, step: int) -> None:
-        """Saves a checkpoint.
+        """Saves a checkpoint, then removes the oldest.
 
         Raises:
           RunFolderError: the disk is full or was taken away; earlier ones stay.
         """
         try:
-            self._manager.save(checkpoint_number=step)
+            self._folder.mkdir(exist_ok=True)
+            parent = self._folder if self._chief else None
+            with tempfile.TemporaryDirectory(prefix=".partial-", dir=parent) as beside:
+                self._checkpoint.write(os.path.join(beside, f"{_PREFIX}{step}"))
+                if self._chief:
+                    # In order of their names: data, then index.
+                    for path in sorted(pathlib.Path(beside).glob(f"{_PREFIX}*")):
+                        os.replace(path, self._folder / path.name)
         except (OSError, tf.errors.OpError) as error:
             raise RunFolderError(
                 f"{self._folder}: a checkpoint cannot be written "
                 f"({str(error).splitlines()[0]}); make room and give the same command again."
             ) from error
+        if self._chief:
+            for old in self._saved()[: -self._keep]:
+                # The index first: without it the rest is no checkpoint.
+                for path in sorted(self._folder.glob(f"{_PREFIX}{old}.*"), reverse=True):
+                    path.unlink()

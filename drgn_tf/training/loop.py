@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import signal
+import sys
+import zlib
 
 import keras
 import numpy as np
@@ -19,8 +21,8 @@ from drgn_tf.training.checkpoints import Checkpoints
 from drgn_tf.training.logs import NoLogs, RunLogs
 from drgn_tf.training.options import RunOptions
 from drgn_tf.training.pictures import save_rows
-from drgn_tf.training.run_folder import RunFolder, written_beside
-from drgn_tf.training.strategy import is_chief
+from drgn_tf.training.run_folder import RunFolder, RunFolderError, written_beside
+from drgn_tf.training.strategy import is_chief, worker_count
 from drgn_tf.training.trainer import Trainer
 from drgn_tf.training.validation import Validator
 
@@ -59,6 +61,7 @@ class _StopRequest:
 
     def _ask(self, number, _) -> None:
         self.signal_number = number
+        print("\nstopping after this step ...", file=sys.stderr, flush=True)
         signal.signal(number, self._earlier[number])
 
     def __bool__(self) -> bool:
@@ -81,33 +84,49 @@ class _Run:
         self._data = data
         self._folder = folder
         self._chief = is_chief(strategy)
+        self._workers = worker_count(strategy)
+        if self._chief:
+            folder.lock()
         folder.check_options(options, data.fingerprint)
         self._trainer = Trainer(strategy, options)
-        self._best_psnr = tf.Variable(-math.inf, dtype=tf.float64)
-        self._best_step = tf.Variable(0, dtype=tf.int64)
         self._checkpoints = Checkpoints(
             folder.checkpoints,
             options.cadence.keep_checkpoints,
             self._chief,
             **self._trainer.checkpointed,
-            best_psnr=self._best_psnr,
-            best_step=self._best_step,
         )
         restored = self._checkpoints.restore()
+        self._step = int(self._trainer.step.numpy())
+        # Which validation best.keras is of: beside it, not in the checkpoint, which may be
+        # older or newer than that file.
+        self._best = folder.read_json("best.json") if restored else None
+        self._check_agreement()
         if self._chief:
-            if not restored:
-                # One more than is kept: the oldest goes when the newest is complete.
-                copies = options.cadence.keep_checkpoints + 1
-                folder.check_space(copies * self._trainer.checkpoint_bytes)
+            left = options.training.steps - self._step
+            folder.check_space(self._trainer.checkpoint_bytes, options.cadence, left)
             folder.save_options(options, data.fingerprint, flagfile)
         self._averaged = self._trainer.averaged_model()
         self._validator = Validator(self._averaged)
         self._logs = NoLogs()
         self._pending: list[dict[str, tf.Tensor]] = []
 
+    def _check_agreement(self) -> None:
+        """Raises RunFolderError unless all workers are about to do the same."""
+        if self._workers == 1:
+            return
+        told = repr((self._step, self._options.training, self._options.loss, self._options.model))
+        mine = zlib.crc32((told + self._data.fingerprint).encode())
+        values = self._strategy.run(lambda: tf.constant(mine, tf.int64))
+        total = int(self._strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None))
+        if total != mine * self._strategy.num_replicas_in_sync:
+            raise RunFolderError(
+                f"the workers differ (here: step {self._step}, photos {self._data.fingerprint}); "
+                "give all of them the same command, the same photos and one shared --run_dir."
+            )
+
     def train(self) -> None:
         """Runs the steps that are left."""
-        first, steps = int(self._trainer.step.numpy()), self._options.training.steps
+        first, steps = self._step, self._options.training.steps
         if first >= steps:
             return
         batches = iter(self._batches(first))
@@ -127,16 +146,17 @@ class _Run:
 
     def _train(self, batches, first: int, steps: int, stop: _StopRequest) -> None:
         cadence = self._options.cadence
-        asked = False
         for step in range(first, steps):
-            if asked:
-                self._leave(step, stop.signal_number or signal.SIGTERM)
             scalars = self._trainer.train_step(next(batches), step, bool(stop))
-            # Read from the result, so that all workers leave after the same step.
-            asked = float(scalars.pop("stop")) > 0
+            asked = scalars.pop("stop")
+            # Several workers must leave after the same step, so they ask the step itself;
+            # one need not wait for its result.
+            stopped = float(asked) > 0 if self._workers > 1 else bool(stop)
             self._pending.append(scalars)
             self._logs.advance()
-            done = step + 1
+            self._step = done = step + 1
+            if stopped and done < steps:
+                self._leave(done, stop.signal_number or signal.SIGTERM)
             validate = done == steps or done % cadence.validate_every == 0
             save = done == steps or done % cadence.checkpoint_every == 0
             if validate or save or done % cadence.log_every == 0:
@@ -183,7 +203,8 @@ class _Run:
             if bad:
                 raise DivergedError(
                     f"step {step}: {', '.join(bad)} is NaN or infinite; the run stops and its "
-                    "last checkpoint stays. A lower --learning_rate may help."
+                    "last checkpoint stays. Start again in another --run_dir with a lower "
+                    "--learning_rate."
                 )
         means = {
             name: float(np.mean([scalars[name] for scalars in collected if name in scalars]))
@@ -196,11 +217,11 @@ class _Run:
         result = self._validator(self._data.validation)
         with written_beside(self._folder.file("samples.png")) as path:
             save_rows(result.pictures, path)
-        best = result.psnr > float(self._best_psnr.numpy())
+        best = self._best is None or result.psnr > self._best["psnr"]
         if best:
+            self._best = {"step": done, "psnr": result.psnr, "ssim": result.ssim}
             self._save_model("best.keras")
-            self._best_psnr.assign(result.psnr)
-            self._best_step.assign(done)
+            self._folder.write_json("best.json", self._best)
         self._logs.validation(done, result)
         self._logs.write(
             f"step {done}: validation {result.psnr:.2f} dB, SSIM {result.ssim:.4f}"
@@ -229,15 +250,21 @@ class _Run:
     def report(self) -> dict:
         """Measures the saved networks and writes report.json."""
         report = {
-            "steps": int(self._trainer.step.numpy()),
-            "best_step": int(self._best_step.numpy()),
+            "steps": self._step,
+            "best_step": self._best["step"] if self._best else None,
             "parameters": self._averaged.count_params(),
             "macs_per_pixel": round(macs_per_pixel(self._averaged)),
             "protocol": "8-bit results, whole photos, RGB, not scaled to the reference brightness",
         }
         for name in ("best", "last"):
             path = self._folder.file(f"{name}.keras")
-            self._averaged.set_weights(keras.models.load_model(path).get_weights())
+            try:
+                self._averaged.set_weights(keras.models.load_model(path).get_weights())
+            except (OSError, ValueError) as error:
+                raise RunFolderError(
+                    f"{path}: cannot be opened ({str(error).splitlines()[0]}); train again in "
+                    "another --run_dir."
+                ) from error
             report[name] = {"validation": self._validator(self._data.validation).to_dict()}
             if self._data.test is not None:
                 report[name]["test"] = self._validator(self._data.test).to_dict()

@@ -4,6 +4,7 @@ config.json     the effective options, and a fingerprint of the photos
 run.flags       the same as a flagfile that repeats the run
 checkpoints/    everything the run needs to go on
 best.keras      averaged weights with the best validation PSNR
+best.json       the step and the figures of that validation
 last.keras      averaged weights at the last checkpoint
 metrics.csv     a line every `log_every` steps, and one a validation
 tensorboard/    the same, with pictures
@@ -18,12 +19,18 @@ import json
 import os
 import pathlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 
-from drgn_tf.training.options import RunOptions
+from drgn_tf.training.options import CadenceOptions, RunOptions
 
-# Disk space, in bytes, that a run's logs and pictures may take.
-_SPACE_FOR_LOGS = 64 * 2**20
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing keeps two runs apart.
+    fcntl = None
+
+# Disk space, in bytes, of a validation's pictures and of the logs up to the next one.
+_SPACE_PER_VALIDATION = 2 * 2**20
 # Options that may differ when a run is continued: they change what is reported, or
 # where the same photos lie (the fingerprint holds the photos themselves together).
 _MAY_DIFFER = ("cadence.", "data.")
@@ -38,11 +45,19 @@ def written_beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a name to write to, and renames it to `path` once that has succeeded.
 
     The name keeps the ending, by which some writers choose the format.
+
+    Raises:
+      RunFolderError: the disk is full, or does not take the file.
     """
     beside = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield beside
         os.replace(beside, path)
+    except OSError as error:
+        raise RunFolderError(
+            f"{path}: cannot be written ({error.strerror or error}); make room and give the same "
+            "command again."
+        ) from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -61,9 +76,9 @@ class RunFolder:
         self.path = pathlib.Path(path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / ".writable"
-            probe.write_text("")
-            probe.unlink()
+            # Workers that start together may all be here at once.
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
         except OSError as error:
             raise RunFolderError(
                 f"{self.path}: cannot be written to ({error.strerror}); choose another --run_dir."
@@ -78,9 +93,36 @@ class RunFolder:
         """Returns the path of a file in the folder."""
         return self.path / name
 
-    def check_space(self, needed: int) -> None:
-        """Raises RunFolderError unless `needed` bytes and room for logs are free."""
-        needed += _SPACE_FOR_LOGS
+    def lock(self) -> None:
+        """Keeps the folder to this process while it lives.
+
+        Raises:
+          RunFolderError: another process has it.
+        """
+        if fcntl is None:
+            return
+        self._lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunFolderError(
+                f"{self.path}: another process trains here; stop it, or choose another --run_dir."
+            ) from error
+
+    def check_space(self, checkpoint: int, cadence: CadenceOptions, steps: int) -> None:
+        """Checks that a run will find room.
+
+        Args:
+          checkpoint: bytes of one.
+          cadence: how many are kept, and how often pictures are written.
+          steps: that are left.
+
+        Raises:
+          RunFolderError: less is free than the run needs.
+        """
+        # One more than is kept: the oldest goes when the newest is complete.
+        needed = checkpoint * (cadence.keep_checkpoints + 1)
+        needed += _SPACE_PER_VALIDATION * (steps // cadence.validate_every + 1)
         free = shutil.disk_usage(self.path).free
         if free < needed:
             raise RunFolderError(
@@ -89,18 +131,23 @@ class RunFolder:
             )
 
     def check_options(self, options: RunOptions, fingerprint: str) -> None:
-        """Refuses the folder of a different run; an empty folder suits any.
+        """Refuses the folder of a different run; one without a checkpoint suits any.
 
         Raises:
           RunFolderError: names the options that differ.
         """
         path = self.file("config.json")
-        if not path.exists():
+        if not path.exists() or not any(self.checkpoints.glob("*.index")):
             return
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RunFolderError(f"{path}: cannot be read ({error}); remove the folder.") from error
+        if earlier.get("photos") != fingerprint:
+            raise RunFolderError(
+                f"{self.path}: holds a run on other photos (in names, sizes or pixels). Give the "
+                "same photos to continue it, or another --run_dir."
+            )
         was, now = _flatten(earlier), _flatten(_config(options, fingerprint))
         differences = [
             f"{name} was {was.get(name)} and is now {now.get(name)}"
@@ -117,6 +164,13 @@ class RunFolder:
         """Writes config.json and run.flags."""
         self.write_json("config.json", _config(options, fingerprint))
         self.write_text("run.flags", flagfile)
+
+    def read_json(self, name: str):
+        """Returns the content of a JSON file, or None where there is none that can be read."""
+        try:
+            return json.loads(self.file(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
 
     def write_json(self, name: str, content) -> None:
         """Writes a JSON file, whole or not at all."""

@@ -64,6 +64,14 @@ def make_strategy(name: str = "auto", logical_cpus: int = 1) -> tf.distribute.St
     return tf.distribute.get_strategy()
 
 
+def worker_count(strategy: tf.distribute.Strategy) -> int:
+    """Returns how many processes take part."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return 1
+    return sum(len(addresses) for addresses in resolver.cluster_spec().as_dict().values())
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes the run's files."""
     resolver = strategy.cluster_resolver

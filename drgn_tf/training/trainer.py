@@ -100,7 +100,8 @@ class Trainer:
     @property
     def scalar_names(self) -> list[str]:
         """What `train_step` may report, but for "stop"."""
-        return ["loss", *losses.term_names(self._loss, self._synthetic), "psnr", "gradient_norm"]
+        names = ["loss", *losses.term_names(self._loss, self._synthetic), "psnr", "gradient_norm"]
+        return names + ["discriminator_gradient_norm"] * bool(self.discriminators)
 
     @property
     def learning_rate(self) -> float:
@@ -169,8 +170,9 @@ class Trainer:
         norm = self._descend(
             tape, scaled, self.model.trainable_variables, self._generator_optimizer
         )
+        norms = {"gradient_norm": norm}
         if ramp is not None and self.discriminators:
-            self._descend(
+            norms["discriminator_gradient_norm"] = self._descend(
                 tape,
                 scaled_discriminator,
                 self._discriminator_variables,
@@ -182,7 +184,7 @@ class Trainer:
             "loss": loss,
             **terms,
             "psnr": tf.reduce_mean(metrics.psnr(enhanced, batch["high"])),
-            "gradient_norm": norm,
+            **norms,
             "stop": stop,
         }
 

@@ -138,11 +138,11 @@ def test_held_out_photos_are_darkened_alike_every_time(reference_folder):
         np.testing.assert_allclose(low * 255, np.rint(low * 255), atol=1e-4)
 
 
-def test_held_out_photos_differ_in_darkness(reference_folder):
-    photos = read_store(list(list_photos(reference_folder).values()))
-    ratios = {round(float(low.mean() / high.mean()), 3) for _, low, high in
-              darkened_pairs(photos, PhotometricOptions())}  # fmt: skip
-    assert len(ratios) == 5
+def test_equal_photos_are_darkened_each_in_its_own_way(reference_folder):
+    path = next(iter(list_photos(reference_folder).values()))
+    pairs = darkened_pairs(read_store([path] * 4), PhotometricOptions())
+    brightness = sorted(low.mean() for _, low, _ in pairs)
+    assert np.diff(brightness).min() > 1e-3
 
 
 def test_held_out_photos_are_darkened_as_the_options_say(reference_folder):

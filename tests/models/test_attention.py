@@ -39,28 +39,29 @@ def test_a_new_attention_only_weights_channels(features, context):
 
 def test_attention_by_hand():
     layer = made(ChannelAttention)
-    squeeze, excite, shift = np.zeros((3, 1, 1, 4, 8), np.float32)
-    squeeze[..., :2, 0] = [[1.0, -2.0]]
+    squeeze, excite, shift = (
+        np.zeros(kernel.shape, np.float32)
+        for kernel in (layer.squeeze.kernel, layer.excite.kernel, layer.shift.kernel)
+    )
+    squeeze[..., :2, 0] = [1.0, -2.0]
     excite[..., 0, 3] = 0.5
     shift[..., 0, 5] = 0.25
-    layer.squeeze.kernel.assign(squeeze[..., :4])
+    layer.squeeze.kernel.assign(squeeze)
     layer.excite.kernel.assign(excite)
     layer.shift.kernel.assign(shift)
+
+    features = np.full((1, 2, 2, 8), 3.0, np.float32)
     context = np.float32([7.0, 2.0, 9.0, 9.0]).reshape(1, 1, 1, 4)
-    result = layer(np.ones((1, 2, 2, 8), np.float32), context)[0, 1, 1].numpy()
-
     squeezed = 1.0 * 7.0 - 2.0 * 2.0
-    expected = np.full(8, 0.5)
-    expected[3] = 1 / (1 + np.exp(-0.5 * squeezed))
-    expected[5] = 0.5 + 0.25 * squeezed
-    np.testing.assert_allclose(result, expected, rtol=1e-6)
+    expected = np.full(8, 3.0 * 0.5)
+    expected[3] = 3.0 / (1 + np.exp(-0.5 * squeezed))
+    expected[5] = 3.0 * 0.5 + 0.25 * squeezed
+    result = layer(features, context).numpy()
+    np.testing.assert_allclose(result[0], np.broadcast_to(expected, (2, 2, 8)), rtol=1e-6)
 
-    # The bottleneck is a ReLU: below 0 it is shut.
-    below = layer(np.ones((1, 2, 2, 8), np.float32), context - np.float32(7))
-    closed = 1.0 * 0.0 - 2.0 * -5.0
-    assert below[0, 0, 0, 5] == pytest.approx(0.5 + 0.25 * closed)
-    shut = layer(np.ones((1, 2, 2, 8), np.float32), -context)
-    np.testing.assert_allclose(shut[0, 0, 0], np.full(8, 0.5), rtol=1e-6)
+    # The bottleneck is a ReLU: below 0 nothing passes.
+    result = layer(features, -context).numpy()
+    np.testing.assert_allclose(result, np.full((1, 2, 2, 8), 3.0 * 0.5), rtol=1e-6)
 
 
 def test_a_block_that_has_nothing_to_add_returns_its_input(features, context):

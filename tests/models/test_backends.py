@@ -8,6 +8,7 @@ import pathlib
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -78,6 +79,7 @@ def results(model, low_photo, photo, tmp_path_factory) -> tuple[dict, dict]:
     odd = low_photo[:, 100:137, 150:203]
     np.savez(folder / "inputs.npz", photo=odd, **batch)
     model.save(folder / "model.keras")
+    keras.utils.set_random_seed(13)
     discriminators = {name: Discriminator(widths=(8, 16)) for name in CONTESTS}
     for name, discriminator in discriminators.items():
         discriminator.build()
@@ -94,7 +96,13 @@ def results(model, low_photo, photo, tmp_path_factory) -> tuple[dict, dict]:
     process = subprocess.run(
         [sys.executable, "-c", RUN, str(folder), backend],
         cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1"},
+        env={
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "CUDA_VISIBLE_DEVICES": "-1",
+            # JAX compiles each operation for each shape, which takes most of the time.
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        },
         capture_output=True,
         text=True,
         timeout=300,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -63,6 +64,7 @@ def test_thumbnail_of_a_size_unknown_until_run_time_is_the_same(low_photo):
 
 
 def test_context_is_one_vector_per_photo(low_photo):
+    keras.utils.set_random_seed(9)
     encoder = ContextEncoder(8)
     thumbnails = np.concatenate([thumbnail(low_photo, 16), thumbnail(0.5 * low_photo, 16)])
     vectors = encoder(thumbnails).numpy()

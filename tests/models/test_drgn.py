@@ -40,6 +40,16 @@ def test_base_is_low_minus_degradation(model, crop, size):
     assert np.abs(images["degradation"]).max() > 1e-3
 
 
+def test_the_second_step_refines_what_the_first_left(model, crop):
+    low = crop(64, 48)
+    context = model.context_encoder(model.thumbnail(low))
+    images = model(low, training=True)
+    degradation = model.degradation_generator(low, context)
+    np.testing.assert_allclose(images["degradation"], degradation, atol=1e-6)
+    refined = model.refinement_generator(low - degradation, context)
+    np.testing.assert_allclose(images["enhanced"], refined, atol=1e-6)
+
+
 def test_enhanced_is_limited_except_in_training(model, crop):
     # Contrast beyond any photo's, so that the result leaves the range on both sides.
     low = 20 * (crop(64, 48) - 0.1)

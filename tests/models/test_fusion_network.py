@@ -54,6 +54,33 @@ def test_every_scale_reaches_the_result(low_photo, scale):
     assert np.abs(made(image, CONTEXT) - before).max() > 1e-4
 
 
+def test_coarser_features_help_the_finer_branches(low_photo):
+    image = low_photo[:, :16, :20]
+    made = network()
+    # The fusion is left with the finest branch alone, the last of its inputs.
+    width = made.options.width
+    kernel = made.fuse.kernel.numpy()
+    kernel[:, :, :-width] = 0
+    made.fuse.kernel.assign(kernel)
+    before = made(image, CONTEXT).numpy()
+    coarsest = made.branches[2].stem.convolution.kernel
+    coarsest.assign(0 * coarsest)
+    assert np.abs(made(image, CONTEXT) - before).max() > 1e-4
+
+
+def test_fine_features_reach_the_decoder_past_the_fusion(low_photo):
+    image = low_photo[:, :16, :20]
+    made = network()
+    made.up.kernel.assign(0 * made.up.kernel)
+    before = made(image, CONTEXT).numpy()
+    for scale in (0, 1):
+        kernel = made.branches[scale].half_stem.convolution.kernel
+        kernel.assign(0 * kernel)
+        after = made(image, CONTEXT).numpy()
+        assert np.abs(after - before).max() > 1e-4
+        before = after
+
+
 def test_result_is_not_limited(low_photo):
     made = network()
     made.to_image.bias.assign([-3.0, 5.0] * 6)

@@ -87,15 +87,14 @@ def test_a_saved_network_gives_the_same_in_another_process(opened, name):
         np.testing.assert_array_equal(results[key], expected[key])
 
 
-def test_a_saved_network_can_be_trained_on(model, low_photo, tmp_path):
+def test_a_saved_network_keeps_its_options_and_trainable_weights(model, tmp_path):
     model.save(tmp_path / "model.keras")
     reloaded = keras.models.load_model(tmp_path / "model.keras")
     assert reloaded.options == model.options
-    assert [v.path for v in reloaded.trainable_variables] == [
-        v.path for v in model.trainable_variables
-    ]
-    for weight, expected in zip(reloaded.get_weights(), model.get_weights()):
-        np.testing.assert_array_equal(weight, expected)
+    weights, expected = reloaded.trainable_variables, model.trainable_variables
+    assert len(weights) == len(expected)
+    for weight, other in zip(weights, expected):
+        np.testing.assert_array_equal(weight, other)
 
 
 def through_json(config: dict) -> dict:

@@ -74,8 +74,7 @@ def column(run_dir: pathlib.Path, name: str) -> dict[int, float]:
 
 
 def wait_for_checkpoint(process: subprocess.Popen, run_dir: pathlib.Path, step: int) -> None:
-    index = run_dir / "checkpoints" / "checkpoint"
-    while not (index.exists() and f"step-{step}" in index.read_text()):
+    while not (run_dir / "checkpoints" / f"step-{step}.index").exists():
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.005)
 
@@ -105,8 +104,8 @@ def undisturbed(pairs, tmp_path_factory) -> pathlib.Path:
 def test_a_run_leaves_all_its_files(undisturbed):
     names = {path.name for path in undisturbed.iterdir()}
     assert names == {
-        "config.json", "run.flags", "checkpoints", "best.keras", "last.keras",
-        "metrics.csv", "tensorboard", "samples.png", "report.json",
+        "config.json", "run.flags", "checkpoints", "best.keras", "best.json", "last.keras",
+        ".lock", "metrics.csv", "tensorboard", "samples.png", "report.json",
     }  # fmt: skip
     report = json.loads((undisturbed / "report.json").read_text())
     assert report["steps"] == STEPS
