@@ -6,6 +6,7 @@ The loop knows neither the networks nor the devices: a `Trainer` makes the steps
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import sys
@@ -85,8 +86,6 @@ class _Run:
         self._folder = folder
         self._chief = is_chief(strategy)
         self._workers = worker_count(strategy)
-        if self._chief:
-            folder.lock()
         folder.check_options(options, data.fingerprint)
         self._trainer = Trainer(strategy, options)
         self._checkpoints = Checkpoints(
@@ -296,6 +295,8 @@ def run(
       DivergedError: a loss became NaN or infinite.
       InterruptedRun: on SIGTERM or Ctrl-C, after saving.
     """
-    process = _Run(options, strategy, data, folder, flagfile)
-    process.train()
-    return process.report() if is_chief(strategy) else None
+    chief = is_chief(strategy)
+    with folder.locked() if chief else contextlib.nullcontext():
+        process = _Run(options, strategy, data, folder, flagfile)
+        process.train()
+        return process.report() if chief else None

@@ -93,21 +93,23 @@ class RunFolder:
         """Returns the path of a file in the folder."""
         return self.path / name
 
-    def lock(self) -> None:
-        """Keeps the folder to this process while it lives.
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps the folder to this process.
 
         Raises:
           RunFolderError: another process has it.
         """
-        if fcntl is None:
-            return
-        self._lock = (self.path / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunFolderError(
-                f"{self.path}: another process trains here; stop it, or choose another --run_dir."
-            ) from error
+        with self.file(".lock").open("w") as lock:
+            try:
+                if fcntl is not None:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise RunFolderError(
+                    f"{self.path}: another process trains here; stop it, or choose another "
+                    "--run_dir."
+                ) from error
+            yield
 
     def check_space(self, checkpoint: int, cadence: CadenceOptions, steps: int) -> None:
         """Checks that a run will find room.

@@ -232,6 +232,18 @@ def test_fingerprint_changes_with_size_and_name_on_either_side(pair_folder, tmp_
     assert len(seen) == 3
 
 
+@pytest.mark.parametrize("side", ["low", "high"])
+@pytest.mark.parametrize("stem", ["view_0", "view_3"])
+def test_fingerprint_changes_with_every_pixel(pair_folder, tmp_path, side, stem):
+    listed = write_list(tmp_path, "view_3")
+    before = load(pair_folder, val_list=listed).fingerprint
+    path = pair_folder / side / f"{stem}.png"
+    pixels = np.array(Image.open(path))
+    pixels[20, 30, 1] ^= 1
+    Image.fromarray(pixels).save(path)
+    assert load(pair_folder, val_list=listed).fingerprint != before
+
+
 def test_fingerprint_does_not_depend_on_what_is_only_measured(pair_folder):
     before = load(pair_folder).fingerprint
     shutil.copytree(pair_folder, pair_folder / "test")
@@ -339,6 +351,18 @@ def test_no_data_at_all_names_the_choices():
         load()
 
 
+@pytest.mark.parametrize("flag", ["train_pairs", "test_pairs", "reference_dir", "val_list"])
+def test_nothing_can_be_added_to_the_sample_set(reference_folder, flag):
+    with pytest.raises(DataError, match=rf"--{flag} has no meaning with --data_dir=sample"):
+        load("sample", **{flag: reference_folder})
+
+
+@pytest.mark.parametrize("flag", ["train_pairs", "test_pairs"])
+def test_subfolder_of_pairs_needs_the_data_folder(reference_folder, flag):
+    with pytest.raises(DataError, match=rf"--{flag} is a folder inside --data_dir"):
+        load(reference_dir=reference_folder, **{flag: "pairs"})
+
+
 def test_missing_data_folder_is_named_with_its_flag(tmp_path):
     with pytest.raises(DataError, match=r"absent: no such folder; --data_dir"):
         load(tmp_path / "absent")
@@ -370,7 +394,7 @@ def test_missing_list_is_named(pair_folder, tmp_path):
 
 
 def test_listed_photo_that_does_not_exist_is_named(pair_folder, tmp_path):
-    with pytest.raises(DataError, match=r"'view_7', which is not among the photos"):
+    with pytest.raises(DataError, match=r"'view_7', which is no stem"):
         load(pair_folder, val_list=write_list(tmp_path, "view_7"))
 
 

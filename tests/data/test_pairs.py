@@ -124,10 +124,15 @@ def test_added_photo_that_is_not_listed_is_trained_on():
 
 
 def test_listed_stem_that_does_not_exist_is_named():
-    with pytest.raises(DataError, match=r"names 'x', which is not among the photos\.$"):
+    with pytest.raises(DataError, match=r"names 'x', which is no stem .* among the photos\.$"):
         split_by_list(["a", "b"], ["a", "x"])
     with pytest.raises(DataError, match=r"names 'x'.*nor are 2 more"):
         split_by_list(["a", "b"], ["z", "y", "a", "x"])
+
+
+def test_list_of_file_names_is_told_that_stems_have_no_ending():
+    with pytest.raises(DataError, match=r"'a\.png', which is no stem \(a name without its ending"):
+        split_by_list(["a", "b"], ["a.png"])
 
 
 @pytest.mark.parametrize(("listed", "side"), [([], "validation"), (["a", "b"], "training")])

@@ -64,10 +64,11 @@ def test_other_photos_are_refused(tmp_path):
 
 
 def test_a_folder_serves_one_process_at_a_time(tmp_path):
-    first = RunFolder(tmp_path)
-    first.lock()
-    with pytest.raises(RunFolderError, match="another process trains here"):
-        RunFolder(tmp_path).lock()
+    refused = pytest.raises(RunFolderError, match="another process trains here")
+    with RunFolder(tmp_path).locked(), refused, RunFolder(tmp_path).locked():
+        pass
+    with RunFolder(tmp_path).locked():
+        pass
 
 
 def test_how_often_it_reports_and_where_photos_lie_may_change(tmp_path):
