@@ -114,7 +114,7 @@ def _fail(error: Exception | str) -> NoReturn:
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
-    if absl_flags.FLAGS["verbosity"].using_default_value:
+    if not absl_flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     try:
         options = _options()

@@ -43,9 +43,9 @@ def test_help_names_every_concern_with_defaults():
         ("--stepz=5", "Unknown command line flag 'stepz'. Did you mean: steps"),
         ("--preset=huge", "should be one of <base|mobile|tiny>"),
         ("--data_dir=no/such/folder", "--data_dir=no/such/folder: no such folder"),
-        ("--crop_size=8", "--crop_size=8: crop_size must be an integer >= 16"),
+        ("--crop_size=8", "--crop_size=8: 8 is not integer >= 16"),
         ("--photometric_gamma=3", "two numbers are needed"),
-        ("--batch_size=0", "--batch_size=0: batch_size must be a positive integer"),
+        ("--batch_size=0", "--batch_size=0: 0 is not a positive integer"),
     ],
 )
 def test_wrong_flags_are_named(flag, said, tmp_path):

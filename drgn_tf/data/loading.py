@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,7 @@ from drgn_tf.data import photometric, sample
 from drgn_tf.data.dataset import TrainingData
 from drgn_tf.data.pairs import find_pairs, read_stems, split_by_fraction, split_by_list
 from drgn_tf.data.photos import DataError, list_photos, to_uint8
-from drgn_tf.data.store import PhotoStore, read_aligned_stores, read_store
+from drgn_tf.data.store import PhotoStore, make_stores, read_rows
 
 # Held-out photos are darkened alike in every run, whatever its seed.
 _HELD_OUT_SEED = 20210311
@@ -101,44 +101,38 @@ def load_run_data(
                 raise DataError(
                     f"--{name} has no meaning with --data_dir={sample.NAME}; leave it out."
                 )
-        references = read_store(sample.training_photos())
-        validation = darkened_pairs(read_store(sample.held_out_photos()), photometric_options)
+        (references,) = _read_photos(sample.training_photos())
+        (held_out,) = _read_photos(sample.held_out_photos())
         training = TrainingData(None, None, references, thumbnail)
+        validation = darkened_pairs(held_out, photometric_options)
         test = None
     elif options.data_dir:
         folder = pathlib.Path(options.data_dir)
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder; --data_dir names the data set.")
-        pairs_folder = folder / options.train_pairs
-        pairs = {pair.stem: pair for pair in find_pairs(pairs_folder, on_bad)}
-        # Those without partner have been told of; a list may name them.
-        known = list_photos(pairs_folder / "low").keys() | list_photos(pairs_folder / "high").keys()
-        train, held_out = _split(options, list(pairs), known - pairs.keys())
-        low, high = _read_pairs([pairs[stem] for stem in train], on_bad)
-        references = (
-            read_store(list(list_photos(options.reference_dir).values()), on_bad)
-            if options.reference_dir
-            else None
-        )
-        training = TrainingData(low, high, references, thumbnail)
-        validation = PairedPhotos(*_read_pairs([pairs[stem] for stem in held_out], on_bad))
+        pairs = _read_pairs(folder / options.train_pairs, on_bad)
+        # Those that cannot be used have been told of; a list may name them.
+        found = [list_photos(folder / options.train_pairs / name) for name in ("low", "high")]
+        train, held_out = _split(options, list(pairs), {*found[0], *found[1]} - {*pairs})
+        references = None
+        if options.reference_dir:
+            (references,) = _read_photos(list_photos(options.reference_dir).values(), on_bad)
+        training = TrainingData(*make_stores(pairs, train), references, thumbnail)
+        validation = PairedPhotos(*make_stores(pairs, held_out))
         test = None
         if options.test_pairs:
-            found = find_pairs(folder / options.test_pairs, on_bad)
-            test = PairedPhotos(*_read_pairs(found, on_bad))
+            test = PairedPhotos(*make_stores(_read_pairs(folder / options.test_pairs, on_bad)))
     elif options.reference_dir:
         for name in ("train_pairs", "test_pairs"):
             if getattr(options, name):
                 raise DataError(
                     f"--{name} is a folder inside --data_dir, which is missing; give both."
                 )
-        photos = list_photos(options.reference_dir)
-        train, held_out = _split(options, list(photos))
-        references = read_store([photos[stem] for stem in train], on_bad)
-        training = TrainingData(None, None, references, thumbnail)
-        validation = darkened_pairs(
-            read_store([photos[stem] for stem in held_out], on_bad), photometric_options
-        )
+        found = list_photos(options.reference_dir)
+        photos = read_rows([(path,) for path in found.values()], on_bad)
+        train, held_out = _split(options, list(photos), {*found} - {*photos})
+        training = TrainingData(None, None, *make_stores(photos, train), thumbnail)
+        validation = darkened_pairs(*make_stores(photos, held_out), photometric_options)
         test = None
     else:
         raise DataError(
@@ -169,8 +163,12 @@ def _split(
     return split_by_fraction(stems, options.val_fraction)
 
 
-def _read_pairs(pairs, on_bad) -> list[PhotoStore]:
-    return read_aligned_stores([(pair.low, pair.high) for pair in pairs], on_bad)
+def _read_photos(paths: Iterable[pathlib.Path], on_bad=None) -> list[PhotoStore]:
+    return make_stores(read_rows([(path,) for path in paths], on_bad))
+
+
+def _read_pairs(folder: pathlib.Path, on_bad) -> dict[str, list[np.ndarray]]:
+    return read_rows([(pair.low, pair.high) for pair in find_pairs(folder, on_bad)], on_bad)
 
 
 def _summary(training: TrainingData, validation: PairedPhotos, test: PairedPhotos | None) -> str:

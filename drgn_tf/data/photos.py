@@ -6,12 +6,24 @@ import pathlib
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _SUFFIX_LIST = "JPEG, PNG, BMP or WebP"
 # Sides below this hold no window of the SSIM loss.
 SMALLEST_SIDE = 16
+
+
+# By EXIF orientation; 1 is upright.
+_TURNS = {
+    2: np.fliplr,
+    3: lambda image: np.rot90(image, 2),
+    4: np.flipud,
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
 
 
 class DataError(ValueError):
@@ -66,7 +78,9 @@ def read_photo(path: str | pathlib.Path) -> np.ndarray:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BadImageError(f"{path}: cannot be read ({error.strerror}).") from error
+        raise BadImageError(
+            f"{path}: cannot be read ({error.strerror}); check its name and permissions."
+        ) from error
     if not data:
         raise BadImageError(f"{path}: the file is empty; replace or remove it.")
     try:
@@ -80,6 +94,7 @@ def read_photo(path: str | pathlib.Path) -> np.ndarray:
                 raise BadImageError(f"{path}: {_describe_mode(mode)}; convert it to RGB.")
             if mode == "P" and "transparency" in image.info:
                 raise BadImageError(f"{path}: has transparency; convert it to RGB.")
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (BadImageError, MemoryError):
         raise
@@ -94,7 +109,8 @@ def read_photo(path: str | pathlib.Path) -> np.ndarray:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if decoded is None or decoded.dtype != np.uint16:
             raise BadImageError(f"{path}: is damaged; replace or remove it.")
-        pixels = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+        turn = _TURNS.get(orientation, lambda upright: upright)
+        pixels = np.ascontiguousarray(turn(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)))
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST_SIDE:
         raise BadImageError(
@@ -113,7 +129,8 @@ def _describe_mode(mode: str) -> str:
 
 def _first_line(error: Exception) -> str:
     text = str(error).strip().splitlines()
-    return text[0].split(" '/")[0] if text else type(error).__name__
+    # Pillow quotes the name, which the message has already.
+    return text[0].split(" '")[0] if text else type(error).__name__
 
 
 def to_float(pixels: np.ndarray) -> np.ndarray:

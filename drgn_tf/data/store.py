@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pathlib
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -77,23 +77,19 @@ class PhotoStore:
         return tf.constant(self.sizes, tf.int32)
 
 
-def read_store(
-    paths: Sequence[pathlib.Path], on_bad: Callable[[DataError], None] | None = None
-) -> PhotoStore:
-    """Reads photos into a store; see `read_aligned_stores`."""
-    return read_aligned_stores([(path,) for path in paths], on_bad)[0]
-
-
-def read_aligned_stores(
+def read_rows(
     rows: Sequence[tuple[pathlib.Path, ...]],
     on_bad: Callable[[DataError], None] | None = None,
-) -> list[PhotoStore]:
-    """Reads rows of photos that must be of one size, such as pairs.
+) -> dict[str, list[np.ndarray]]:
+    """Reads rows of photos that must be of one size: pairs, or single photos.
 
     Args:
-      rows: paths; the columns become stores.
+      rows: paths.
       on_bad: is told of each row that cannot be used, which is then left out. By
         default the first one is raised.
+
+    Returns:
+      The photos of each row, by the stem of its first path.
 
     Raises:
       DataError: a photo cannot be used, sizes within a row differ, or nothing is left.
@@ -116,17 +112,27 @@ def read_aligned_stores(
     # Decoders release the interpreter lock.
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(read, rows))
-    kept = []
+    kept = {}
     for row, result in zip(rows, results):
         if not isinstance(result, DataError):
-            kept.append((row, result))
+            kept[row[0].stem] = result
         elif on_bad is None:
             raise result
         else:
             on_bad(result)
     if not kept:
         raise DataError(f"{rows[0][0].parent}: none of the {len(rows)} photos can be used.")
-    return [
-        PhotoStore([photos[column] for _, photos in kept], [row[column].stem for row, _ in kept])
-        for column in range(len(rows[0]))
-    ]
+    return kept
+
+
+def make_stores(
+    rows: Mapping[str, Sequence[np.ndarray]], stems: Iterable[str] | None = None
+) -> list[PhotoStore]:
+    """Makes a store of each column of what `read_rows` returned.
+
+    Args:
+      rows: photos by stem.
+      stems: those to take, in this order; by default all.
+    """
+    stems = list(rows if stems is None else stems)
+    return [PhotoStore(column, stems) for column in zip(*(rows[stem] for stem in stems))]

@@ -256,6 +256,10 @@ class _Run:
             "protocol": "8-bit results, whole photos, RGB, not scaled to the reference brightness",
         }
         for name in ("best", "last"):
+            if name == "last" and report["best_step"] == self._step:
+                # The same weights.
+                report["last"] = report["best"]
+                continue
             path = self._folder.file(f"{name}.keras")
             try:
                 self._averaged.set_weights(keras.models.load_model(path).get_weights())

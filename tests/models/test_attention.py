@@ -59,9 +59,11 @@ def test_attention_by_hand():
     result = layer(features, context).numpy()
     np.testing.assert_allclose(result[0], np.broadcast_to(expected, (2, 2, 8)), rtol=1e-6)
 
-    # The bottleneck is a ReLU: below 0 nothing passes.
+    # The bottleneck leaks: below 0 a fifth passes, so that no unit is dead.
     result = layer(features, -context).numpy()
-    np.testing.assert_allclose(result, np.full((1, 2, 2, 8), 3.0 * 0.5), rtol=1e-6)
+    expected[3] = 3.0 / (1 + np.exp(-0.5 * -0.2 * squeezed))
+    expected[5] = 3.0 * 0.5 + 0.25 * -0.2 * squeezed
+    np.testing.assert_allclose(result[0], np.broadcast_to(expected, (2, 2, 8)), rtol=1e-6)
 
 
 def test_a_block_that_has_nothing_to_add_returns_its_input(features, context):
