@@ -90,14 +90,17 @@ class TrainingData:
 
     def check_crop(self, crop_size: int) -> None:
         """Raises DataError if a photo is smaller than the crop."""
-        for store in filter(None, (self.low, self.references)):
-            for name, (height, width) in zip(store.names, store.sizes):
-                if min(height, width) < crop_size:
-                    raise DataError(
-                        f"photo '{name}' is {width}x{height} pixels, smaller than the crop of "
-                        f"{crop_size}; choose --crop_size={min(height, width)} or less, "
-                        "or remove the photo."
-                    )
+        sides = {
+            name: size
+            for store in filter(None, (self.low, self.references))
+            for name, size in zip(store.names, store.sizes)
+        }
+        name, (height, width) = min(sides.items(), key=lambda item: min(item[1]))
+        if min(height, width) < crop_size:
+            raise DataError(
+                f"photo '{name}' is {width}x{height} pixels, smaller than the crop of "
+                f"{crop_size}; choose --crop_size={min(height, width)} or less, or remove the photo."
+            )
 
     def _thumbnails(self, store: PhotoStore) -> tf.Tensor:
         views = [np.asarray(self._thumbnail(store.photo(i)[np.newaxis])) for i in range(len(store))]

@@ -12,6 +12,7 @@ in R, G and B (measured from its figure). Everything else here is chosen.
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import tensorflow as tf
 
@@ -45,7 +46,7 @@ class PhotometricOptions:
             ("read_noise", 0.0),
         ):
             lowest, highest = getattr(self, name)
-            if not smallest <= lowest <= highest:
+            if not smallest <= lowest <= highest < math.inf:
                 raise ValueError(
                     f"photometric {name} must be a range lowest,highest from {smallest:g} up, "
                     f"not {lowest:g},{highest:g}."
