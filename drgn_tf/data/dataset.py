@@ -90,16 +90,16 @@ class TrainingData:
 
     def check_crop(self, crop_size: int) -> None:
         """Raises DataError if a photo is smaller than the crop."""
-        sides = {
-            name: size
+        photos = [
+            (min(size), name, size)
             for store in filter(None, (self.low, self.references))
             for name, size in zip(store.names, store.sizes)
-        }
-        name, (height, width) = min(sides.items(), key=lambda item: min(item[1]))
-        if min(height, width) < crop_size:
+        ]
+        side, name, (height, width) = min(photos)
+        if side < crop_size:
             raise DataError(
                 f"photo '{name}' is {width}x{height} pixels, smaller than the crop of "
-                f"{crop_size}; choose --crop_size={min(height, width)} or less, or remove the photo."
+                f"{crop_size}; choose --crop_size={side} or less, or remove the photo."
             )
 
     def _thumbnails(self, store: PhotoStore) -> tf.Tensor:
