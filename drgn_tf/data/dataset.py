@@ -88,11 +88,11 @@ class TrainingData:
         self.references = references or high
         self._thumbnail = thumbnail
 
-    def check_crop(self, crop_size: int) -> None:
-        """Raises DataError if a photo is smaller than the crop."""
+    @staticmethod
+    def _check_crop(crop_size: int, stores: list[PhotoStore]) -> None:
         photos = [
             (min(size), name, size)
-            for store in filter(None, (self.low, self.references))
+            for store in stores
             for name, size in zip(store.names, store.sizes)
         ]
         side, name, (height, width) = min(photos)
@@ -112,12 +112,13 @@ class TrainingData:
         A sample is a dict of float32: "low", "high" [crop, crop, 3], "thumbnail"
         [T, T, 3]; with `options.references` also "reference", "reference_thumbnail".
         """
-        self.check_crop(options.crop_size)
         crop_size = options.crop_size
         # Without pairs there is nothing else to take.
         fraction = options.photometric_fraction if self.low is not None else 1.0
-        draw_pair = self._pair_source(crop_size) if fraction < 1.0 else None
-        draw_photo = self._photo_source(crop_size) if fraction > 0.0 or options.references else None
+        takes_pairs, takes_photos = fraction < 1.0, fraction > 0.0 or options.references
+        self._check_crop(crop_size, [self.low] * takes_pairs + [self.references] * takes_photos)
+        draw_pair = self._pair_source(crop_size) if takes_pairs else None
+        draw_photo = self._photo_source(crop_size) if takes_photos else None
         photos = len(self.references)
 
         def sample_pair(number, seeds):

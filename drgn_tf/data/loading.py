@@ -114,14 +114,16 @@ def load_run_data(
         # Those that cannot be used have been told of; a list may name them.
         found = [list_photos(folder / options.train_pairs / name) for name in ("low", "high")]
         train, held_out = _split(options, list(pairs), {*found[0], *found[1]} - {*pairs})
-        references = None
-        if options.reference_dir:
-            (references,) = _read_photos(list_photos(options.reference_dir).values(), on_bad)
-        training = TrainingData(*make_stores(pairs, train), references, thumbnail)
         validation = PairedPhotos(*make_stores(pairs, held_out))
         test = None
         if options.test_pairs:
             test = PairedPhotos(*make_stores(_read_pairs(folder / options.test_pairs, on_bad)))
+        references = None
+        if options.reference_dir:
+            held = filter(None, (validation, test))
+            truths = {value for photos in held for value in photos.high.checksums}
+            references = _references(options.reference_dir, truths, on_bad)
+        training = TrainingData(*make_stores(pairs, train), references, thumbnail)
     elif options.reference_dir:
         for name in ("train_pairs", "test_pairs"):
             if getattr(options, name):
@@ -161,6 +163,16 @@ def _split(
         listed = [stem for stem in read_stems(options.val_list) if stem not in left_out]
         return split_by_list(stems, listed)
     return split_by_fraction(stems, options.val_fraction)
+
+
+def _references(folder: str, truths: set[int], on_bad) -> PhotoStore:
+    """Reads reference photos, without those that are truths to measure on."""
+    photos = read_rows([(path,) for path in list_photos(folder).values()], on_bad)
+    (store,) = make_stores(photos)
+    stems = [stem for stem, value in zip(store.names, store.checksums) if value not in truths]
+    if not stems:
+        raise DataError(f"{folder}: holds only photos that are held out; give others.")
+    return store if len(stems) == len(store) else make_stores(photos, stems)[0]
 
 
 def _read_photos(paths: Iterable[pathlib.Path], on_bad=None) -> list[PhotoStore]:

@@ -51,7 +51,8 @@ class PhotoStore:
         """Returns photo `index` as float32 [H, W, 3] in [0, 1]."""
         height, width = self.sizes[index]
         start = self._starts[index]
-        pixels = self._pixels[start : start + height * width * 3].numpy()
+        with tf.device("CPU:0"):
+            pixels = self._pixels[start : start + height * width * 3].numpy()
         return to_float(pixels.reshape(height, width, 3))
 
     def cropper(self) -> Callable:

@@ -489,7 +489,7 @@ def test_photo_smaller_than_the_crop_is_named_with_its_size(photo):
     data = TrainingData(store(low), store(low), None, THUMBNAIL)
     assert assert_too_small(data, 40, "view_1") == 30
     with pytest.raises(DataError, match="30x48 pixels, smaller than the crop of 40"):
-        data.check_crop(40)
+        data.sampler(options(crop_size=40))
     assert len(batches(data, options(crop_size=30), 0, 1)) == 1
 
 

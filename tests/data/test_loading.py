@@ -413,3 +413,9 @@ def test_nothing_usable_left_is_an_error_even_when_photos_may_be_left_out(pair_f
     with pytest.raises(DataError, match="photos can be used"):
         load(pair_folder, collected.append)
     assert len(collected) >= 1
+
+
+def test_held_out_truths_are_left_out_of_the_references(pair_folder):
+    data = load(pair_folder, reference_dir=pair_folder / "high")
+    assert set(data.training.references.names) == set(data.training.low.names)
+    assert not set(data.training.references.names) & set(data.validation.low.names)
