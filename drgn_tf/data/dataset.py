@@ -122,10 +122,7 @@ class TrainingData:
         photos = len(self.references)
 
         def sample_pair(number, seeds):
-            low, high, thumbnail = draw_pair(
-                _shuffled(number, len(self.low), options.seed, 0), seeds[0]
-            )
-            return low, high, thumbnail
+            return draw_pair(_shuffled(number, len(self.low), options.seed, 0), seeds[0])
 
         def sample_darkened(number, seeds):
             high, thumbnail = draw_photo(_shuffled(number, photos, options.seed, 1), seeds[0])
