@@ -21,6 +21,8 @@ from absl import app, logging
 from absl import flags as absl_flags
 
 from drgn_tf import data, training
+from drgn_tf.files import NotWrittenError
+from drgn_tf.models import ModelFileError
 from drgn_tf.models.context import thumbnail
 from flags import data_flags, loss_flags, model_flags, training_flags
 
@@ -32,6 +34,8 @@ for _module in _FLAG_MODULES:
 # Errors whose message says what is wrong with what, and what to do.
 _TOLD_TO_USERS = (
     data.DataError,
+    ModelFileError,
+    NotWrittenError,
     training.DivergedError,
     training.RunFolderError,
     training.StrategyError,

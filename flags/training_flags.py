@@ -50,6 +50,11 @@ _TRAINING = (
     _float("final_learning_rate", "Where the cosine ends, as a fraction of the peak.", 1.0),
     _float("clip_norm", "Largest global norm of a gradient."),
     _float("ema_decay", "Decay of the averaged weights, which are evaluated and saved.", 1.0),
+    flags.DEFINE_string(
+        "init_weights",
+        _DEFAULTS.init_weights,
+        "A .keras file to start from, for fine-tuning. Default: random weights.",
+    ),
     flags.DEFINE_integer(
         "seed",
         _DEFAULTS.seed,

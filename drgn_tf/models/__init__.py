@@ -8,6 +8,7 @@ from drgn_tf.models.fusion_network import (
     MultiResolutionFusionNetwork,
     RefinementGenerator,
 )
+from drgn_tf.models.loading import ModelFileError, load_model
 from drgn_tf.models.options import PRESETS, ModelOptions, preset
 
 __all__ = [
@@ -15,9 +16,11 @@ __all__ = [
     "PRESETS",
     "DegradationGenerator",
     "Discriminator",
+    "ModelFileError",
     "ModelOptions",
     "MultiResolutionFusionNetwork",
     "RefinementGenerator",
+    "load_model",
     "macs_per_pixel",
     "preset",
 ]

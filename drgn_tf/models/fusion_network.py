@@ -34,6 +34,19 @@ from drgn_tf.models.options import GRID_FACTOR, ModelOptions
 from drgn_tf.models.padding import crop_like, pad_to_multiple
 
 
+class _EqualInBlocks(keras.initializers.GlorotUniform):
+    """First weights of a convolution before `depth_to_space`: all pixels of a block alike.
+
+    Otherwise each of the 2x2 pixels starts with weights of its own, and the pattern that this
+    makes takes long to unlearn (Aitken et al., 2017, arXiv 1707.02937, "ICNR").
+    """
+
+    def __call__(self, shape, dtype=None):
+        kernel = super().__call__((*shape[:-1], shape[-1] // 4), dtype)
+        # depth_to_space reads [row, column, channel] from the last axis.
+        return ops.tile(kernel, (1, 1, 1, 4))
+
+
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class ConvolutionPReLU(layers.Layer):
     """A 3x3 convolution followed by a PReLU with one slope per channel.
@@ -62,6 +75,12 @@ class ConvolutionPReLU(layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "filters": self.filters, "strides": self.strides}
+
+
+def _subpixel_convolution(channels: int, name: str) -> layers.Conv2D:
+    return layers.Conv2D(
+        4 * channels, 3, padding="same", kernel_initializer=_EqualInBlocks(), name=name
+    )
 
 
 class _Branch(layers.Layer):
@@ -150,9 +169,9 @@ class MultiResolutionFusionNetwork(keras.Model):
             ResidualChannelAttentionBlock(options.reduction, name=f"block_{i}")
             for i in range(options.fusion_blocks)
         ]
-        self.up = layers.Conv2D(4 * options.half_width, 3, padding="same", name="up")
+        self.up = _subpixel_convolution(options.half_width, "up")
         self.refine = ConvolutionPReLU(options.half_width, name="refine")
-        self.to_image = layers.Conv2D(4 * 3, 3, padding="same", name="to_image")
+        self.to_image = _subpixel_convolution(3, "to_image")
 
     def build(self, image_shape=None, context_shape=None):
         options = self.options

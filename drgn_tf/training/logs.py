@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from drgn_tf.training.run_folder import RunFolder, written_beside
+from drgn_tf.files import written_beside
+from drgn_tf.training.run_folder import RunFolder
 from drgn_tf.training.validation import Validation
 
 _VALIDATION_FIELDS = ("psnr", "ssim", "input_psnr", "input_ssim", "degradation_spread",

@@ -17,12 +17,13 @@ import numpy as np
 import tensorflow as tf
 
 from drgn_tf.data import RunData, SampleOptions, Shard, training_dataset
+from drgn_tf.files import written_beside
 from drgn_tf.models import macs_per_pixel
 from drgn_tf.training.checkpoints import Checkpoints
 from drgn_tf.training.logs import NoLogs, RunLogs
 from drgn_tf.training.options import RunOptions
 from drgn_tf.training.pictures import save_rows
-from drgn_tf.training.run_folder import RunFolder, RunFolderError, written_beside
+from drgn_tf.training.run_folder import RunFolder, RunFolderError
 from drgn_tf.training.strategy import is_chief, worker_count
 from drgn_tf.training.trainer import Trainer
 from drgn_tf.training.validation import Validator

@@ -25,6 +25,8 @@ class TrainingOptions:
       final_learning_rate: where the cosine ends, as a fraction of the peak.
       clip_norm: largest global norm of the gradients, after adding up all devices'.
       ema_decay: of the averaged weights, which are what is evaluated and saved.
+      init_weights: .keras file of a network of the same shape to start from, for fine-tuning;
+        empty for random weights.
       seed: of the initial weights and of all samples.
       deterministic: bit-identical reruns, at some cost in speed.
     """
@@ -39,6 +41,7 @@ class TrainingOptions:
     final_learning_rate: float = 0.01
     clip_norm: float = 1.0
     ema_decay: float = 0.999
+    init_weights: str = ""
     seed: int = 1
     deterministic: bool = False
 

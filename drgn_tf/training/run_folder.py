@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
 
+from drgn_tf.files import written_beside
 from drgn_tf.training.options import CadenceOptions, RunOptions
 
 try:
@@ -38,28 +38,6 @@ _MAY_DIFFER = ("cadence.", "data.")
 
 class RunFolderError(ValueError):
     """The folder cannot be used for this run. The message says why and what to do."""
-
-
-@contextlib.contextmanager
-def written_beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a name to write to, and renames it to `path` once that has succeeded.
-
-    The name keeps the ending, by which some writers choose the format.
-
-    Raises:
-      RunFolderError: the disk is full, or does not take the file.
-    """
-    beside = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        yield beside
-        os.replace(beside, path)
-    except OSError as error:
-        raise RunFolderError(
-            f"{path}: cannot be written ({error.strerror or error}); make room and give the same "
-            "command again."
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 class RunFolder:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import pathlib
 
 import keras
 import tensorflow as tf
 
 from drgn_tf import losses, metrics
 from drgn_tf.losses import LossOptions
-from drgn_tf.models import DRGN, Discriminator
+from drgn_tf.models import DRGN, Discriminator, ModelFileError, load_model
 from drgn_tf.training.options import RunOptions, TrainingOptions
 
 
@@ -26,6 +27,16 @@ def _optimizer(peak: float, options: TrainingOptions) -> keras.optimizers.Optimi
     return keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.999)
 
 
+def _start_from(model: DRGN, path: pathlib.Path) -> None:
+    trained = load_model(path)
+    if trained.options != model.options:
+        raise ModelFileError(
+            f"{path}: holds another network ({trained.options}) than is to be trained "
+            f"({model.options}); give the flags of the network that is in the file."
+        )
+    model.set_weights(trained.get_weights())
+
+
 class Trainer:
     """Generators, discriminators, their optimizers, the averaged weights and the step.
 
@@ -37,6 +48,9 @@ class Trainer:
       step: tf.Variable, optimizer steps done.
       model: the `DRGN` that is trained.
       discriminators: "low" and "degradation", those that play.
+
+    Raises:
+      ModelFileError: the weights to start from do not fit.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, options: RunOptions):
@@ -51,6 +65,8 @@ class Trainer:
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
             self.model = DRGN(options.model)
             self.model.build()
+            if options.training.init_weights:
+                _start_from(self.model, pathlib.Path(options.training.init_weights))
             self._generator_optimizer = _optimizer(options.training.learning_rate, options.training)
             # Keras' optimizers must know their variables before the first step.
             self._generator_optimizer.build(self.model.trainable_variables)

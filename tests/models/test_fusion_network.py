@@ -27,6 +27,13 @@ def test_image_in_image_out(low_photo, scales, size):
     assert np.isfinite(made).all() and np.std(made) > 0
 
 
+@pytest.mark.parametrize("scales", [1, 3])
+def test_a_new_network_draws_no_grid(scales):
+    flat = np.full((1, 96, 96, 3), 0.3, np.float32)
+    inside = np.asarray(network(scales=scales)(flat, CONTEXT))[:, 44:52, 44:52]
+    assert np.ptp(inside, axis=(1, 2)).max() < 1e-5
+
+
 def test_an_image_on_the_grid_needs_no_padding(low_photo):
     image = low_photo[:, :16, :20]
     made = network()

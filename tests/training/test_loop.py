@@ -4,12 +4,14 @@ import csv
 import dataclasses
 import functools
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from drgn_tf.data import DataOptions, PhotometricOptions, load_run_data
 from drgn_tf.losses import LossOptions
-from drgn_tf.models import preset
+from drgn_tf.models import ModelFileError, preset
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training import (
     CadenceOptions,
@@ -83,6 +85,20 @@ def test_training_improves_and_the_synthetic_path_begins_when_told(photos, tmp_p
     assert [row["step"] for row in trained if row["synthetic_content"]] == ["59", "60"]
     assert [row["step"] for row in trained if row["adversarial_degradation"]] == ["59", "60"]
     assert "adversarial_low" not in trained[0]
+
+
+def test_fine_tuning_starts_from_a_trained_network(photos, tmp_path):
+    train(options(steps=1), photos, tmp_path / "first")
+    weights = tmp_path / "first" / "last.keras"
+    trained = keras.models.load_model(weights).get_weights()
+    started = options(steps=1, init_weights=str(weights), learning_rate=1e-30, seed=9)
+    train(started, photos, tmp_path / "second")
+    tuned = keras.models.load_model(tmp_path / "second" / "last.keras").get_weights()
+    for before, after in zip(trained, tuned):
+        np.testing.assert_allclose(after, before, atol=1e-6)
+    other = dataclasses.replace(started, model=preset("tiny", scales=2))
+    with pytest.raises(ModelFileError, match=r"last\.keras: holds another network"):
+        train(other, photos, tmp_path / "third")
 
 
 def test_a_damaged_checkpoint_is_named(photos, tmp_path):

@@ -16,7 +16,6 @@ from drgn_tf.training import (
     RunOptions,
     TrainingOptions,
 )
-from drgn_tf.training.run_folder import written_beside
 
 OPTIONS = RunOptions(
     preset("tiny"), LossOptions(), DataOptions("sample"), PhotometricOptions(), TrainingOptions()
@@ -27,17 +26,6 @@ def started(folder: RunFolder) -> None:
     """Makes the folder look like one with something to lose."""
     folder.checkpoints.mkdir()
     (folder.checkpoints / "step-5.index").write_text("")
-
-
-def test_a_failed_write_leaves_the_file_before_and_nothing_beside(tmp_path):
-    path = tmp_path / "best.keras"
-    path.write_text("earlier")
-    with pytest.raises(RunFolderError, match="disk full"), written_beside(path) as beside:
-        assert beside.suffix == ".keras"
-        beside.write_text("half")
-        raise OSError("disk full")
-    assert path.read_text() == "earlier"
-    assert [found.name for found in tmp_path.iterdir()] == ["best.keras"]
 
 
 def test_the_same_options_continue_a_run(tmp_path):
