@@ -1,10 +1,15 @@
 """DRGN, the Degradation-to-Refinement network for low-light photos.
 
+    model = drgn_tf.load("mobile")
+    enhanced = model(photo)               # numpy [H, W, 3], uint8, uint16 or float in [0, 1]
+    enhanced = drgn_tf.enhance(photo)     # the same in one call
+
 Importing the package registers its networks with Keras, so that
 `keras.models.load_model` opens a trained `.keras` file.
 """
 
+from drgn_tf.api import enhance, load
 from drgn_tf.models import DRGN, PRESETS, ModelOptions, preset
 from drgn_tf.version import __version__
 
-__all__ = ["DRGN", "PRESETS", "ModelOptions", "__version__", "preset"]
+__all__ = ["DRGN", "PRESETS", "ModelOptions", "__version__", "enhance", "load", "preset"]

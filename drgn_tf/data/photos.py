@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -12,7 +14,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _SUFFIX_LIST = "JPEG, PNG, BMP or WebP"
 # Sides below this hold no window of the SSIM loss.
 SMALLEST_SIDE = 16
-
+# Pixels of a photo. A damaged or malicious header could ask for all memory; Pillow's own limit
+# is too low for stitched panoramas.
+LARGEST = 512 * 10**6
+Image.MAX_IMAGE_PIXELS = LARGEST
 
 # By EXIF orientation; 1 is upright.
 _TURNS = {
@@ -60,21 +65,20 @@ def list_photos(folder: str | pathlib.Path) -> dict[str, pathlib.Path]:
     return dict(sorted(photos.items()))
 
 
-def _is_png_of_16_bits(data: bytes) -> bool:
-    # Byte 24 of a PNG is the bit depth, inside the header chunk.
-    return data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 24 and data[24] == 16
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Returns stored pixels as a viewer shows them, by the EXIF orientation (1 to 8)."""
+    return np.ascontiguousarray(_TURNS.get(orientation, np.asarray)(pixels))
 
 
-def read_photo(path: str | pathlib.Path) -> np.ndarray:
-    """Reads an RGB photo, turned as its EXIF orientation says.
+@contextlib.contextmanager
+def opened(path: pathlib.Path) -> Iterator[tuple[Image.Image, bytes]]:
+    """Opens a photo file; gives the photo, not decoded yet, and the bytes of the file.
 
-    Returns:
-      uint8 [H, W, 3], or uint16 for PNG files of 16 bits per channel.
+    What goes wrong inside, in decoding too, becomes one line.
 
     Raises:
-      BadImageError: unreadable, truncated, empty, animated, too small, or not RGB.
+      BadImageError: unreadable, truncated, empty, animated, too large, or no image.
     """
-    path = pathlib.Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -89,13 +93,12 @@ def read_photo(path: str | pathlib.Path) -> np.ndarray:
             # MPO is a JPEG with further pictures behind it, as many phones write.
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 raise BadImageError(f"{path}: is animated; save one frame of it as a PNG.")
-            mode = image.mode
-            if mode not in ("RGB", "P"):
-                raise BadImageError(f"{path}: {_describe_mode(mode)}; convert it to RGB.")
-            if mode == "P" and "transparency" in image.info:
-                raise BadImageError(f"{path}: has transparency; convert it to RGB.")
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+            if image.width * image.height > LARGEST:
+                raise BadImageError(
+                    f"{path}: is {image.width}x{image.height} pixels, more than "
+                    f"{LARGEST // 10**6} million; scale it down."
+                )
+            yield image, data
     except (BadImageError, MemoryError):
         raise
     except Exception as error:
@@ -105,12 +108,55 @@ def read_photo(path: str | pathlib.Path) -> np.ndarray:
         raise BadImageError(
             f"{path}: is damaged or no image ({_first_line(error)}); replace or remove it."
         ) from error
-    if _is_png_of_16_bits(data):
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        if decoded is None or decoded.dtype != np.uint16:
-            raise BadImageError(f"{path}: is damaged; replace or remove it.")
-        turn = _TURNS.get(orientation, lambda upright: upright)
-        pixels = np.ascontiguousarray(turn(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)))
+
+
+def decode_16_bits(path: pathlib.Path, data: bytes) -> np.ndarray | None:
+    """Returns the stored pixels of a PNG of 16 bits, which Pillow would cut to 8.
+
+    Args:
+      path: named in errors.
+      data: bytes of the file.
+
+    Returns:
+      uint16 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA; None if it is another kind of file.
+
+    Raises:
+      BadImageError: it is damaged.
+    """
+    # Byte 24 of a PNG is the bit depth, inside the header chunk.
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or len(data) <= 24 or data[24] != 16:
+        return None
+    flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if decoded is None or decoded.dtype != np.uint16:
+        raise BadImageError(f"{path}: is damaged; replace or remove it.")
+    if decoded.ndim == 2:
+        return decoded
+    order = cv2.COLOR_BGR2RGB if decoded.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    return cv2.cvtColor(decoded, order)
+
+
+def read_photo(path: str | pathlib.Path) -> np.ndarray:
+    """Reads an RGB photo, turned as its EXIF orientation says.
+
+    Returns:
+      uint8 [H, W, 3], or uint16 for PNG files of 16 bits per channel.
+
+    Raises:
+      BadImageError: unreadable, truncated, empty, animated, too small, or not RGB.
+    """
+    path = pathlib.Path(path)
+    with opened(path) as (image, data):
+        mode = image.mode
+        if mode not in ("RGB", "P"):
+            raise BadImageError(f"{path}: {describe_mode(mode)}; convert it to RGB.")
+        if mode == "P" and "transparency" in image.info:
+            raise BadImageError(f"{path}: has transparency; convert it to RGB.")
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    deep = decode_16_bits(path, data)
+    if deep is not None:
+        pixels = turned(deep, orientation)
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST_SIDE:
         raise BadImageError(
@@ -120,7 +166,8 @@ def read_photo(path: str | pathlib.Path) -> np.ndarray:
     return pixels
 
 
-def _describe_mode(mode: str) -> str:
+def describe_mode(mode: str) -> str:
+    """Returns what a photo of this mode of Pillow's is, for messages."""
     names = {"L": "is grey", "LA": "is grey", "RGBA": "has an alpha channel", "CMYK": "is CMYK"}
     if mode.startswith("I") or mode == "F":
         return "is grey with 16 or more bits"

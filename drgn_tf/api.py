@@ -1,0 +1,61 @@
+"""The few names that most users need: `drgn_tf.load` and `drgn_tf.enhance`."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from drgn_tf import weights
+
+if TYPE_CHECKING:
+    from drgn_tf.inference import Enhancer
+
+
+def load(model: str | os.PathLike = weights.DEFAULT, threads: int | None = None) -> Enhancer:
+    """Opens a trained network.
+
+    Args:
+      model: "mobile" or "base", whose weights are shipped, or the path of a .keras, .tflite,
+        .onnx or .ort file or of a SavedModel.
+      threads: used for computing with .tflite, .onnx and .ort; by default as they like.
+
+    Returns:
+      What turns photos into enhanced photos when called, see `drgn_tf.inference.Enhancer`.
+
+    Raises:
+      drgn_tf.inference.ModelFileError: there is no such model, or it cannot be opened.
+
+    Example:
+      model = drgn_tf.load("base")
+      enhanced = [model(photo) for photo in photos]
+    """
+    # Here, because it needs TensorFlow; the networks themselves also run without.
+    from drgn_tf import inference
+
+    return inference.Enhancer(inference.load_driver(model, threads))
+
+
+# The same network for call after call.
+_loaded = functools.lru_cache(maxsize=1)(load)
+
+
+def enhance(photo: np.ndarray, model: str | os.PathLike = weights.DEFAULT) -> np.ndarray:
+    """Enhances one photo of any size.
+
+    Args:
+      photo: [H, W, 3] RGB: uint8, uint16, or float in [0, 1].
+      model: see `load`. The last one used is kept in memory.
+
+    Returns:
+      The enhanced photo, in the same shape, dtype and range.
+
+    Raises:
+      ValueError: the photo is none, or the model cannot be opened.
+
+    Example:
+      enhanced = drgn_tf.enhance(np.asarray(PIL.Image.open("dark.jpg")))
+    """
+    return _loaded(model)(photo)

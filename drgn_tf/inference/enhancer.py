@@ -1,0 +1,111 @@
+"""Photos in, photos out: what everything that runs a network on photos builds on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from drgn_tf.inference.driver import Driver
+from drgn_tf.inference.thumbnail import photo_thumbnail
+from drgn_tf.inference.tiling import Tiling, run_tiled, tile_count
+
+
+class Enhancer:
+    """Enhances photos of any size.
+
+    Args:
+      driver: from `load_driver`.
+      tiling: how photos that are too large to be run whole are cut.
+
+    Call:
+      photo: [H, W, 3] RGB, uint8, uint16, or float in [0, 1]; H and W from 1.
+      Returns the enhanced photo in the same shape and dtype.
+
+    Example:
+      enhancer = Enhancer(load_driver("mobile"))
+      enhanced = enhancer(photo)
+    """
+
+    def __init__(self, driver: Driver, tiling: Tiling = Tiling()):
+        self.driver = driver
+        self.tiling = tiling
+
+    def __call__(
+        self,
+        photo: np.ndarray,
+        thumbnail: np.ndarray | None = None,
+        on_tile: Callable[[], None] = lambda: None,
+    ) -> np.ndarray:
+        """Enhances one photo.
+
+        Args:
+          photo: see the class.
+          thumbnail: float32 [1, T, T, 3] if it is to be judged by another view than its own
+            (`self.thumbnail`): frames of a video are, by a steady one.
+          on_tile: called after each tile.
+
+        Raises:
+          ValueError: `photo` is something else than described.
+          ModelFileError: the artefact cannot take a photo of this size.
+        """
+        encoders = {"enhanced": encoder(np.asarray(photo).dtype)}
+        photo = _checked(photo)
+        return self.run(photo, encoders, thumbnail, on_tile)["enhanced"]
+
+    def stages(self, photo: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns all images that the artefact gives, as float32 [H, W, 3].
+
+        Those of a .keras file and a SavedModel are "degradation" (signed), "base" (not
+        limited to [0, 1]) and "enhanced".
+        """
+        photo = _checked(photo)
+        return self.run(photo, {name: np.asarray for name in self.driver.outputs})
+
+    def run(
+        self,
+        photo: np.ndarray,
+        encoders: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+        thumbnail: np.ndarray | None = None,
+        on_tile: Callable[[], None] = lambda: None,
+    ) -> dict[str, np.ndarray]:
+        """Returns images by name, as `encoders` make them; see `tiling.run_tiled`."""
+        if thumbnail is None:
+            thumbnail = self.thumbnail(photo)
+        return run_tiled(self.driver, photo, thumbnail, encoders, self.tiling, on_tile)
+
+    def thumbnail(self, photo: np.ndarray) -> np.ndarray | None:
+        """Returns float32 [1, T, T, 3], or None if the artefact takes no thumbnail."""
+        size = self.driver.thumbnail_size
+        return None if size is None else photo_thumbnail(photo, size)
+
+    def tile_count(self, height: int, width: int) -> int:
+        """Returns how many tiles a photo takes.
+
+        Raises:
+          ModelFileError: the artefact cannot take a photo of this size.
+        """
+        return tile_count(self.driver, height, width, self.tiling)
+
+
+def _checked(photo: np.ndarray) -> np.ndarray:
+    photo = np.asarray(photo)
+    if photo.ndim != 3 or photo.shape[2] != 3 or 0 in photo.shape:
+        raise ValueError(f"a photo is [height, width, 3], not {list(photo.shape)}.")
+    if photo.dtype in (np.uint8, np.uint16):
+        return photo
+    if not np.issubdtype(photo.dtype, np.floating):
+        raise ValueError(f"a photo is uint8, uint16, or float in [0, 1], not {photo.dtype}.")
+    low, high = photo.min(), photo.max()
+    # Not `low < 0`: NaN must not pass.
+    if not (low >= 0.0 and high <= 1.0):
+        raise ValueError(f"a float photo lies in [0, 1]; this one goes from {low:g} to {high:g}.")
+    return photo.astype(np.float32)
+
+
+def encoder(dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns what turns float32 values in [0, 1] into `dtype`."""
+    if np.issubdtype(dtype, np.floating):
+        return lambda values: np.clip(values, 0.0, 1.0).astype(dtype)
+    top = np.iinfo(dtype).max
+    return lambda values: np.round(np.clip(values, 0.0, 1.0) * top).astype(dtype)

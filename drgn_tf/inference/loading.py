@@ -1,0 +1,49 @@
+"""From a name or a path to a network that runs."""
+
+from __future__ import annotations
+
+import pathlib
+
+from drgn_tf import weights
+from drgn_tf.inference.driver import Driver
+from drgn_tf.models import ModelFileError, load_model
+
+_EXPECTED = "a .keras, .tflite, .onnx or .ort file, or a SavedModel folder"
+
+
+def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver:
+    """Opens a trained network in any of its forms.
+
+    Args:
+      model: a name of shipped weights (see `drgn_tf.weights.names`), or the path of a .keras,
+        .tflite, .onnx or .ort file or of a SavedModel.
+      threads: used for computing, by default as the runtime likes. TensorFlow (.keras and
+        SavedModel) takes them from `tf.config.threading` instead.
+
+    Raises:
+      ModelFileError: there is no such model, or it cannot be opened.
+    """
+    name = str(model)
+    path = weights.path(name) if name in weights.names() else pathlib.Path(model)
+    if not path.exists():
+        raise ModelFileError(
+            f"{model}: no such model; choose {', '.join(weights.names())}, or give {_EXPECTED}."
+        )
+    # Each runtime takes seconds and memory to import.
+    if path.suffix == ".keras":
+        from drgn_tf.inference.keras_driver import KerasDriver
+
+        return KerasDriver(load_model(path), path)
+    if path.is_dir():
+        from drgn_tf.inference.saved_model_driver import SavedModelDriver
+
+        return SavedModelDriver(path)
+    if path.suffix == ".tflite":
+        from drgn_tf.inference.tflite_driver import TFLiteDriver
+
+        return TFLiteDriver(path, threads)
+    if path.suffix in (".onnx", ".ort"):
+        from drgn_tf.inference.onnx_driver import OnnxDriver
+
+        return OnnxDriver(path, threads)
+    raise ModelFileError(f"{model}: is not {_EXPECTED}.")

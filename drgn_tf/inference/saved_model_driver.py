@@ -1,0 +1,77 @@
+"""Runs SavedModels."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from drgn_tf.files import first_line
+from drgn_tf.inference.driver import Driver
+from drgn_tf.models import ModelFileError
+
+
+def latest_version(folder: pathlib.Path) -> pathlib.Path:
+    """Returns the SavedModel in a folder: itself, or the highest of its integer versions.
+
+    Raises:
+      ModelFileError: there is none.
+    """
+    if (folder / "saved_model.pb").is_file():
+        return folder
+    versions = [
+        entry
+        for entry in (folder.iterdir() if folder.is_dir() else ())
+        if entry.name.isdecimal() and (entry / "saved_model.pb").is_file()
+    ]
+    if not versions:
+        raise ModelFileError(
+            f"{folder}: is no SavedModel; give a folder with a saved_model.pb, or one with "
+            "integer version folders."
+        )
+    return max(versions, key=lambda version: int(version.name))
+
+
+class SavedModelDriver(Driver):
+    """Runs the float signatures of an exported SavedModel.
+
+    Args:
+      path: the folder, or the folder of its versions.
+
+    Raises:
+      ModelFileError: it cannot be loaded, or lacks the signatures of this project.
+    """
+
+    kind = "saved_model"
+    size = None
+
+    def __init__(self, path: pathlib.Path):
+        self.path = latest_version(path)
+        try:
+            # Kept: the signatures do not keep the variables alive.
+            self._model = tf.saved_model.load(str(self.path))
+        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+            raise ModelFileError(
+                f"{self.path}: cannot be loaded ({first_line(error)}); export it again."
+            ) from error
+        signatures = self._model.signatures
+        missing = [name for name in ("float_image", "float_tile") if name not in signatures]
+        if missing:
+            raise ModelFileError(
+                f"{self.path}: lacks the signature {missing[0]}; give a SavedModel that "
+                "export_main.py made."
+            )
+        self._whole, self._tile = signatures["float_image"], signatures["float_tile"]
+        self.thumbnail_size = self._tile.structured_input_signature[1]["thumbnail"].shape[1]
+        self.outputs = tuple(sorted(self._tile.structured_outputs))
+
+    def run(
+        self, images: np.ndarray, thumbnails: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """See `Driver.run`."""
+        if thumbnails is None:
+            results = self._whole(image=tf.constant(images))
+        else:
+            results = self._tile(image=tf.constant(images), thumbnail=tf.constant(thumbnails))
+        return {name: result.numpy() for name, result in results.items()}

@@ -1,0 +1,115 @@
+"""Runs `.tflite` files with LiteRT."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+
+from drgn_tf.files import first_line
+from drgn_tf.inference.driver import Driver
+from drgn_tf.models import ModelFileError
+
+
+class TFLiteDriver(Driver):
+    """Runs a TFLite file on the CPU, with XNNPACK.
+
+    Files of 8 bits and of 16 bits in and out are fed and read by their scales and zero points.
+
+    Args:
+      path: the file. It has one signature, with an input "image" and perhaps "thumbnail", and
+        an output "enhanced". In a file with one input and one output the names do not matter.
+      threads: of the interpreter; by default as many as it likes.
+
+    Raises:
+      ModelFileError: it cannot be loaded, or does not take an RGB image.
+    """
+
+    kind = "tflite"
+
+    def __init__(self, path: pathlib.Path, threads: int | None = None):
+        # Here, so that the other formats can be used without it.
+        from ai_edge_litert.interpreter import Interpreter
+
+        self.path = path
+        if not path.is_file():
+            raise ModelFileError(f"{path}: no such file.")
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelFileError(
+                f"{path}: cannot be loaded ({first_line(error)}); export it again."
+            ) from error
+        self._inputs = self._by_name(self._interpreter.get_input_details(), "inputs")
+        self._results = self._by_name(self._interpreter.get_output_details(), "outputs")
+        self._image = self._only(self._inputs, "image")
+        self._thumbnail = self._inputs.get("thumbnail")
+        self._only(self._results, "enhanced")
+        self.outputs = tuple(sorted(self._results))
+        shape = self._image["shape_signature"]
+        if len(shape) != 4 or shape[3] != 3:
+            raise ModelFileError(f"{path}: takes {list(shape)}, not RGB images.")
+        self.size = None if -1 in shape[1:3] else (int(shape[1]), int(shape[2]))
+        self.thumbnail_size = None if self._thumbnail is None else int(self._thumbnail["shape"][1])
+
+    def _by_name(self, details: list[dict], side: str) -> dict[str, dict]:
+        by_index = {detail["index"]: detail for detail in details}
+        signatures = self._interpreter.get_signature_list()
+        if len(signatures) != 1:
+            return {detail["name"]: detail for detail in details}
+        key, names = next(iter(signatures.items()))
+        runner = self._interpreter.get_signature_runner(key)
+        own = runner.get_input_details() if side == "inputs" else runner.get_output_details()
+        return {name: by_index[own[name]["index"]] for name in names[side]}
+
+    def _only(self, details: dict[str, dict], name: str) -> dict:
+        if name not in details:
+            if len(details) > 1:
+                raise ModelFileError(
+                    f"{self.path}: has no '{name}' among {', '.join(details)}; give a file that "
+                    "export_main.py made."
+                )
+            details[name] = details.pop(next(iter(details)))
+        return details[name]
+
+    def run(
+        self, images: np.ndarray, thumbnails: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """See `Driver.run`. The images of a batch are run one by one."""
+        results: dict[str, list[np.ndarray]] = {name: [] for name in self._results}
+        for i, image in enumerate(images):
+            feeds = [(self._image, image[np.newaxis])]
+            if self._thumbnail is not None:
+                feeds.append((self._thumbnail, thumbnails[i : i + 1]))
+            self._resize(feeds[0][1].shape)
+            for detail, value in feeds:
+                self._interpreter.set_tensor(detail["index"], _quantise(value, detail))
+            self._interpreter.invoke()
+            for name, detail in self._results.items():
+                value = self._interpreter.get_tensor(detail["index"])
+                results[name].append(_dequantise(value, detail))
+        return {name: np.concatenate(values) for name, values in results.items()}
+
+    def _resize(self, shape: tuple[int, ...]) -> None:
+        index = self._image["index"]
+        if self.size is None and tuple(self._image["shape"]) != shape:
+            self._interpreter.resize_tensor_input(index, shape, strict=False)
+            self._interpreter.allocate_tensors()
+            self._image["shape"] = shape
+
+
+def _quantise(value: np.ndarray, detail: dict) -> np.ndarray:
+    if np.issubdtype(detail["dtype"], np.floating):
+        return value.astype(detail["dtype"])
+    scale, zero = detail["quantization"]
+    limits = np.iinfo(detail["dtype"])
+    levels = np.round(value / scale) + zero
+    return np.clip(levels, limits.min, limits.max).astype(detail["dtype"])
+
+
+def _dequantise(value: np.ndarray, detail: dict) -> np.ndarray:
+    if np.issubdtype(detail["dtype"], np.floating):
+        return value.astype(np.float32)
+    scale, zero = detail["quantization"]
+    return (value.astype(np.float32) - zero) * np.float32(scale)

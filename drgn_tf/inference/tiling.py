@@ -1,0 +1,212 @@
+"""Photos of any size in bounded memory: overlapping tiles, blended.
+
+What the network must know of the whole photo is in its thumbnail, the same for every
+tile; all else it does is local. So tiles need no agreement about brightness, only
+enough surroundings, and where two meet they differ by next to nothing. The little that
+is left (a tile's edge is seen as the edge of a photo) fades out over `margin` pixels,
+which are thrown away, and is blended over `feather` more.
+
+    |<------------ tile ------------>|
+                    |<------------ tile ------------>|
+                    margin|feather|margin
+
+The photo is worked off in rows of tiles; besides the photo and its result, only one row
+of tiles is in memory. Tiles begin at multiples of 4, where the network's grids begin, so
+that a pixel falls on the same place of each grid as in the whole photo.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from drgn_tf.data.photos import to_float
+from drgn_tf.inference.driver import Driver
+from drgn_tf.models import ModelFileError
+from drgn_tf.models.options import GRID_FACTOR
+
+# Side of the tiles of artefacts that take any size, in pixels.
+TILE = 1024
+# Photos up to this many pixels are run whole where the artefact takes any size.
+WHOLE = TILE * TILE * 3 // 2
+# Artefacts that cannot take a thumbnail must take the photo whole, up to this many pixels.
+_LARGEST_WHOLE = 32 * 2**20
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """One tile's extent along one axis, in pixels.
+
+    Attributes:
+      start: first pixel.
+      stop: one past the last.
+      weights: float32 [stop - start], its share of the result at each pixel; the shares of
+        all spans add up to 1 everywhere.
+    """
+
+    start: int
+    stop: int
+    weights: np.ndarray
+
+
+def spans(length: int, tile: int, margin: int, feather: int) -> list[Span]:
+    """Covers an axis with tiles that overlap by at least 2 * margin + feather.
+
+    Args:
+      length: of the axis in pixels.
+      tile: side of a tile in pixels.
+      margin: pixels at an inner edge of a tile that do not count.
+      feather: pixels over which two tiles are blended.
+
+    Raises:
+      ValueError: the tile is too small for its margins.
+    """
+    if length <= tile:
+        return [Span(0, length, np.ones(length, np.float32))]
+    overlap = 2 * margin + feather
+    step = tile - overlap - GRID_FACTOR
+    if step < 1:
+        raise ValueError(
+            f"tiles of {tile} pixels are too small for margins of {margin} and a feather of "
+            f"{feather}; they need more than {overlap + GRID_FACTOR}."
+        )
+    count = -(-(length - overlap) // step)
+    # Evenly spread; rounding down to the grid costs less than the step gives away.
+    last = -(-(length - tile) // GRID_FACTOR) * GRID_FACTOR
+    starts = [last * i // (count - 1) // GRID_FACTOR * GRID_FACTOR for i in range(count)]
+    stops = [min(start + tile, length) for start in starts]
+    positions = np.arange(length, dtype=np.float32) + 0.5
+    shares = np.ones((count, length), np.float32)
+    for i in range(count - 1):
+        middle = (starts[i + 1] + stops[i]) / 2
+        after = np.clip((positions - middle) / max(feather, 1e-3) + 0.5, 0.0, 1.0)
+        shares[i] *= 1.0 - after
+        shares[i + 1] *= after
+    return [Span(a, b, share[a:b]) for a, b, share in zip(starts, stops, shares)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiling:
+    """How photos are cut.
+
+    Attributes:
+      tile: side of the tiles in pixels, a multiple of 4. Artefacts of a fixed size have their own.
+      margin: see the module.
+      feather: see the module.
+    """
+
+    tile: int = TILE
+    margin: int = 32
+    feather: int = 16
+
+    def __post_init__(self) -> None:
+        if self.tile % GRID_FACTOR or self.tile < 1:
+            raise ValueError(f"tile must be a positive multiple of 4, not {self.tile}.")
+        if self.margin < 0 or self.feather < 0:
+            raise ValueError("margin and feather must not be negative.")
+        spans(self.tile + 1, self.tile, self.margin, self.feather)
+
+
+def grid(driver: Driver, height: int, width: int, tiling: Tiling) -> tuple[list[Span], list[Span]]:
+    """Returns the rows and the columns of tiles of a photo.
+
+    Raises:
+      ModelFileError: the artefact takes no thumbnail, and the photo does not fit it as it is.
+    """
+    if driver.thumbnail_size is None:
+        if driver.size not in (None, (height, width)):
+            raise ModelFileError(
+                f"{driver.path}: takes only photos of {driver.size[1]}x{driver.size[0]}, and this "
+                f"is {width}x{height}; give a 'tile' file, which takes a thumbnail too."
+            )
+        if height * width > _LARGEST_WHOLE:
+            raise ModelFileError(
+                f"{driver.path}: takes photos as a whole only, and {width}x{height} is too large "
+                "for that; give a 'tile' file, which takes a thumbnail too."
+            )
+        return spans(height, height, 0, 0), spans(width, width, 0, 0)
+    if driver.size is not None:
+        # Small tiles: margins that leave most of the tile.
+        sides = driver.size
+        room = min(sides) // 8
+        margin, feather = min(tiling.margin, room), min(tiling.feather, room)
+        return tuple(
+            spans(length, side, margin, feather) for length, side in zip((height, width), sides)
+        )
+    if height * width <= WHOLE and tiling.tile >= TILE:
+        return spans(height, height, 0, 0), spans(width, width, 0, 0)
+    return tuple(
+        spans(length, tiling.tile, tiling.margin, tiling.feather) for length in (height, width)
+    )
+
+
+def run_tiled(
+    driver: Driver,
+    pixels: np.ndarray,
+    thumbnail: np.ndarray | None,
+    encoders: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    tiling: Tiling = Tiling(),
+    on_tile: Callable[[], None] = lambda: None,
+) -> dict[str, np.ndarray]:
+    """Runs an artefact over a photo of any size.
+
+    Args:
+      driver: the artefact.
+      pixels: [H, W, 3], uint8, uint16, or float32 in [0, 1].
+      thumbnail: float32 [1, T, T, 3] of the photo, or None if the artefact takes none.
+      encoders: for each image wanted, what turns float32 rows [h, W, 3] into the kept dtype.
+      tiling: how to cut.
+      on_tile: called after each tile.
+
+    Returns:
+      [H, W, 3] for each name in `encoders`.
+
+    Raises:
+      ModelFileError: see `grid`.
+    """
+    rows, columns = grid(driver, *pixels.shape[:2], tiling)
+    results = {
+        name: np.empty(pixels.shape, encoder(np.zeros((1, 1, 3), np.float32)).dtype)
+        for name, encoder in encoders.items()
+    }
+    carried: dict[str, np.ndarray] = {}
+    for row, following in zip(rows, [*rows[1:], None]):
+        finished = row.stop if following is None else following.start
+        strips = _row_of_tiles(driver, pixels, thumbnail, row, columns, list(encoders), on_tile)
+        for name, strip in strips.items():
+            # Rows that the tiles above have a share in.
+            above = carried.get(name)
+            if above is not None:
+                strip[: len(above)] += above
+            results[name][row.start : finished] = encoders[name](strip[: finished - row.start])
+            carried[name] = strip[finished - row.start :]
+    return results
+
+
+def _row_of_tiles(
+    driver: Driver, pixels, thumbnail, row: Span, columns: list[Span], names: list[str], on_tile
+) -> dict[str, np.ndarray]:
+    width = pixels.shape[1]
+    strips = {name: np.zeros((row.stop - row.start, width, 3), np.float32) for name in names}
+    for column in columns:
+        tile = pixels[row.start : row.stop, column.start : column.stop]
+        height, across = tile.shape[:2]
+        image = to_float(tile) if np.issubdtype(tile.dtype, np.integer) else tile
+        if driver.size is not None:
+            # The network itself pads by repeating the edge.
+            missing = [(0, driver.size[0] - height), (0, driver.size[1] - across), (0, 0)]
+            image = np.pad(image, missing, mode="edge")
+        run = driver.run(image[np.newaxis], thumbnail)
+        shares = row.weights[:, np.newaxis, np.newaxis] * column.weights[:, np.newaxis]
+        for name, strip in strips.items():
+            strip[:, column.start : column.stop] += run[name][0, :height, :across] * shares
+        on_tile()
+    return strips
+
+
+def tile_count(driver: Driver, height: int, width: int, tiling: Tiling = Tiling()) -> int:
+    """Returns how many tiles a photo takes; see `grid` for what is raised."""
+    rows, columns = grid(driver, height, width, tiling)
+    return len(rows) * len(columns)

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drgn_tf.inference import photo_thumbnail
+from drgn_tf.models.context import thumbnail
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (3, 200), (37, 53), (300, 451)])
+def test_equals_what_the_network_makes(photo, height, width):
+    image = photo[:height, :width]
+    made = np.asarray(thumbnail(image[np.newaxis] / np.float32(255), 16))
+    np.testing.assert_allclose(photo_thumbnail(image, 16), made, atol=1e-6)
+    deep = image.astype(np.uint16) * 257
+    np.testing.assert_allclose(photo_thumbnail(deep, 16), made, atol=1e-6)

@@ -1,0 +1,84 @@
+"""Tiles must give the photo that the network gives as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drgn_tf.inference import Driver, Enhancer, ModelFileError, Tiling
+from drgn_tf.inference.tiling import spans
+
+
+@pytest.mark.parametrize("length", [65, 127, 200, 451, 1023])
+@pytest.mark.parametrize("tile, margin, feather", [(64, 8, 8), (64, 0, 0), (64, 20, 3)])
+def test_shares_add_up_and_margins_have_none(length, tile, margin, feather):
+    found = spans(length, tile, margin, feather)
+    total = np.zeros(length)
+    for span in found:
+        assert span.start % 4 == 0
+        assert 0 < span.stop - span.start <= tile
+        total[span.start : span.stop] += span.weights
+        if span.start:
+            assert not span.weights[:margin].any()
+        if span.stop < length:
+            assert not span.weights[len(span.weights) - margin :].any()
+    np.testing.assert_allclose(total, 1.0, atol=1e-6)
+    assert found[0].start == 0 and found[-1].stop == length
+
+
+def test_tiles_too_small_for_their_margins_are_refused():
+    with pytest.raises(ValueError, match="tiles of 64 pixels are too small"):
+        Tiling(tile=64, margin=32)
+
+
+@pytest.mark.parametrize("name, bound", [("enhanced", 1 / 255), ("degradation", 1 / 255)])
+def test_tiled_equals_whole(driver, dark, name, bound):
+    # Random weights look further than trained ones: with margins as far as they look.
+    tiled = Enhancer(driver, Tiling(tile=256, margin=88, feather=16)).stages(dark)
+    whole = Enhancer(driver).stages(dark)
+    assert np.abs(tiled[name] - whole[name]).max() < 1e-5
+    hurried = Enhancer(driver, Tiling(tile=128, margin=16, feather=16)).stages(dark)
+    assert np.abs(hurried[name] - whole[name]).mean() < bound
+
+
+def test_no_seam_without_a_margin_either(driver, dark):
+    # Brightness is the whole photo's: what is left at the borders is small.
+    hard = Enhancer(driver, Tiling(tile=128, margin=0, feather=0))(dark).astype(int)
+    assert np.abs(hard - Enhancer(driver)(dark)).mean() < 1
+
+
+class FixedSize(Driver):
+    """Takes 64x96 only, and brightens by the photo's own mean: a stand-in for exported files."""
+
+    kind = "tflite"
+    path = "fixed.tflite"
+    size = (64, 96)
+    thumbnail_size = 16
+    outputs = ("enhanced",)
+
+    def run(self, images, thumbnails=None):
+        assert images.shape == (1, 64, 96, 3)
+        return {"enhanced": np.clip(images * (0.4 / thumbnails.mean()), 0, 1)}
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (64, 96), (63, 300), (300, 95), (150, 201)])
+def test_a_fixed_size_takes_photos_of_any_size(dark, height, width):
+    photo = dark[:height, :width]
+    enhancer = Enhancer(FixedSize())
+    mean = enhancer.thumbnail(photo).mean()
+    expected = np.round(np.clip(photo / np.float32(255) * (0.4 / mean), 0, 1) * 255)
+    assert np.abs(enhancer(photo) - expected).max() <= 1
+
+
+def test_without_a_thumbnail_only_whole_photos_are_taken(dark):
+    driver = FixedSize()
+    driver.thumbnail_size = None
+    with pytest.raises(ModelFileError, match=r"takes only photos of 96x64, and this is 451x300"):
+        Enhancer(driver)(dark)
+
+
+def test_tiles_are_counted_for_progress(driver, dark):
+    enhancer = Enhancer(driver, Tiling(tile=128, margin=16, feather=16))
+    calls = []
+    enhancer(dark, on_tile=lambda: calls.append(1))
+    assert len(calls) == enhancer.tile_count(*dark.shape[:2]) == 24

@@ -1,0 +1,117 @@
+"""One command, a better photo: the program as its users meet it."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def enhance(*arguments: object, **environment: str) -> tuple[int, str]:
+    """Runs the program; returns its exit code and what it printed."""
+    process = subprocess.run(
+        [sys.executable, "enhance_main.py", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return process.returncode, process.stdout + process.stderr
+
+
+@pytest.fixture
+def dark_file(tmp_path, low_photo) -> pathlib.Path:
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(np.round(low_photo[0] * 255).astype(np.uint8)).save(path, quality=95)
+    return path
+
+
+def test_one_command_a_better_photo(dark_file, photo, tmp_path):
+    code, output = enhance(f"--output_dir={tmp_path / 'out'}", "--compare", dark_file)
+    assert code == 0, output
+    assert "1 enhanced in" in output
+    paths = (dark_file, tmp_path / "out" / "photo.jpg")
+    low, enhanced = (np.asarray(Image.open(path)) for path in paths)
+    error = [np.square(image - photo.astype(float)).mean() for image in (low, enhanced)]
+    assert error[1] < error[0] / 3
+    assert sorted(os.listdir(tmp_path / "out")) == ["photo.jpg", "photo_compare.jpg"]
+
+
+def test_bad_files_are_named_one_by_one_and_the_rest_is_done(dark_file, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    data = dark_file.read_bytes()
+    dark = Image.open(dark_file)
+    (folder / "a good one.jpg").write_bytes(data)
+    dark.crop((0, 0, 1, 1)).save(folder / "one pixel.png")
+    dark.convert("CMYK").save(folder / "cmyk.jpg")
+    dark.save(folder / "moving.webp", save_all=True, append_images=[dark.rotate(90)])
+    (folder / "nothing.png").write_bytes(b"")
+    (folder / "text.jpg").write_text("not a photo")
+    (folder / "truncated ж.jpg").write_bytes(data[: len(data) // 2])
+    (folder / "video.mp4").write_text("not a video")
+    out = tmp_path / "out"
+    code, output = enhance(f"--output_dir={out}", folder, tmp_path / "gone.jpg")
+    assert code == 1
+    assert "Traceback" not in output
+    errors = [line for line in output.splitlines() if line.startswith("error: ")]
+    for name, said in {
+        "cmyk.jpg": "is CMYK",
+        "moving.webp": "is animated",
+        "nothing.png": "the file is empty",
+        "text.jpg": "is damaged or no image",
+        "truncated ж.jpg": "is damaged",
+        "video.mp4": "is damaged or no video",
+        "gone.jpg": "no such file",
+    }.items():
+        assert [line for line in errors if name in line and said in line], (name, output)
+    assert len(errors) == 7
+    assert "2 enhanced in" in output and "7 failed" in output
+    assert sorted(os.listdir(out)) == ["a good one.jpg", "one pixel.png"]
+
+    # What is there is not made again, unless asked for.
+    before = (out / "a good one.jpg").stat().st_mtime_ns
+    code, output = enhance(f"--output_dir={out}", folder / "a good one.jpg")
+    assert code == 0
+    assert "0 enhanced" in output and "1 there already" in output
+    assert (out / "a good one.jpg").stat().st_mtime_ns == before
+    code, _ = enhance(f"--output_dir={out}", "--overwrite", folder / "a good one.jpg")
+    assert code == 0
+    assert (out / "a good one.jpg").stat().st_mtime_ns > before
+
+
+def test_other_forms_and_stages(dark_file, tmp_path):
+    code, output = enhance(
+        f"--output_dir={tmp_path / 'out'}", "--format=png", "--model=base", "--stages", dark_file
+    )
+    assert code == 0, output
+    with Image.open(tmp_path / "out" / "photo_compare.png") as image:
+        width, height = Image.open(dark_file).size
+        assert image.size == (4 * width, height)
+
+
+def test_mistakes_are_one_line(dark_file, tmp_path):
+    (tmp_path / "broken.keras").write_bytes(b"PK\x03\x04 nothing")
+    (tmp_path / "file").write_text("")
+    out = f"--output_dir={tmp_path / 'out'}"
+    for arguments, said in (
+        ((out, "--model=huge", dark_file), "huge: no such model; choose base, mobile, or give"),
+        ((out, f"--model={tmp_path / 'broken.keras'}", dark_file), "is no .keras file"),
+        ((out, f"--model={dark_file}", dark_file), "photo.jpg: is not a .keras"),
+        ((out, "--tile=30", dark_file), "tile must be a positive multiple of 4, not 30"),
+        ((f"--output_dir={tmp_path / 'file'}", dark_file), "cannot be made"),
+    ):
+        code, output = enhance(*arguments)
+        assert code == 1
+        assert said in output
+        assert "Traceback" not in output
+    assert not list((tmp_path / "out").glob("*"))
