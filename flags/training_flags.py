@@ -44,6 +44,12 @@ _TRAINING = (
     _integer(_DEFAULTS, "batch_size", "Samples a step, over all devices and workers together."),
     _integer(_DEFAULTS, "crop_size", "Side of the training crops in pixels.", lowest=16),
     _float("photometric_fraction", "Share of samples darkened by the photometric synthesis.", 1.0),
+    _float(
+        "exposure_jitter",
+        "Low photos of real pairs are made darker or brighter by up to so many powers of two in "
+        "their sRGB values, their partners stay: how dark a photo is says little of how bright it "
+        "ought to be.",
+    ),
     _float("learning_rate", "Peak learning rate of the generators."),
     _float("discriminator_learning_rate", "Peak learning rate of the discriminators."),
     _integer(_DEFAULTS, "warmup_steps", "Steps over which the rates grow from 0.", lowest=0),

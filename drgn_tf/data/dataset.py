@@ -16,7 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from drgn_tf.data import photometric
-from drgn_tf.data.augmentation import apply_symmetry, random_offset, random_symmetry
+from drgn_tf.data.augmentation import (
+    apply_symmetry,
+    expose,
+    random_exposure,
+    random_offset,
+    random_symmetry,
+)
 from drgn_tf.data.photos import DataError
 from drgn_tf.data.store import PhotoStore
 
@@ -32,6 +38,8 @@ class SampleOptions:
       photometric_fraction: share of samples that are photos darkened by
         `drgn_tf.data.photometric`, in [0, 1]; the others are real pairs.
       photometric: its ranges.
+      exposure_jitter: largest log2 of the factor, drawn per sample, that makes the low photo of
+        a real pair darker or brighter while its partner stays.
       references: whether each sample brings a normal-light photo for the degradation
         generator to darken.
     """
@@ -43,6 +51,7 @@ class SampleOptions:
     photometric: photometric.PhotometricOptions = dataclasses.field(
         default_factory=photometric.PhotometricOptions
     )
+    exposure_jitter: float = 0.0
     references: bool = False
 
 
@@ -122,7 +131,12 @@ class TrainingData:
         photos = len(self.references)
 
         def sample_pair(number, seeds):
-            return draw_pair(_shuffled(number, len(self.low), options.seed, 0), seeds[0])
+            pair = draw_pair(_shuffled(number, len(self.low), options.seed, 0), seeds[0])
+            if not options.exposure_jitter:
+                return pair
+            low, high, thumbnail = pair
+            factor = random_exposure(options.exposure_jitter, seeds[1])
+            return expose(low, factor, self.low.peak), high, expose(thumbnail, factor)
 
         def sample_darkened(number, seeds):
             high, thumbnail = draw_photo(_shuffled(number, photos, options.seed, 1), seeds[0])

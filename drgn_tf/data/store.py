@@ -23,6 +23,11 @@ class PhotoStore:
     Args:
       photos: uint8 or uint16 [H, W, 3] each. All are kept in 16 bits if one is.
       names: one a photo, for messages and reports.
+
+    Attributes:
+      names: as given.
+      sizes: (height, width) of each photo in pixels.
+      peak: greatest value that a pixel can have: 255.0 or 65535.0.
     """
 
     def __init__(self, photos: Sequence[np.ndarray], names: Sequence[str]):
@@ -42,7 +47,7 @@ class PhotoStore:
         # The one copy that stays; graphs and `photo` both read it. Not on a GPU.
         with tf.device("CPU:0"):
             self._pixels = tf.constant(pixels)
-        self._peak = float(np.iinfo(dtype).max)
+        self.peak = float(np.iinfo(dtype).max)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -69,7 +74,7 @@ class PhotoStore:
             start = starts[index] + tf.cast(top, tf.int64) * width * 3
             rows = tf.slice(self._pixels, [start], [size * width * 3])
             crop = tf.reshape(rows, [size, width, 3])[:, left : left + size]
-            return tf.cast(tf.ensure_shape(crop, [size, size, 3]), tf.float32) / self._peak
+            return tf.cast(tf.ensure_shape(crop, [size, size, 3]), tf.float32) / self.peak
 
         return crop
 

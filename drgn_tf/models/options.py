@@ -69,11 +69,11 @@ class ModelOptions:
 
 PRESETS: dict[str, ModelOptions] = {
     # Best quality: a desktop or a server.
-    "base": ModelOptions(width=40, half_width=24),
+    "base": ModelOptions(width=40, half_width=24, context_width=64),
     # For phones: at most 0.1 M parameters and 20 kMAC per pixel, only operations
     # that mobile GPU delegates run.
     "mobile": ModelOptions(
-        width=20, half_width=12, branch_blocks=1, fusion_blocks=1, context_width=8
+        width=16, half_width=16, branch_blocks=1, fusion_blocks=1, context_width=32
     ),
     # For tests: everything is there, and small.
     "tiny": ModelOptions(

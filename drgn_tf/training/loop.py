@@ -173,6 +173,7 @@ class _Run:
             batch_size=training.batch_size,
             seed=training.seed,
             photometric_fraction=training.photometric_fraction,
+            exposure_jitter=training.exposure_jitter,
             photometric=self._options.photometric,
             references=self._trainer.needs_references,
         )

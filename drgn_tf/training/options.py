@@ -19,6 +19,7 @@ class TrainingOptions:
       batch_size: samples a step, over all devices and workers.
       crop_size: side of the training crops in pixels; at least 16.
       photometric_fraction: see `drgn_tf.data.SampleOptions`.
+      exposure_jitter: see `drgn_tf.data.SampleOptions`.
       learning_rate: peak rate of the generators' Adam.
       discriminator_learning_rate: peak rate of the discriminators' Adam.
       warmup_steps: steps over which both rates grow from 0.
@@ -35,6 +36,7 @@ class TrainingOptions:
     batch_size: int = 8
     crop_size: int = 96
     photometric_fraction: float = 0.0
+    exposure_jitter: float = 0.0
     learning_rate: float = 4e-4
     discriminator_learning_rate: float = 2e-4
     warmup_steps: int = 200
@@ -57,8 +59,9 @@ class TrainingOptions:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
         if self.crop_size < 16:
             raise ValueError(f"crop_size must be at least 16, not {self.crop_size}.")
-        if self.warmup_steps < 0:
-            raise ValueError(f"warmup_steps must not be negative, not {self.warmup_steps}.")
+        for name in ("warmup_steps", "exposure_jitter"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}.")
         for name in ("photometric_fraction", "final_learning_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}.")

@@ -513,3 +513,21 @@ def test_crop_as_large_as_the_smallest_photo_is_fine(photo):
     data = TrainingData(store(low), store(low), None, THUMBNAIL)
     (batch,) = batches(data, options(crop_size=32), 0, 1)
     assert batch["low"].shape == (8, 32, 32, 3)
+
+
+def test_exposure_changes_low_and_thumbnail_alike_and_leaves_high(pairs):
+    plain = run_from_0(pairs, options())
+    exposed = run_from_0(pairs, options(exposure_jitter=1.0))
+    np.testing.assert_array_equal(exposed["high"], plain["high"])
+    levels = exposed["low"] * 255
+    np.testing.assert_allclose(levels, np.round(levels), atol=1e-3)
+    factors = []
+    for before, after, view, seen in zip(
+        plain["low"], exposed["low"], plain["thumbnail"], exposed["thumbnail"]
+    ):
+        dark = (before > 0) & (before < 0.5)
+        factor = float(np.median(after[dark] / before[dark]))
+        np.testing.assert_allclose(after, np.clip(before * factor, 0, 1), atol=0.02)
+        np.testing.assert_allclose(seen, np.clip(view * factor, 0, 1), atol=0.02)
+        factors.append(factor)
+    assert 0.45 < min(factors) < 0.8 and 1.25 < max(factors) < 2.1
