@@ -53,8 +53,8 @@ def expose(image, factor, levels: float | None = None):
     Args:
       image: float32 [..., 3] in [0, 1].
       factor: on the sRGB values.
-      levels: greatest value of the integer pixels, to which the result is rounded like a photo; None
-        to leave it as it is.
+      levels: greatest value of the integer pixels to which the result is rounded, as in a
+        photo; None leaves it as it is.
 
     Returns:
       float32, the same shape, in [0, 1].

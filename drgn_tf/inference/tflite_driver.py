@@ -84,11 +84,11 @@ class TFLiteDriver(Driver):
                 feeds.append((self._thumbnail, thumbnails[i : i + 1]))
             self._resize(feeds[0][1].shape)
             for detail, value in feeds:
-                self._interpreter.set_tensor(detail["index"], _quantise(value, detail))
+                self._interpreter.set_tensor(detail["index"], quantise(value, detail))
             self._interpreter.invoke()
             for name, detail in self._results.items():
                 value = self._interpreter.get_tensor(detail["index"])
-                results[name].append(_dequantise(value, detail))
+                results[name].append(dequantise(value, detail))
         return {name: np.concatenate(values) for name, values in results.items()}
 
     def _resize(self, shape: tuple[int, ...]) -> None:
@@ -99,7 +99,8 @@ class TFLiteDriver(Driver):
             self._image["shape"] = shape
 
 
-def _quantise(value: np.ndarray, detail: dict) -> np.ndarray:
+def quantise(value: np.ndarray, detail: dict) -> np.ndarray:
+    """Returns floats in the type, and by the scale, of a tensor as LiteRT details it."""
     if np.issubdtype(detail["dtype"], np.floating):
         return value.astype(detail["dtype"])
     scale, zero = detail["quantization"]
@@ -108,8 +109,9 @@ def _quantise(value: np.ndarray, detail: dict) -> np.ndarray:
     return np.clip(levels, limits.min, limits.max).astype(detail["dtype"])
 
 
-def _dequantise(value: np.ndarray, detail: dict) -> np.ndarray:
+def dequantise(value: np.ndarray, detail: dict) -> np.ndarray:
+    """Returns a tensor's content as float32; integers without a scale stay as they are."""
     if np.issubdtype(detail["dtype"], np.floating):
         return value.astype(np.float32)
     scale, zero = detail["quantization"]
-    return (value.astype(np.float32) - zero) * np.float32(scale)
+    return (value.astype(np.float32) - zero) * np.float32(scale or 1.0)

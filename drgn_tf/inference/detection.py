@@ -1,0 +1,461 @@
+"""Finding objects before and after enhancement, the paper's second task.
+
+    truth       photos with boxes: `drgn_tf.data.annotations`
+    detector    any TFLite or ONNX file, described by a layout: what it takes and gives
+    boxes       of the photo as it is, and of the enhanced photo
+    figures     `drgn_tf.metrics.detection`
+
+A layout is a JSON object; docs/evaluation.md has one for each kind:
+
+    ssd       boxes, classes and scores in tensors of their own, nothing left to decode
+    yolov5    one tensor [1, N, 5 + classes]: box, objectness, classes
+    yolov8    one tensor [1, 4 + classes, N]: box, classes
+    anchors   one tensor of offsets to the centres of cells, one of scores (BlazeFace)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+
+import cv2
+import numpy as np
+
+from drgn_tf.data.annotations import Annotations
+from drgn_tf.data.photos import read_photo, to_float
+from drgn_tf.files import first_line
+from drgn_tf.inference.evaluation import to_8_bits
+from drgn_tf.inference.tflite_driver import dequantise, quantise
+from drgn_tf.models import ModelFileError
+
+# Boxes below this count for no figure in practice, and there are thousands of them.
+_LOWEST_SCORE = 0.001
+_YOLO = {"units": "pixels", "fit": "letterbox", "suppression": 0.45, "outputs": {"predictions": 0}}
+# By kind: what holds where the layout does not say.
+_DEFAULTS = {
+    "ssd": {
+        "units": "normalised",
+        "fit": "stretch",
+        "suppression": None,
+        "outputs": {"boxes": 0, "classes": 1, "scores": 2, "count": 3},
+    },
+    "yolov5": _YOLO,
+    "yolov8": _YOLO,
+    "anchors": {
+        "units": "pixels",
+        "fit": "letterbox",
+        "suppression": 0.3,
+        "outputs": {"boxes": 0, "scores": 1},
+    },
+}
+
+
+def _one_of(*choices: str):
+    return lambda value: value in choices, f"one of {', '.join(choices)}"
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_pair(value, lowest: float) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(_is_number(entry) and entry >= lowest for entry in value)
+    )
+
+
+# By entry: what it must be, as a check and in words.
+_FORMS = {
+    "kind": _one_of(*_DEFAULTS),
+    "class_names": (
+        lambda value: (
+            isinstance(value, list) and value and all(isinstance(name, str) for name in value)
+        ),
+        "a list of the names of the classes",
+    ),
+    "units": _one_of("normalised", "pixels"),
+    "fit": _one_of("letterbox", "stretch"),
+    "suppression": (
+        lambda value: value is None or (_is_number(value) and 0 < value < 1),
+        "a number between 0 and 1, or null",
+    ),
+    "outputs": (
+        lambda value: (
+            isinstance(value, dict) and all(isinstance(key, (int, str)) for key in value.values())
+        ),
+        "an object: the place or name of a tensor for each role",
+    ),
+    "size": (lambda value: _is_pair(value, 1), "[height, width]"),
+    "input_range": (lambda value: _is_pair(value, -math.inf), "two numbers"),
+    "channels": _one_of("rgb", "bgr"),
+    "fill": (lambda value: value in range(256), "a level from 0 to 255"),
+    "corners": _one_of("yxyx", "xyxy"),
+    "anchors": (
+        lambda value: isinstance(value, list) and value and all(_is_pair(x, 1) for x in value),
+        "a list of [stride, anchors per cell] of each grid",
+    ),
+}
+
+
+class LayoutError(ValueError):
+    """A layout that describes no detector. The message says why and what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What a detector takes and gives.
+
+    Attributes:
+      kind: "ssd", "yolov5", "yolov8" or "anchors"; see the module.
+      class_names: by class number, as the annotations call them.
+      units: of the boxes: "normalised" to [0, 1] or "pixels" of the detector's input.
+      fit: how a photo gets the size of the input: "letterbox" keeps its proportions, in the middle
+        of a grey frame; "stretch" does not.
+      suppression: IoU above which the lower of two boxes of a class is dropped; None drops none.
+      outputs: place or name of the tensor for each role.
+      size: (height, width) of the input, for files that leave it open.
+      input_range: what 0 and 255 become.
+      channels: "rgb" or "bgr".
+      fill: grey level of the frame, 0 to 255.
+      corners: order of an "ssd" box: "yxyx" or "xyxy".
+      anchors: of kind "anchors": (stride in pixels, anchors per cell) of each grid.
+    """
+
+    kind: str
+    class_names: tuple[str, ...]
+    units: str
+    fit: str
+    suppression: float | None
+    outputs: Mapping[str, int | str]
+    size: tuple[int, int] | None = None
+    input_range: tuple[float, float] = (0.0, 1.0)
+    channels: str = "rgb"
+    fill: int = 114
+    corners: str = "yxyx"
+    anchors: tuple[tuple[int, int], ...] = ()
+
+
+def read_layout(path: str | pathlib.Path) -> Layout:
+    """Reads the description of a detector from a JSON file.
+
+    Raises:
+      LayoutError: it cannot be read, or does not describe a detector.
+    """
+    try:
+        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LayoutError(
+            f"{path}: cannot be read as a detector layout in JSON ({first_line(error)})."
+        ) from error
+    if not isinstance(content, dict) or content.get("kind") not in tuple(_DEFAULTS):
+        raise LayoutError(
+            f'{path}: unknown kind of detector layout; "kind" must be one of '
+            f"{', '.join(_DEFAULTS)}."
+        )
+    content = {**_DEFAULTS[content["kind"]], **content}
+    content.setdefault("class_names", [])
+    if content["kind"] == "anchors":
+        content.setdefault("anchors", [])
+    unknown = sorted(content.keys() - _FORMS.keys())
+    if unknown:
+        raise LayoutError(f'{path}: unknown entry "{unknown[0]}"; there are {", ".join(_FORMS)}.')
+    for name, value in content.items():
+        fits, form = _FORMS[name]
+        if not fits(value):
+            raise LayoutError(f'{path}: "{name}" must be {form}.')
+    missing = _DEFAULTS[content["kind"]]["outputs"].keys() - content["outputs"].keys()
+    missing -= {"classes", "count"}
+    if missing:
+        raise LayoutError(f'{path}: "outputs" does not say which tensor holds {min(missing)}.')
+    for name in ("class_names", "size", "input_range", "anchors"):
+        if name in content:
+            content[name] = tuple(
+                tuple(entry) if isinstance(entry, list) else entry for entry in content[name]
+            )
+    return Layout(**content)
+
+
+@dataclasses.dataclass(frozen=True)
+class Boxes:
+    """What was found in one photo.
+
+    Attributes:
+      corners: float32 [N, 4], x and y of the upper left and of the lower right, in pixels.
+      scores: float32 [N] in [0, 1].
+      classes: int64 [N].
+    """
+
+    corners: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+
+
+class Detector:
+    """Runs a detector on photos.
+
+    Args:
+      path: a .tflite or .onnx file with one input.
+      layout: what it takes and gives.
+
+    Raises:
+      ModelFileError: it cannot be loaded, or takes no image.
+    """
+
+    def __init__(self, path: str | pathlib.Path, layout: Layout):
+        self.path = pathlib.Path(path)
+        self.layout = layout
+        if not self.path.is_file():
+            raise ModelFileError(f"{self.path}: no such detector; give a .tflite or .onnx file.")
+        if self.path.suffix == ".tflite":
+            self._run, shape = _open_tflite(self.path)
+        elif self.path.suffix == ".onnx":
+            self._run, shape = _open_onnx(self.path)
+        else:
+            raise ModelFileError(f"{self.path}: is no .tflite or .onnx file.")
+        if len(shape) != 4 or 3 not in (shape[1], shape[3]):
+            raise ModelFileError(f"{self.path}: takes {list(shape)}, not RGB images.")
+        self._channels_first = shape[3] != 3
+        sides = tuple(shape[2:] if self._channels_first else shape[1:3])
+        fixed = all(isinstance(side, int) and side > 0 for side in sides)
+        if not fixed and layout.size is None:
+            raise ModelFileError(f'{self.path}: takes any size; give "size" in its layout.')
+        self.size = sides if fixed else layout.size
+
+    def __call__(self, photo: np.ndarray) -> Boxes:
+        """Returns what is found in a photo, uint8 [H, W, 3].
+
+        Raises:
+          ModelFileError: the detector's outputs are not as its layout says.
+        """
+        image, (scale_y, scale_x), (top, left) = fit(photo, self.size, self.layout)
+        low, high = self.layout.input_range
+        image = to_float(image) * (high - low) + low
+        if self.layout.channels == "bgr":
+            image = image[..., ::-1]
+        if self._channels_first:
+            image = image.transpose(2, 0, 1)
+        outputs = self._run(np.ascontiguousarray(image[np.newaxis], dtype=np.float32))
+        try:
+            boxes = decode(outputs, self.layout, self.size)
+        except (KeyError, IndexError, ValueError, TypeError) as error:
+            raise ModelFileError(
+                f"{self.path}: its outputs are not as the layout of kind {self.layout.kind} says "
+                f"({first_line(error)})."
+            ) from error
+        corners = (boxes.corners - [left, top, left, top]) / [scale_x, scale_y, scale_x, scale_y]
+        height, width = photo.shape[:2]
+        corners = np.clip(corners, 0, [width, height, width, height]).astype(np.float32)
+        return Boxes(corners, boxes.scores, boxes.classes)
+
+
+def fit(
+    photo: np.ndarray, size: tuple[int, int], layout: Layout
+) -> tuple[np.ndarray, tuple[float, float], tuple[int, int]]:
+    """Gives a photo the size of a detector's input.
+
+    Returns:
+      uint8 [height, width, 3]; the factors of height and width; top and left of the photo in it.
+    """
+    scales = [side / length for side, length in zip(size, photo.shape)]
+    if layout.fit == "letterbox":
+        scales = [min(scales)] * 2
+    height, width = (max(1, round(s * length)) for s, length in zip(scales, photo.shape))
+    framed = np.full((*size, 3), layout.fill, np.uint8)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    framed[top : top + height, left : left + width] = cv2.resize(photo, (width, height))
+    return framed, tuple(scales), (top, left)
+
+
+def decode(outputs: Mapping[int | str, np.ndarray], layout: Layout, size: tuple[int, int]) -> Boxes:
+    """Returns the boxes in a detector's outputs, in pixels of its input.
+
+    Args:
+      outputs: tensors by place and by name, with a batch of 1.
+      layout: what they mean.
+      size: (height, width) of the input.
+    """
+    tensors = {role: outputs[key][0] for role, key in layout.outputs.items()}
+    if layout.kind == "ssd":
+        corners, scores, classes = _decode_ssd(tensors, layout)
+    elif layout.kind == "anchors":
+        corners, scores, classes = _decode_anchors(tensors, layout, size)
+    else:
+        predictions = tensors["predictions"]
+        rows = predictions if layout.kind == "yolov5" else predictions.T
+        by_class = rows[:, 4:] if layout.kind == "yolov8" else rows[:, 5:] * rows[:, 4:5]
+        if by_class.shape[1] != len(layout.class_names):
+            raise ValueError(
+                f"{by_class.shape[1]} classes, and the layout names {len(layout.class_names)}"
+            )
+        corners = _corners(rows[:, :2], rows[:, 2:4])
+        scores, classes = by_class.max(axis=1), by_class.argmax(axis=1)
+    if layout.units == "normalised":
+        corners = corners * [size[1], size[0], size[1], size[0]]
+    kept = (scores >= _LOWEST_SCORE) & (classes >= 0) & (classes < len(layout.class_names))
+    corners, scores, classes = corners[kept], scores[kept], classes[kept]
+    if layout.suppression is not None and len(scores):
+        sides = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+        kept = cv2.dnn.NMSBoxesBatched(
+            sides.tolist(), scores.tolist(), classes.tolist(), 0.0, layout.suppression
+        )
+        corners, scores, classes = corners[kept], scores[kept], classes[kept]
+    return Boxes(corners.astype(np.float32), scores.astype(np.float32), classes.astype(np.int64))
+
+
+def _decode_ssd(tensors: Mapping[str, np.ndarray], layout: Layout):
+    corners, scores = tensors["boxes"], tensors["scores"]
+    classes = tensors.get("classes")
+    if classes is None:
+        # Scores of all classes for each box.
+        scores, classes = scores.max(axis=1), scores.argmax(axis=1)
+    count = int(np.ravel(tensors["count"])[0]) if "count" in tensors else len(scores)
+    if layout.corners == "yxyx":
+        corners = corners[:, [1, 0, 3, 2]]
+    return corners[:count], scores[:count], np.round(classes[:count]).astype(np.int64)
+
+
+def _decode_anchors(tensors: Mapping[str, np.ndarray], layout: Layout, size: tuple[int, int]):
+    offsets, logits = tensors["boxes"], tensors["scores"]
+    centres = anchor_centres(layout.anchors, size)
+    if len(offsets) != len(centres):
+        raise ValueError(f"{len(offsets)} boxes, and the layout's anchors make {len(centres)}")
+    scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0)))
+    scales = [1.0, 1.0] if layout.units == "pixels" else [size[1], size[0]]
+    corners = _corners(centres / scales + offsets[:, :2], offsets[:, 2:4])
+    return corners, scores.max(axis=1), scores.argmax(axis=1)
+
+
+def anchor_centres(anchors: tuple[tuple[int, int], ...], size: tuple[int, int]) -> np.ndarray:
+    """Returns x and y of all anchors in pixels [N, 2]: grid by grid, row by row."""
+    centres = []
+    for stride, per_cell in anchors:
+        rows, columns = size[0] // stride, size[1] // stride
+        y, x = np.mgrid[:rows, :columns].reshape(2, -1) * stride + stride / 2
+        centres.append(np.repeat(np.stack([x, y], axis=1), per_cell, axis=0))
+    return np.concatenate(centres)
+
+
+def _corners(centres: np.ndarray, sides: np.ndarray) -> np.ndarray:
+    return np.concatenate([centres - sides / 2, centres + sides / 2], axis=1)
+
+
+def _open_tflite(path: pathlib.Path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_path=str(path))
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ModelFileError(f"{path}: cannot be loaded ({first_line(error)}).") from error
+    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()
+
+    def run(image: np.ndarray) -> dict:
+        if interpreter.get_input_details()[0]["shape"].tolist() != list(image.shape):
+            interpreter.resize_tensor_input(taken["index"], image.shape)
+            interpreter.allocate_tensors()
+        interpreter.set_tensor(taken["index"], quantise(image, taken))
+        interpreter.invoke()
+        values = [dequantise(interpreter.get_tensor(detail["index"]), detail) for detail in given]
+        return _by_place_and_name(values, [detail["name"] for detail in given])
+
+    return run, [int(side) for side in taken["shape_signature"]]
+
+
+def _open_onnx(path: pathlib.Path):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    # ONNX Runtime's errors have no common class but this; so below.
+    except Exception as error:
+        raise ModelFileError(f"{path}: cannot be loaded ({first_line(error)}).") from error
+    taken = session.get_inputs()[0]
+    dtype = np.uint8 if taken.type == "tensor(uint8)" else np.float32
+    names = [value.name for value in session.get_outputs()]
+
+    def run(image: np.ndarray) -> dict:
+        try:
+            values = session.run(None, {taken.name: image.astype(dtype)})
+        except Exception as error:
+            raise ModelFileError(f"{path}: does not run ({first_line(error)}).") from error
+        return _by_place_and_name([value.astype(np.float32) for value in values], names)
+
+    return run, taken.shape
+
+
+def _by_place_and_name(values: list[np.ndarray], names: list[str]) -> dict:
+    return {**dict(enumerate(values)), **dict(zip(names, values))}
+
+
+def common_categories(annotations: Annotations, layout: Layout) -> dict[str, int]:
+    """Returns the ids of the categories that the detector knows, by name.
+
+    Raises:
+      LayoutError: it knows none of them.
+    """
+    known = {
+        name: number
+        for name, number in annotations.category_ids().items()
+        if name in layout.class_names
+    }
+    if not known:
+        raise LayoutError(
+            f"none of the annotated classes ({', '.join(annotations.category_ids())}) is among the "
+            '"class_names" of the detector layout; use the names of the annotations.'
+        )
+    return known
+
+
+def detect_before_and_after(
+    enhance: Callable[[np.ndarray], np.ndarray],
+    detector: Detector,
+    annotations: Annotations,
+    keep: Callable[[str, np.ndarray], None] = lambda name, enhanced: None,
+) -> Iterator[tuple[list[dict], list[dict]]]:
+    """Runs a detector on each photo, as it is and enhanced, one at a time.
+
+    Args:
+      enhance: uint8 [H, W, 3] -> uint8 [H, W, 3].
+      detector: the detector.
+      annotations: the photos.
+      keep: is given the name of each photo, without ending, and its enhanced pixels.
+
+    Yields:
+      The boxes of the input and of the enhanced photo, as COCO's results.
+
+    Raises:
+      DataError: a photo cannot be used.
+    """
+    category_ids = annotations.category_ids()
+    for image in annotations.truth["images"]:
+        photo = to_8_bits(read_photo(annotations.paths[image["id"]]))
+        enhanced = enhance(photo)
+        keep(str(pathlib.PurePath(image["file_name"]).with_suffix("")), enhanced)
+        yield tuple(
+            _to_coco(detector(pixels), image["id"], detector.layout.class_names, category_ids)
+            for pixels in (photo, enhanced)
+        )
+
+
+def _to_coco(
+    boxes: Boxes, image_id: int, class_names: tuple[str, ...], category_ids: Mapping[str, int]
+) -> list[dict]:
+    return [
+        {
+            "image_id": image_id,
+            "category_id": category_ids[class_names[number]],
+            "bbox": [float(x) for x in (*corners[:2], *(corners[2:] - corners[:2]))],
+            "score": float(score),
+        }
+        for corners, score, number in zip(boxes.corners, boxes.scores, boxes.classes)
+        if class_names[number] in category_ids
+    ]

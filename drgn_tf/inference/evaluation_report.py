@@ -1,0 +1,262 @@
+"""What an evaluation leaves behind: tables, JSON with all that is needed to repeat it, pictures.
+
+results.json       data set, weights with SHA-256, protocol, versions, command, all figures
+per_image.csv      a line per pair
+unpaired.csv       a line per photo without reference
+detections.csv     a line per box found, before and after enhancement
+contact_sheet.png  low | enhanced | reference of the best, the median and the worst pair
+enhanced/          the enhanced photos, if they are wanted
+
+They appear together, when all are complete, results.json as the last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import importlib.metadata
+import json
+import math
+import pathlib
+import platform
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+from PIL import Image
+
+from drgn_tf.data.photos import to_float, to_uint8
+from drgn_tf.files import NotWrittenError, sha256
+from drgn_tf.inference.driver import Driver
+from drgn_tf.inference.evaluation import PhotoFigures
+from drgn_tf.version import __version__
+
+RESULTS = "results.json"
+PER_IMAGE = "per_image.csv"
+UNPAIRED = "unpaired.csv"
+DETECTIONS = "detections.csv"
+CONTACT_SHEET = "contact_sheet.png"
+ENHANCED = "enhanced"
+# The one that says that the others belong together is the last.
+_NAMES = (PER_IMAGE, UNPAIRED, DETECTIONS, CONTACT_SHEET, ENHANCED, RESULTS)
+_PACKAGES = (
+    "tensorflow", "keras", "numpy", "scipy", "pillow", "ai-edge-litert", "onnxruntime",
+    "pycocotools",
+)  # fmt: skip
+# Pixels; larger photos are reduced in the contact sheet.
+_PICTURE_SIDE = 480
+# Headings of the printed table; those in brackets use the reference.
+_HEADINGS = {
+    "psnr": "PSNR dB",
+    "ssim": "SSIM",
+    "psnr_luma": "PSNR luma",
+    "ssim_luma": "SSIM luma",
+    "psnr_gt_mean": "(PSNR GT-mean)",
+    "ssim_gt_mean": "(SSIM GT-mean)",
+    "niqe": "NIQE",
+    "precision": "precision",
+    "recall": "recall",
+    "iou": "IoU",
+    "map_50": "mAP 50",
+    "map": "mAP",
+}
+
+
+@contextlib.contextmanager
+def results_folder(path: pathlib.Path, overwrite: bool = False) -> Iterator[pathlib.Path]:
+    """Gives a folder to write results into; they get to `path` together, when all are complete.
+
+    Args:
+      path: made if it does not exist.
+      overwrite: replace the results of an earlier evaluation; other files stay.
+
+    Raises:
+      NotWrittenError: it holds results already, or cannot be written to.
+    """
+    found = [name for name in _NAMES if (path / name).exists()]
+    if found and not overwrite:
+        raise NotWrittenError(
+            f"{path}: holds {found[0]} of an earlier evaluation; choose another --output_dir, or "
+            "replace it with --overwrite."
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path, prefix=".partial.") as folder:
+            yield pathlib.Path(folder)
+            for name in _NAMES:
+                earlier, made = path / name, pathlib.Path(folder, name)
+                if earlier.is_dir():
+                    shutil.rmtree(earlier)
+                if made.exists():
+                    made.replace(earlier)
+                else:
+                    earlier.unlink(missing_ok=True)
+    except OSError as error:
+        raise NotWrittenError(
+            f"{error.filename or path}: {error.strerror or error}; make room, check the "
+            "permissions, or choose another --output_dir."
+        ) from error
+
+
+def save_photo(pixels: np.ndarray, path: pathlib.Path) -> None:
+    """Writes a photo, uint8 [H, W, 3], making the folders it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def save_results(results: Mapping, path: pathlib.Path) -> None:
+    """Writes results as JSON, with null for what is not a number."""
+    text = json.dumps(_without_nan(results), indent=2, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def describe_run(driver: Driver, command: str) -> dict:
+    """Returns what identifies a run: weights, versions, command."""
+    return {
+        "model": {
+            "file": model_name(driver),
+            "kind": driver.kind,
+            "sha256": sha256(driver.path),
+        },
+        "versions": versions(),
+        "command": command,
+    }
+
+
+def model_name(driver: Driver) -> str:
+    """Returns the name of the file; of a SavedModel's version, with its folder's."""
+    name = driver.path.name
+    return f"{driver.path.resolve().parent.name}/{name}" if name.isdecimal() else name
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions that figures may depend on, by package."""
+    found = {"python": platform.python_version(), "drgn-tf": __version__}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def figures_to_json(photos: Sequence[PhotoFigures]) -> list[dict]:
+    """Returns the figures of each photo."""
+    return [dataclasses.asdict(photo) for photo in photos]
+
+
+def save_figures(photos: Sequence[PhotoFigures], path: pathlib.Path) -> None:
+    """Writes a CSV file with a line per photo: its stem, input_* and enhanced_* figures."""
+    names = [field.name for field in dataclasses.fields(photos[0].input)]
+    header = ["stem", *(f"{image}_{name}" for image in ("input", "enhanced") for name in names)]
+    rows = ([photo.stem, *_cells(photo.input), *_cells(photo.enhanced)] for photo in photos)
+    _save_table(header, rows, path)
+
+
+def save_detections(
+    found: Mapping[str, Sequence[Mapping]], truth: Mapping, path: pathlib.Path
+) -> None:
+    """Writes a CSV file with a line per box.
+
+    Args:
+      found: boxes as COCO's results, by "input" and "enhanced".
+      truth: COCO's "images" and "categories".
+      path: of the file.
+    """
+    files = {image["id"]: image["file_name"] for image in truth["images"]}
+    classes = {category["id"]: category["name"] for category in truth["categories"]}
+    header = ["file", "image", "class", "score", "left", "top", "width", "height"]
+    rows = (
+        [
+            files[box["image_id"]],
+            image,
+            classes[box["category_id"]],
+            *(f"{value:.4f}" for value in (box["score"], *box["bbox"])),
+        ]
+        for image, boxes in found.items()
+        for box in boxes
+    )
+    _save_table(header, rows, path)
+
+
+def table(means: Mapping[str, Mapping[str, float]], model: str) -> str:
+    """Returns the means as text: a line for the input, one for the model."""
+    columns = [_HEADINGS[name] for name in means["input"]]
+    label = max(len(model), len("input")) + 2
+    lines = [" " * label + "  ".join(f"{column:>9}" for column in columns)]
+    for name, image in (("input", "input"), (model, "enhanced")):
+        cells = [
+            f"{_shown(figure, value):>{max(9, len(column))}}"
+            for column, (figure, value) in zip(columns, means[image].items())
+        ]
+        lines.append(f"{name:<{label}}" + "  ".join(cells))
+    if "psnr_gt_mean" in means["input"]:
+        lines.append("(GT-mean): scaled to the reference's brightness, hence using the reference")
+    return "\n".join(lines)
+
+
+def save_contact_sheet(
+    rows: Sequence[tuple[str, Sequence[np.ndarray]]], path: pathlib.Path
+) -> None:
+    """Writes labelled rows low | enhanced | reference as one picture.
+
+    Args:
+      rows: label and three images [H, W, 3], uint8 or uint16, each.
+      path: of the PNG.
+    """
+    width = 12.0
+    heights = [images[0].shape[0] / images[0].shape[1] * width / 3 for _, images in rows]
+    figure, axes = pyplot.subplots(
+        len(rows), 3, figsize=(width, sum(heights) + 0.5 * len(rows)), height_ratios=heights,
+        squeeze=False, layout="constrained",
+    )  # fmt: skip
+    for row, (label, images) in zip(axes, rows):
+        for axis, name, image in zip(row, ("low", "enhanced", "reference"), images):
+            axis.imshow(_reduced(image))
+            title = f"{label}\n{name}" if name == "low" else name
+            axis.set_title(title, fontsize=10, parse_math=False)
+            axis.axis("off")
+    with warnings.catch_warnings():
+        # Names in scripts that matplotlib's font lacks are shown as boxes.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def _save_table(header: Sequence[str], rows: Iterable[Sequence], path: pathlib.Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _reduced(image: np.ndarray) -> np.ndarray:
+    """Returns what is shown of a photo: uint8, not wider than the sheet has room for."""
+    picture = Image.fromarray(to_uint8(to_float(image)))
+    picture.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+    return np.asarray(picture)
+
+
+def _cells(figures) -> list[str]:
+    values = dataclasses.asdict(figures).values()
+    return ["" if math.isnan(value) else f"{value:.6f}" for value in values]
+
+
+def _shown(figure: str, value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:.3f}" if figure.startswith(("psnr", "niqe")) else f"{value:.4f}"
+
+
+def _without_nan(value):
+    """Returns a JSON value with null in place of NaN, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

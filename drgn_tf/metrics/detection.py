@@ -1,0 +1,125 @@
+"""How well objects are found: precision, recall, IoU and mean average precision.
+
+The matching of boxes is pycocotools': by falling score, each box takes the free truth of
+its class that it overlaps most, at least by IoU 0.5. Then, over all photos and classes:
+
+    precision   matched boxes over all boxes, of those with a score of at least 0.5
+    recall      matched boxes with a score of at least 0.5 over all true boxes
+    iou         mean IoU of those matched boxes with their truths
+    map_50      mean over classes of the average precision at IoU 0.5
+    map         the same, mean over IoU 0.50, 0.55, ... 0.95 (COCO's AP)
+
+Precision alone rises when a detector finds less: read it beside the recall. The last two
+use boxes of all scores. Truths marked as crowds, and boxes on them, count for nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+PROTOCOL = (
+    "Boxes are matched as by COCO: by falling score, to the free truth of their class that they "
+    "overlap most, from IoU 0.5. precision: matched boxes over boxes, both of score 0.5 or more, "
+    "over all photos and classes. recall: the same matched boxes over true boxes. iou: mean IoU of "
+    "these matched boxes. map_50: average precision at IoU 0.5, mean over classes; map: mean over "
+    "IoU 0.50, 0.55 ... 0.95 as well (COCO's AP); both of up to 100 boxes a photo of any score."
+)
+# Lowest score of boxes that precision, recall and IoU are about.
+SCORE = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectionFigures:
+    """All in [0, 1], NaN where there is nothing to divide by; see the module.
+
+    Attributes:
+      precision: at score and IoU 0.5.
+      recall: at score and IoU 0.5.
+      iou: of the boxes that count for the recall.
+      map_50: average precision at IoU 0.5.
+      map: COCO's average precision.
+    """
+
+    precision: float
+    recall: float
+    iou: float
+    map_50: float
+    map: float
+
+
+def detection_figures(
+    truth: Mapping, boxes: Sequence[Mapping], categories: Sequence[int] | None = None
+) -> DetectionFigures:
+    """Measures what a detector found.
+
+    Args:
+      truth: COCO's "images" ({"id"}), "categories" ({"id", "name"}) and "annotations" ({"id" from
+        1, "image_id", "category_id", "bbox" [x, y, width, height] in pixels, "area", "iscrowd"}).
+      boxes: {"image_id", "category_id", "bbox", "score"}, as COCO's results.
+      categories: ids of those to look at; by default all.
+    """
+    # Only detection needs it.
+    from pycocotools import mask
+    from pycocotools.cocoeval import COCOeval
+
+    found = [
+        {**box, "id": number, "area": box["bbox"][2] * box["bbox"][3], "iscrowd": 0}
+        for number, box in enumerate(boxes, start=1)
+    ]
+    # It prints what it does.
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(_index(truth), _index({**truth, "annotations": found}), "bbox")
+        parameters = evaluation.params
+        parameters.areaRng, parameters.areaRngLbl = [[0, 1e10]], ["all"]
+        if categories is not None:
+            parameters.catIds = sorted(categories)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    counted = matched = true = 0
+    overlaps = []
+    for result in filter(None, evaluation.evalImgs):
+        true += int(np.count_nonzero(np.logical_not(result["gtIgnore"])))
+        # Row 0 is IoU 0.5.
+        for number, score, match, ignored in zip(
+            result["dtIds"], result["dtScores"], result["dtMatches"][0], result["dtIgnore"][0]
+        ):
+            if score < SCORE or ignored:
+                continue
+            counted += 1
+            if match:
+                matched += 1
+                pair = (evaluation.cocoDt.anns[number], evaluation.cocoGt.anns[int(match)])
+                overlaps.append(mask.iou(*([box["bbox"]] for box in pair), [0])[0, 0])
+    precision = evaluation.eval["precision"]  # IoU, recall, class, area, number of boxes
+    return DetectionFigures(
+        precision=matched / counted if counted else math.nan,
+        recall=matched / true if true else math.nan,
+        iou=float(np.mean(overlaps)) if overlaps else math.nan,
+        map_50=_mean_precision(precision[0]),
+        map=_mean_precision(precision),
+    )
+
+
+def _index(content: Mapping):
+    from pycocotools.coco import COCO
+
+    index = COCO()
+    index.dataset = {
+        key: [dict(entry) for entry in content[key]]
+        for key in ("images", "categories", "annotations")
+    }
+    index.createIndex()
+    return index
+
+
+def _mean_precision(precision: np.ndarray) -> float:
+    # Of the largest number of boxes; -1 marks classes without truths.
+    values = precision[..., 0, -1]
+    values = values[values > -1]
+    return float(np.mean(values)) if values.size else math.nan

@@ -1,0 +1,178 @@
+"""Measures a trained network, in any of its forms.
+
+  python eval_main.py --model=base --data_dir=LOL-v1/eval15 --output_dir=out
+  python eval_main.py --model=net.tflite --unpaired=dark_photos --output_dir=out
+  python eval_main.py --task=detection --data_dir=photos --annotations=boxes.json \
+      --detector=detector.onnx --detector_layout=layout.json --output_dir=out
+
+The untouched input is always measured beside it. docs/evaluation.md defines the figures.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import shlex
+import sys
+from collections.abc import Callable
+
+# Before TensorFlow is imported: its start-up notes would bury our lines.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import tqdm
+from absl import app, logging
+from absl import flags as absl_flags
+
+from drgn_tf.data import DataError
+from drgn_tf.data.annotations import read_annotations
+from drgn_tf.data.pairs import Pair, find_pairs
+from drgn_tf.data.photos import list_photos
+from drgn_tf.files import NotWrittenError, sha256
+from drgn_tf.inference import Enhancer, ModelFileError, detection, evaluation, load_driver
+from drgn_tf.inference import evaluation_report as report
+from drgn_tf.metrics import detection as detection_metrics
+from flags import eval_flags
+
+absl_flags.adopt_module_key_flags(eval_flags)
+
+# Errors whose message says what is wrong with what, and what to do.
+_TOLD_TO_USERS = (DataError, ModelFileError, NotWrittenError, detection.LayoutError)
+
+
+def _progress(photos, total: int):
+    return tqdm.tqdm(photos, total=total, unit="photo", leave=False, disable=None)
+
+
+def _keep_in(folder: pathlib.Path) -> Callable[[str, np.ndarray], None]:
+    """Returns what is to be done with each enhanced photo: nothing, or saving it."""
+    if not eval_flags.save_images():
+        return lambda name, pixels: None
+    return lambda name, pixels: report.save_photo(pixels, folder / f"{name}.png")
+
+
+def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) -> dict:
+    """Measures pairs and writes what belongs to them; returns their part of the results."""
+    keep = _keep_in(folder / report.ENHANCED)
+    figures = list(_progress(evaluation.evaluate_pairs(enhancer, pairs, keep), len(pairs)))
+    report.save_figures(figures, folder / report.PER_IMAGE)
+    by_stem = {pair.stem: pair for pair in pairs}
+    rows = []
+    for place, photo in evaluation.best_median_worst(figures).items():
+        low, high = evaluation.read_pair(by_stem[photo.stem])
+        label = (
+            f"{place}: {photo.stem}, {photo.enhanced.psnr:.2f} dB (input {photo.input.psnr:.2f} dB)"
+        )
+        rows.append((label, (low, enhancer(low), high)))
+    report.save_contact_sheet(rows, folder / report.CONTACT_SHEET)
+    return {
+        "protocol": evaluation.PROTOCOL,
+        "mean": evaluation.mean_figures(figures),
+        "per_image": report.figures_to_json(figures),
+    }
+
+
+def _measure_unpaired(enhancer: Enhancer, paths: list[pathlib.Path], folder: pathlib.Path) -> dict:
+    """The same for photos without reference."""
+    keep = _keep_in(folder / report.ENHANCED / "unpaired")
+    figures = list(_progress(evaluation.evaluate_unpaired(enhancer, paths, keep), len(paths)))
+    report.save_figures(figures, folder / report.UNPAIRED)
+    return {
+        "protocol": evaluation.UNPAIRED_PROTOCOL,
+        "mean": evaluation.mean_figures(figures),
+        "per_image": report.figures_to_json(figures),
+    }
+
+
+def _evaluate_photos(command: str) -> None:
+    data_dir, unpaired = eval_flags.data_dir(), eval_flags.unpaired()
+    pairs = find_pairs(data_dir) if data_dir else []
+    paths = list(list_photos(unpaired).values()) if unpaired else []
+    enhancer = Enhancer(load_driver(eval_flags.model()))
+    model = report.model_name(enhancer.driver)
+    results = {"task": "pairs", **report.describe_run(enhancer.driver, command)}
+    with report.results_folder(eval_flags.output_dir(), eval_flags.overwrite()) as folder:
+        if pairs:
+            measured = _measure_pairs(enhancer, pairs, folder)
+            name = data_dir.resolve().name
+            results["pairs"] = {"data_set": name, "count": len(pairs), **measured}
+            print(f"{name}: {len(pairs)} pairs\n{report.table(measured['mean'], model)}")
+        if paths:
+            measured = _measure_unpaired(enhancer, paths, folder)
+            name = unpaired.resolve().name
+            results["unpaired"] = {"data_set": name, "count": len(paths), **measured}
+            print(f"{name}: {len(paths)} photos without reference; lower NIQE is more natural")
+            print(report.table(measured["mean"], model))
+        report.save_results(results, folder / report.RESULTS)
+
+
+def _evaluate_detection(command: str) -> None:
+    detector_path, layout_path = eval_flags.detector()
+    layout = detection.read_layout(layout_path)
+    annotations = read_annotations(eval_flags.annotations(), eval_flags.data_dir())
+    categories = detection.common_categories(annotations, layout)
+    detector = detection.Detector(detector_path, layout)
+    enhancer = Enhancer(load_driver(eval_flags.model()))
+    name, count = eval_flags.data_dir().resolve().name, len(annotations.paths)
+    left_out = sorted(annotations.category_ids().keys() - categories.keys())
+    with report.results_folder(eval_flags.output_dir(), eval_flags.overwrite()) as folder:
+        keep = _keep_in(folder / report.ENHANCED)
+        found: dict[str, list[dict]] = {"input": [], "enhanced": []}
+        runs = detection.detect_before_and_after(enhancer, detector, annotations, keep)
+        for before, after in _progress(runs, count):
+            found["input"] += before
+            found["enhanced"] += after
+        figures = {
+            image: dataclasses.asdict(
+                detection_metrics.detection_figures(annotations.truth, boxes, categories.values())
+            )
+            for image, boxes in found.items()
+        }
+        report.save_detections(found, annotations.truth, folder / report.DETECTIONS)
+        results = {
+            "task": "detection",
+            **report.describe_run(enhancer.driver, command),
+            "detector": {
+                "file": detector.path.name,
+                "sha256": sha256(detector.path),
+                "layout": dataclasses.asdict(layout),
+            },
+            "detection": {
+                "data_set": name,
+                "count": count,
+                "protocol": detection_metrics.PROTOCOL,
+                "classes": list(categories),
+                "classes_left_out": left_out,
+                "figures": figures,
+            },
+        }
+        report.save_results(results, folder / report.RESULTS)
+    print(f"{name}: {count} photos; classes: {', '.join(categories)}")
+    if left_out:
+        print(f"left out, unknown to the detector: {', '.join(left_out)}")
+    print(report.table(figures, report.model_name(enhancer.driver)))
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
+    if not absl_flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
+    try:
+        eval_flags.check()
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    tasks = {"pairs": _evaluate_photos, "detection": _evaluate_detection}
+    try:
+        tasks[eval_flags.task()](f"python {shlex.join(sys.argv)}")
+    except KeyboardInterrupt:
+        print("interrupted; no results were written.", file=sys.stderr)
+        sys.exit(130)
+    except _TOLD_TO_USERS as error:
+        sys.exit(f"error: {error}")
+    print(f"results: {eval_flags.output_dir()}")
+
+
+if __name__ == "__main__":
+    app.run(main)

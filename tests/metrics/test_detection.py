@@ -1,0 +1,86 @@
+"""Precision, recall, IoU and mAP of boxes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from drgn_tf.metrics.detection import detection_figures
+
+
+def truth(*boxes: tuple, photos: int = 2) -> dict:
+    """COCO annotations of (photo, category, bbox[, iscrowd])."""
+    return {
+        "images": [{"id": number} for number in range(1, photos + 1)],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "cup"}],
+        "annotations": [
+            {
+                "id": number,
+                "image_id": photo,
+                "category_id": category,
+                "bbox": bbox,
+                "area": bbox[2] * bbox[3],
+                "iscrowd": crowd[0] if crowd else 0,
+            }
+            for number, (photo, category, bbox, *crowd) in enumerate(boxes, start=1)
+        ],
+    }
+
+
+def box(photo: int, category: int, bbox: list, score: float) -> dict:
+    return {"image_id": photo, "category_id": category, "bbox": bbox, "score": score}
+
+
+def test_all_found_exactly():
+    annotations = truth((1, 1, [10, 10, 20, 20]), (2, 2, [0, 0, 50, 40]))
+    boxes = [box(1, 1, [10, 10, 20, 20], 0.9), box(2, 2, [0, 0, 50, 40], 0.6)]
+    figures = detection_figures(annotations, boxes)
+    assert [figures.precision, figures.recall, figures.iou] == [1.0, 1.0, 1.0]
+    assert [figures.map_50, figures.map] == pytest.approx([1.0, 1.0])
+
+
+def test_figures_by_hand():
+    annotations = truth((1, 1, [0, 0, 10, 10]), (1, 1, [50, 50, 10, 10]), (2, 1, [0, 0, 10, 10]))
+    boxes = [
+        box(1, 1, [0, 0, 10, 8], 0.9),  # IoU 0.8
+        box(1, 1, [0, 0, 10, 9], 0.8),  # of a truth that is taken
+        box(1, 1, [50, 56, 10, 10], 0.7),  # IoU 0.25
+        box(2, 1, [0, 0, 10, 6], 0.6),  # IoU 0.6
+        box(2, 1, [80, 80, 10, 10], 0.4),  # too low a score to count
+    ]
+    figures = detection_figures(annotations, boxes)
+    assert figures.precision == pytest.approx(2 / 4)
+    assert figures.recall == pytest.approx(2 / 3)
+    assert figures.iou == pytest.approx((0.8 + 0.6) / 2)
+    # At IoU 0.5: precision 1 up to recall 1/3, then 2/4 up to 2/3; at 101 recalls.
+    assert figures.map_50 == pytest.approx((34 * 1.0 + 33 * 0.5) / 101)
+    assert 0 < figures.map < figures.map_50
+
+
+def test_a_box_of_another_class_or_photo_is_wrong():
+    annotations = truth((1, 1, [0, 0, 10, 10]))
+    boxes = [box(1, 2, [0, 0, 10, 10], 0.9), box(2, 1, [0, 0, 10, 10], 0.9)]
+    figures = detection_figures(annotations, boxes)
+    assert [figures.precision, figures.recall] == [0.0, 0.0]
+    assert math.isnan(figures.iou)
+
+
+def test_nothing_found():
+    figures = detection_figures(truth((1, 1, [0, 0, 10, 10])), [])
+    assert math.isnan(figures.precision)
+    assert math.isnan(figures.iou)
+    assert [figures.recall, figures.map_50, figures.map] == [0.0, 0.0, 0.0]
+
+
+def test_boxes_on_a_crowd_count_for_nothing():
+    annotations = truth((1, 1, [0, 0, 10, 10]), (1, 1, [40, 40, 50, 50], 1))
+    boxes = [box(1, 1, [0, 0, 10, 10], 0.9), box(1, 1, [45, 45, 10, 10], 0.8)]
+    figures = detection_figures(annotations, boxes)
+    assert [figures.precision, figures.recall] == [1.0, 1.0]
+
+
+def test_only_the_categories_asked_for():
+    annotations = truth((1, 1, [0, 0, 10, 10]), (1, 2, [50, 50, 10, 10]))
+    figures = detection_figures(annotations, [box(1, 1, [0, 0, 10, 10], 0.9)], [1])
+    assert [figures.recall, figures.map] == [1.0, pytest.approx(1.0)]

