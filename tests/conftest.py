@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pathlib
+import subprocess
+import sys
 
 # Before TensorFlow is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -40,3 +44,44 @@ def pair_folder(tmp_path, photo):
         Image.fromarray(low).save(folder / "low" / f"view_{index}.png")
         Image.fromarray(high).save(folder / "high" / f"view_{index}.png")
     return folder
+
+
+# Runs a program many times in one process, which starts only once.
+_ANSWERS = """
+import importlib, json, sys
+from absl import flags
+from absl.testing import flagsaver
+
+program = importlib.import_module(sys.argv[1])
+for arguments in json.loads(sys.argv[2]):
+    code = 0
+    with flagsaver.flagsaver():
+        try:
+            program.main(flags.FLAGS([sys.argv[1] + ".py", *arguments]))
+        except SystemExit as error:
+            code = error.code
+        except flags.Error as error:
+            code = f"flag: {error}"
+    print("answer:", json.dumps(code), flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def answers():
+    """Runs a program with each list of arguments; returns the exit codes or messages."""
+
+    def run(program: str, *runs: list) -> list[int | str]:
+        process = subprocess.run(
+            [sys.executable, "-c", _ANSWERS, program, json.dumps([[*map(str, r)] for r in runs])],
+            cwd=pathlib.Path(__file__).parents[1],
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert process.returncode == 0, process.stderr
+        lines = process.stdout.splitlines()
+        return [json.loads(line[8:]) for line in lines if line.startswith("answer: ")]
+
+    return run

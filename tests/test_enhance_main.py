@@ -99,19 +99,28 @@ def test_other_forms_and_stages(dark_file, tmp_path):
         assert image.size == (4 * width, height)
 
 
-def test_mistakes_are_one_line(dark_file, tmp_path):
+def test_mistakes_are_one_line(answers, dark_file, tmp_path):
     (tmp_path / "broken.keras").write_bytes(b"PK\x03\x04 nothing")
     (tmp_path / "file").write_text("")
     out = f"--output_dir={tmp_path / 'out'}"
-    for arguments, said in (
-        ((out, "--model=huge", dark_file), "huge: no such model; choose base, mobile, or give"),
-        ((out, f"--model={tmp_path / 'broken.keras'}", dark_file), "is no .keras file"),
-        ((out, f"--model={dark_file}", dark_file), "photo.jpg: is not a .keras"),
-        ((out, "--tile=30", dark_file), "tile must be a positive multiple of 4, not 30"),
-        ((f"--output_dir={tmp_path / 'file'}", dark_file), "cannot be made"),
+    said = answers(
+        "enhance_main",
+        [out, "--model=huge", dark_file],
+        [out, f"--model={tmp_path / 'broken.keras'}", dark_file],
+        [out, f"--model={dark_file}", dark_file],
+        [out, "--tile=30", dark_file],
+        [f"--output_dir={tmp_path / 'file'}", dark_file],
+    )
+    for line, expected in zip(
+        said,
+        (
+            "huge: no such model; choose base, mobile, or give",
+            "broken.keras: is no .keras file",
+            "photo.jpg: is not a .keras",
+            "tile must be a positive multiple of 4, not 30",
+            "file: cannot be made",
+        ),
+        strict=True,
     ):
-        code, output = enhance(*arguments)
-        assert code == 1
-        assert said in output
-        assert "Traceback" not in output
+        assert line.startswith("error: ") and expected in line and "\n" not in line
     assert not list((tmp_path / "out").glob("*"))
