@@ -1,0 +1,162 @@
+"""Which operators of a .tflite file a phone's GPU would not take, and what is in the file.
+
+TensorFlow's own analyzer calls every file compatible. Here the graph itself is read: the
+operators, whether all shapes are known, and the constraints on ranks and broadcasting of
+the GPU delegates. The list is conservative; some drivers take more. One operator that
+falls back costs more than itself: the image travels between GPU and CPU, twice.
+"""
+
+from __future__ import annotations
+
+import collections
+import pathlib
+
+from ai_edge_litert import schema_py_generated as schema
+
+# Conservative: what the OpenGL and OpenCL delegates have had for years.
+# fmt: off
+SUPPORTED = frozenset((
+    "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D",
+    "DEPTH_TO_SPACE", "DEQUANTIZE", "DIV", "EXP", "FULLY_CONNECTED", "HARD_SWISH",
+    "LEAKY_RELU", "LOG", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM",
+    "MIRROR_PAD", "MUL", "PACK", "PAD", "POW", "PRELU", "QUANTIZE", "RELU", "RELU6",
+    "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "RSQRT", "SLICE", "SOFTMAX",
+    "SPACE_TO_DEPTH", "SPLIT", "SQRT", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM",
+    "TANH", "TRANSPOSE", "TRANSPOSE_CONV",
+))
+# fmt: on
+_ELEMENTWISE = ("ADD", "DIV", "MAXIMUM", "MINIMUM", "MUL", "POW", "SQUARED_DIFFERENCE", "SUB")
+
+
+def _names(enumeration: type) -> dict[int, str]:
+    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
+
+
+_OPERATORS = _names(schema.BuiltinOperator)
+_TYPES = _names(schema.TensorType)
+
+
+def read(content: bytes) -> schema.ModelT:
+    """Returns the parsed content of a .tflite file."""
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+
+
+def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
+    """Returns the name of an operator: "CONV_2D", or "CUSTOM:" and its own name."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    # Files for old runtimes keep the code in the first field alone.
+    name = _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    return f"CUSTOM:{code.customCode.decode()}" if name == "CUSTOM" else name
+
+
+def operators(path: pathlib.Path) -> dict[str, int]:
+    """Returns how often each operator occurs in a .tflite file, the most frequent first."""
+    model = read(path.read_bytes())
+    counter = collections.Counter(
+        operator_name(model, operator) for graph in model.subgraphs for operator in graph.operators
+    )
+    return dict(counter.most_common())
+
+
+def quantisation(path: pathlib.Path) -> dict[str, tuple[float, int]]:
+    """Returns (scale, zero point) of the inputs and outputs that are integers, by name."""
+    return quantised_tensors(read(path.read_bytes()))
+
+
+def quantised_tensors(model: schema.ModelT) -> dict[str, tuple[float, int]]:
+    """Returns what `quantisation` does, of a parsed file."""
+    signature = model.signatureDefs[0]
+    found = {}
+    for entry in [*signature.inputs, *signature.outputs]:
+        parameters = (
+            model.subgraphs[signature.subgraphIndex].tensors[entry.tensorIndex].quantization
+        )
+        if parameters is not None and parameters.scale is not None:
+            found[entry.name.decode()] = (float(parameters.scale[0]), int(parameters.zeroPoint[0]))
+    return found
+
+
+def gpu_fallbacks(path: pathlib.Path) -> list[str]:
+    """Returns a line for each operator that a mobile GPU delegate would leave to the CPU.
+
+    The line names its type, its output and shape, and the reason. Empty is good.
+    """
+    model = read(path.read_bytes())
+    lines = []
+    for graph in model.subgraphs:
+        weights = _weights(graph, model)
+        for operator in graph.operators:
+            name = operator_name(model, operator)
+            reason = _reason(name, operator, graph, weights)
+            if reason:
+                output = graph.tensors[operator.outputs[0]]
+                lines.append(f"{name} {_shown(output.name.decode())} {_shape(output)}: {reason}")
+    return lines
+
+
+def _weights(graph: schema.SubGraphT, model: schema.ModelT) -> set[int]:
+    """Returns the tensors that are in the file, also those of 16 bits once they are unpacked."""
+    found = set()
+    for index, tensor in enumerate(graph.tensors):
+        data = model.buffers[tensor.buffer].data
+        if data is not None and len(data):
+            found.add(index)
+    for operator in graph.operators:
+        if operator_name(model, operator) == "DEQUANTIZE" and operator.inputs[0] in found:
+            found.add(operator.outputs[0])
+    return found
+
+
+def _reason(
+    name: str, operator: schema.OperatorT, graph: schema.SubGraphT, weights: set[int]
+) -> str | None:
+    if operator.outputs[0] in weights:
+        # Delegates read weights of 16 bits as they are.
+        return None
+    if name not in SUPPORTED:
+        return "no such operator there"
+    # -1 stands for an input that is left out. Weights may have any shape.
+    indices = [i for i in [*operator.inputs, *operator.outputs] if i >= 0 and i not in weights]
+    tensors = [graph.tensors[i] for i in indices]
+    shapes = [_shape(tensor) for tensor in tensors]
+    if any(-1 in shape for shape in shapes):
+        return "its shape is not known before it runs"
+    if any(len(shape) > 4 for shape in shapes):
+        return "more than four dimensions"
+    if any(shape[:1] not in ([1], []) for shape in shapes):
+        return "a batch other than 1"
+    for tensor in tensors:
+        if _TYPES[tensor.type] not in ("FLOAT32", "FLOAT16") and not _is_8_bit_quantised(tensor):
+            return f"computes in {_TYPES[tensor.type]}"
+    if name in _ELEMENTWISE and not _broadcasts(operator, graph):
+        return "shapes that do not broadcast from 1x1 or one channel"
+    if name == "MIRROR_PAD" and operator.builtinOptions.mode != schema.MirrorPadMode.REFLECT:
+        return "mirrors with the edge doubled"
+    return None
+
+
+def _is_8_bit_quantised(tensor) -> bool:
+    scale = tensor.quantization.scale if tensor.quantization else None
+    return _TYPES[tensor.type] in ("INT8", "UINT8") and scale is not None
+
+
+def _broadcasts(operator, graph) -> bool:
+    output = _shape(graph.tensors[operator.outputs[0]])
+    return all(
+        len(shape) <= 1
+        or shape == output
+        or shape in ([1, 1, 1, output[-1]], [*output[:-1], 1], [1, 1, 1, 1])
+        for shape in (_shape(graph.tensors[i]) for i in operator.inputs)
+    )
+
+
+def _shape(tensor) -> list[int]:
+    # A signature names what may vary; the shape then holds a 1 in its place.
+    signature = tensor.shapeSignature
+    shape = tensor.shape if signature is None else signature
+    return [] if shape is None else [int(side) for side in shape]
+
+
+def _shown(name: str) -> str:
+    # Fused operators carry the names of all their parts.
+    return name.split(";")[0]

@@ -1,0 +1,131 @@
+"""How fast an artefact is on this machine, and how much memory it takes.
+
+  python -m exports.measurement photo.npy model.tflite 2
+
+Each is measured in a process of its own: what another one left in memory or in caches
+does not count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+_WARM_UP = 2
+# Runs, and seconds after which no further one begins.
+_RUNS = 20
+_SECONDS = 4.0
+_ROOT = pathlib.Path(__file__).parents[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """Figures of one artefact.
+
+    Attributes:
+      size: (height, width) of the photo in pixels.
+      threads: that computed.
+      runs: after two of warm-up.
+      median: milliseconds a run.
+      p90: milliseconds that nine runs of ten did not exceed.
+      memory: most memory in use, less that before the artefact was opened, in MB.
+    """
+
+    size: tuple[int, int]
+    threads: int
+    runs: int
+    median: float
+    p90: float
+    memory: float
+
+
+def measure(path: pathlib.Path, photo: np.ndarray, threads: int) -> Measurement:
+    """Measures an artefact on a photo.
+
+    Args:
+      path: anything that `drgn_tf.inference.load_driver` opens.
+      photo: uint8 [H, W, 3], of the size that the artefact takes.
+      threads: to compute with.
+
+    Raises:
+      RuntimeError: the artefact cannot be run.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+        np.save(file, photo)
+        file.flush()
+        process = subprocess.run(
+            [sys.executable, "-m", "exports.measurement", file.name, str(path), str(threads)],
+            cwd=_ROOT,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if process.returncode:
+        raise RuntimeError(f"{path}: cannot be measured: {process.stderr.strip()[-300:]}")
+    figures = json.loads(process.stdout.splitlines()[-1])
+    return Measurement(**{**figures, "size": tuple(figures["size"])})
+
+
+def _memory() -> float:
+    """Returns the most memory this process has used, in MB, since `_forget_peak`."""
+    try:
+        status = pathlib.Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+    except (OSError, IndexError):
+        # Kilobytes on most systems, bytes on macOS.
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _forget_peak() -> None:
+    # Importing TensorFlow takes more for a moment than many an artefact. Linux only.
+    with contextlib.suppress(OSError):
+        pathlib.Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def _measure_here(photo: np.ndarray, path: str, threads: int) -> Measurement:
+    import tensorflow as tf
+
+    from drgn_tf.inference import load_driver, photo_thumbnail
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    _forget_peak()
+    before = _memory()
+    driver = load_driver(path, threads)
+    image = photo[np.newaxis] / np.float32(255)
+    size = driver.thumbnail_size
+    thumbnail = None if size is None else photo_thumbnail(photo, size)
+    times: list[float] = []
+    begun = time.perf_counter()
+    while len(times) < _WARM_UP + 3 or (
+        len(times) < _WARM_UP + _RUNS and time.perf_counter() - begun < _SECONDS
+    ):
+        started = time.perf_counter()
+        driver.run(image, thumbnail)
+        times.append(1000 * (time.perf_counter() - started))
+    times = times[_WARM_UP:]
+    return Measurement(
+        size=photo.shape[:2],
+        threads=threads,
+        runs=len(times),
+        median=float(np.median(times)),
+        p90=float(np.percentile(times, 90)),
+        memory=_memory() - before,
+    )
+
+
+if __name__ == "__main__":
+    print(json.dumps(dataclasses.asdict(_measure_here(np.load(sys.argv[1]), sys.argv[2],
+                                                      int(sys.argv[3])))))  # fmt: skip

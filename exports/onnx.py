@@ -1,0 +1,199 @@
+"""ONNX files, for ONNX Runtime and whatever else reads them.
+
+Inputs are "image" and, in tile flavour, "thumbnail"; the output is "enhanced". All are
+float32 RGB in [0, 1], NHWC or NCHW, with dimensions named batch, height and width where they
+are free.
+
+Stages:
+
+    convert  tf2onnx; with NCHW the convolutions' own order reaches the edges of the graph,
+             and no Transpose is left, which is asserted
+    fuse     tf2onnx spells a PReLU in five operators: they become the one that ONNX has
+    tell     names of dimensions, metadata
+    check    ONNX's checker, with shape inference
+
+Opset 17 has every operator that is needed, and ONNX Runtime reads it since 1.12 (2022). What
+18 changed (axes of reductions, antialiased resizing) does not occur here.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import io
+import logging
+import pathlib
+import tempfile
+
+import onnx
+import tensorflow as tf
+import tf2onnx
+from onnx import numpy_helper
+
+from drgn_tf.files import written_beside
+from drgn_tf.models import DRGN
+from drgn_tf.version import __version__
+
+OPSET = 17
+
+
+class ConversionError(ValueError):
+    """The converted graph is not what was asked for."""
+
+
+def export_onnx(
+    model: DRGN,
+    path: pathlib.Path,
+    *,
+    layout: str,
+    size: tuple[int, int] | None,
+    tile: bool,
+    name: str,
+) -> None:
+    """Writes an ONNX file.
+
+    Args:
+      model: the trained network.
+      path: to write to.
+      layout: "nhwc" or "nchw".
+      size: (height, width) in pixels, with a batch of 1; None leaves all three free.
+      tile: whether the file takes the thumbnail of the whole photo beside the image.
+      name: of the model, for the metadata.
+
+    Raises:
+      ConversionError: a Transpose is left in NCHW.
+      NotWrittenError: it cannot be written.
+    """
+    side = model.options.thumbnail_size
+    batch, (height, width) = (None, (None, None)) if size is None else (1, size)
+    signature = [tf.TensorSpec([batch, height, width, 3], tf.float32, name="image")]
+    if tile:
+        signature.append(tf.TensorSpec([batch, side, side, 3], tf.float32, name="thumbnail"))
+
+    @tf.function(input_signature=signature)
+    def enhance(*inputs):
+        return {"enhanced": model(*inputs)["enhanced"]}
+
+    channels_first = {}
+    if layout == "nchw":
+        channels_first = {
+            "inputs_as_nchw": [spec.name for spec in signature],
+            "outputs_as_nchw": ["enhanced"],
+        }
+    # It reports on every pass of its optimiser.
+    tf2onnx.logging.set_level(logging.ERROR)
+    converted, _ = tf2onnx.convert.from_function(
+        enhance, input_signature=signature, opset=OPSET, **channels_first
+    )
+    _fuse_prelu(converted.graph)
+    if size is None:
+        _name_dimensions(converted.graph, layout)
+    _describe(converted, model, layout, name)
+    if layout == "nchw" and any(node.op_type == "Transpose" for node in converted.graph.node):
+        raise ConversionError(f"{path.name}: a Transpose is left in NCHW; export NHWC instead.")
+    onnx.checker.check_model(converted, full_check=True)
+    with written_beside(path) as beside:
+        onnx.save(converted, beside)
+
+
+def export_ort(path: pathlib.Path) -> str:
+    """Writes ONNX Runtime's own format beside an ONNX file: `.ort`.
+
+    The graph in it is optimised already, for any CPU; minimal builds of ONNX Runtime, as in small
+    apps, read no other format.
+
+    Args:
+      path: the .onnx file.
+
+    Returns:
+      What ONNX Runtime's tools say about running the file on phones.
+    """
+    # Here: importing them sets up logging.
+    from onnxruntime.tools import convert_onnx_models_to_ort as converter
+    from onnxruntime.tools.mobile_helpers import usability_checker
+
+    logging.getLogger("ort_format_model.utils").setLevel(logging.WARNING)
+    report = io.StringIO()
+    logger = logging.Logger("usability", logging.INFO)
+    logger.addHandler(logging.StreamHandler(report))
+    usability_checker.analyze_model(path, logger=logger)
+    with tempfile.TemporaryDirectory() as folder:
+        with contextlib.redirect_stdout(io.StringIO()):
+            converter.convert_onnx_models_to_ort(
+                path,
+                pathlib.Path(folder),
+                optimization_styles=[converter.OptimizationStyle.Fixed],
+                # Otherwise convolutions get a layout that only x86 has.
+                target_platform="arm",
+            )
+        target = path.with_suffix(".ort")
+        with written_beside(target) as beside:
+            beside.write_bytes(pathlib.Path(folder, target.name).read_bytes())
+    return report.getvalue()
+
+
+def onnx_operators(path: pathlib.Path) -> dict[str, int]:
+    """Returns how often each operator occurs in a file, most frequent first."""
+    nodes = onnx.load(path, load_external_data=False).graph.node
+    return dict(collections.Counter(node.op_type for node in nodes).most_common())
+
+
+def _fuse_prelu(graph: onnx.GraphProto) -> None:
+    """Replaces relu(x) + c * relu(-x), in place, by a PReLU of slope -c."""
+    producers = {output: node for node in graph.node for output in node.output}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    fused = []
+    for add in graph.node:
+        parts = [producers.get(name) for name in add.input]
+        if add.op_type != "Add" or [part and part.op_type for part in parts] != ["Relu", "Mul"]:
+            continue
+        positive, scaled = parts
+        negative = producers.get(scaled.input[0])
+        if negative is None or negative.op_type != "Relu" or scaled.input[1] not in constants:
+            continue
+        negated = producers.get(negative.input[0])
+        if negated is None or negated.op_type != "Neg" or negated.input != positive.input:
+            continue
+        # As [C, 1, 1]: other shapes are refused by CoreML.
+        slope = -numpy_helper.to_array(constants[scaled.input[1]])[0]
+        slope_name = f"{add.output[0]}/slope"
+        graph.initializer.append(numpy_helper.from_array(slope, slope_name))
+        add.op_type = "PRelu"
+        add.input[:] = [positive.input[0], slope_name]
+        fused += [positive, scaled, negative, negated]
+    for node in fused:
+        graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    for tensor in list(graph.initializer):
+        if tensor.name not in used:
+            graph.initializer.remove(tensor)
+
+
+def _name_dimensions(graph: onnx.GraphProto, layout: str) -> None:
+    axes = ("batch", "height", "width", 3) if layout == "nhwc" else ("batch", 3, "height", "width")
+    for value in (*graph.input, *graph.output):
+        for dimension, axis in zip(value.type.tensor_type.shape.dim, axes):
+            if not dimension.HasField("dim_value"):
+                dimension.dim_param = axis
+    # These still have the converter's names; a reader infers them again.
+    del graph.value_info[:]
+
+
+def _describe(converted: onnx.ModelProto, model: DRGN, layout: str, name: str) -> None:
+    description = "Enhances low-light photos (DRGN, Jiang et al., AAAI 2022)."
+    converted.graph.name = name
+    converted.graph.doc_string = converted.doc_string = description
+    onnx.helper.set_model_props(
+        converted,
+        {
+            "name": name,
+            "description": description,
+            "version": __version__,
+            "author": "drgn-tf",
+            "license": "Apache-2.0",
+            "layout": layout.upper(),
+            "colours": "RGB",
+            "range": "0 to 1",
+            "thumbnail_size": str(model.options.thumbnail_size),
+        },
+    )

@@ -1,0 +1,336 @@
+"""From a trained network to artefacts that are proven equal to it.
+
+Each artefact goes the same way:
+
+    convert    into a folder beside its place
+    verify     run by its real runtime, compared with the network (`verification`)
+    look       operators, quantisation, what a GPU would not take
+    measure    time and memory, in a process of its own; quality on pairs, if given
+    rename     into its place
+
+One that fails is removed, with its reason; the others are kept. What an export that was
+killed left behind has no name that looks like an artefact, and goes with the next export.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from drgn_tf.data.pairs import Pair
+from drgn_tf.files import first_line, sha256
+from drgn_tf.inference import Driver, Enhancer, ModelFileError, load_driver
+from drgn_tf.inference.evaluation import evaluate_pairs, mean_figures
+from drgn_tf.models import DRGN
+from exports import gpu_delegate
+from exports.calibration import calibration_samples
+from exports.measurement import Measurement, measure
+from exports.onnx import export_onnx, export_ort, onnx_operators
+from exports.saved_model import export_saved_model
+from exports.tflite import PRECISIONS, export_tflite
+from exports.verification import BOUNDS, Agreement, NotEqualError, verify, verify_serving
+
+# What is made unless something else is asked for, and what there is.
+DEFAULT_FORMATS = ("saved_model", "tflite", "onnx")
+FORMATS = (*DEFAULT_FORMATS, "ort")
+LAYOUTS = ("nhwc", "nchw")
+# Of the photo on which artefacts of any size are timed: height and width in pixels.
+_TIMED = (512, 512)
+_STAGING = ".export-in-progress-"
+
+
+class ExportError(ValueError):
+    """The export cannot begin. The message says why and what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions:
+    """What is to be made.
+
+    Attributes:
+      name: of the network, in file names and metadata.
+      formats: of `FORMATS`.
+      tflite_sizes: (height, width) in pixels of the files for GPUs and NPUs.
+      tflite_precisions: of those files.
+      onnx_sizes: (height, width) of further .onnx files, beside those of any size.
+      onnx_layouts: of `LAYOUTS`.
+      version: folder of the SavedModel.
+      stages: whether the SavedModel gets a signature for the intermediate images.
+      overwrite: whether what exists may be replaced.
+      threads: to measure time and memory with; None does not measure them.
+      calibration_count: cuttings of photos that quantisation is calibrated with.
+    """
+
+    name: str
+    formats: tuple[str, ...] = DEFAULT_FORMATS
+    tflite_sizes: tuple[tuple[int, int], ...] = ((256, 256),)
+    tflite_precisions: tuple[str, ...] = PRECISIONS
+    onnx_sizes: tuple[tuple[int, int], ...] = ()
+    onnx_layouts: tuple[str, ...] = LAYOUTS
+    version: int = 1
+    stages: bool = False
+    overwrite: bool = False
+    threads: int | None = 2
+    calibration_count: int = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Artefact:
+    """One thing to make.
+
+    Attributes:
+      path: below the output folder.
+      precision: a key of `verification.BOUNDS`.
+      write: takes the path to write to; returns notes for the report, or nothing.
+    """
+
+    path: pathlib.PurePosixPath
+    precision: str
+    write: Callable[[pathlib.Path], str | None]
+
+    @property
+    def is_tflite(self) -> bool:
+        """Whether this is a .tflite file."""
+        return self.path.suffix == ".tflite"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of an artefact: `reason` if it failed, else all the rest.
+
+    Attributes:
+      path: below the output folder.
+      reason: why it was not handed over, or None.
+      bytes: size on disk.
+      sha256: of the file, or of all files in the folder.
+      agreement: with the network.
+      operators: how often each occurs.
+      quantisation: (scale, zero point) of quantised inputs and outputs, by name.
+      gpu_fallbacks: what a mobile GPU would not take; None where it does not apply.
+      measurement: time and memory, if asked for.
+      quality: mean PSNR and SSIM on the pairs, if there are any.
+      notes: what the converter had to say.
+    """
+
+    path: pathlib.PurePosixPath
+    reason: str | None = None
+    bytes: int = 0
+    sha256: str = ""
+    agreement: Agreement | None = None
+    operators: dict[str, int] = dataclasses.field(default_factory=dict)
+    quantisation: dict[str, tuple[float, int]] = dataclasses.field(default_factory=dict)
+    gpu_fallbacks: list[str] | None = None
+    measurement: Measurement | None = None
+    quality: dict[str, float] | None = None
+    notes: str = ""
+
+
+def plan(model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]) -> list[Artefact]:
+    """Returns what an export makes.
+
+    Args:
+      model: the trained network.
+      options: what is asked for.
+      photos: low-light photos, uint8 [H, W, 3], to calibrate and warm up with.
+    """
+    artefacts = []
+    if "saved_model" in options.formats:
+        write = functools.partial(
+            export_saved_model,
+            model,
+            name=options.name,
+            warmup_photos=[photo[:256, :256] for photo in photos[:2]],
+            stages=options.stages,
+        )
+        path = pathlib.PurePosixPath("saved_model", str(options.version))
+        artefacts.append(Artefact(path, "float32", write))
+    if "tflite" in options.formats:
+        artefacts += _plan_tflite(model, options, photos)
+    artefacts += _plan_onnx(model, options)
+    return artefacts
+
+
+def _plan_tflite(
+    model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]
+) -> Iterator[Artefact]:
+    wanted = [(None, False, "float32"), (None, True, "float32")]
+    wanted += [(size, True, p) for size in options.tflite_sizes for p in options.tflite_precisions]
+    for size, tile, precision in wanted:
+        samples = ()
+        if size is not None:
+            samples = calibration_samples(
+                photos, size, model.options.thumbnail_size, options.calibration_count
+            )
+        write = functools.partial(
+            export_tflite,
+            model,
+            precision=precision,
+            size=size,
+            tile=tile,
+            name=options.name,
+            calibration=samples,
+        )
+        name = f"{options.name}_{_described(size, tile)}_{precision}.tflite"
+        yield Artefact(pathlib.PurePosixPath("tflite", name), precision, write)
+
+
+def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
+    kinds = [
+        (suffix, write)
+        for suffix, write in (("onnx", export_onnx), ("ort", _export_ort))
+        if suffix in options.formats
+    ]
+    wanted = [(None, False), (None, True), *((size, True) for size in options.onnx_sizes)]
+    for suffix, export_one in kinds:
+        for layout in options.onnx_layouts:
+            for size, tile in wanted:
+                write = functools.partial(
+                    export_one, model, layout=layout, size=size, tile=tile, name=options.name
+                )
+                name = f"{options.name}_{layout}_{_described(size, tile)}.{suffix}"
+                yield Artefact(pathlib.PurePosixPath("onnx", name), "float32", write)
+
+
+def _export_ort(model: DRGN, path: pathlib.Path, **options) -> str:
+    source = path.with_suffix(".onnx")
+    try:
+        export_onnx(model, source, **options)
+        return export_ort(source)
+    finally:
+        source.unlink(missing_ok=True)
+
+
+def _described(size: tuple[int, int] | None, tile: bool) -> str:
+    extent = "dynamic" if size is None else f"{size[0]}x{size[1]}"
+    return f"{extent}_{'tile' if tile else 'photo'}"
+
+
+def check_targets(artefacts: Sequence[Artefact], output_dir: pathlib.Path, overwrite: bool) -> None:
+    """Raises ExportError if something would be replaced that may not be."""
+    for artefact in artefacts:
+        target = output_dir / artefact.path
+        if target.exists() and not overwrite:
+            raise ExportError(
+                f"{target}: exists; choose another --output_dir"
+                f"{' or --version' if target.is_dir() else ''}, or replace it with --overwrite."
+            )
+
+
+@contextlib.contextmanager
+def staging(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a folder beside the artefacts that goes away, with what killed exports left.
+
+    Raises:
+      ExportError: nothing can be written there.
+    """
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        for stale in output_dir.glob(f"{_STAGING}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        folder = tempfile.mkdtemp(prefix=_STAGING, dir=output_dir)
+    except OSError as error:
+        raise ExportError(
+            f"{output_dir}: cannot be written to ({error.strerror}); choose another --output_dir."
+        ) from error
+    try:
+        yield pathlib.Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def export(
+    artefact: Artefact,
+    folder: pathlib.Path,
+    output_dir: pathlib.Path,
+    reference: Driver,
+    photos: Sequence[np.ndarray],
+    pairs: Sequence[Pair] = (),
+    threads: int | None = 2,
+) -> Outcome:
+    """Makes one artefact, proves it, and hands it over or says why not.
+
+    Args:
+      artefact: from `plan`.
+      folder: from `staging`.
+      output_dir: where it goes.
+      reference: the network.
+      photos: low-light photos, uint8 [H, W, 3], to compare on.
+      pairs: to measure quality on.
+      threads: to measure time and memory with; None does not measure them.
+    """
+    staged = folder / artefact.path
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        notes = artefact.write(staged) or ""
+        driver = load_driver(staged, threads)
+        agreement = verify(driver, reference, photos, BOUNDS[artefact.precision])
+        if driver.kind == "saved_model":
+            verify_serving(staged, reference, photos)
+        outcome = _examined(artefact, staged, driver, agreement, photos, pairs, threads)
+        _rename(staged, output_dir / artefact.path)
+        return dataclasses.replace(outcome, notes=notes)
+    except (NotEqualError, ModelFileError) as error:
+        return Outcome(artefact.path, reason=str(error))
+    # Converters raise whatever they trip over; the other artefacts are still to be made.
+    except Exception as error:  # noqa: BLE001
+        return Outcome(artefact.path, reason=f"{artefact.path.name}: {first_line(error)}.")
+    finally:
+        if staged.is_dir():
+            shutil.rmtree(staged, ignore_errors=True)
+        else:
+            staged.unlink(missing_ok=True)
+
+
+def _examined(artefact, staged, driver, agreement, photos, pairs, threads) -> Outcome:
+    size = driver.size or _TIMED
+    repeats = [-(-side // have) for side, have in zip(size, photos[0].shape)]
+    timed = np.tile(photos[0], (*repeats, 1))[: size[0], : size[1]]
+    files = [file for file in staged.rglob("*") if file.is_file()] or [staged]
+    operators, quantisation, fallbacks = {}, {}, None
+    if artefact.is_tflite:
+        operators = gpu_delegate.operators(staged)
+        quantisation = gpu_delegate.quantisation(staged)
+        fallbacks = gpu_delegate.gpu_fallbacks(staged)
+    elif staged.suffix == ".onnx":
+        operators = onnx_operators(staged)
+    return Outcome(
+        artefact.path,
+        bytes=sum(file.stat().st_size for file in files),
+        sha256=sha256(staged),
+        agreement=agreement,
+        operators=operators,
+        quantisation=quantisation,
+        gpu_fallbacks=fallbacks,
+        measurement=measure(staged, timed, threads) if threads else None,
+        quality=quality(driver, pairs) if pairs else None,
+    )
+
+
+def quality(driver: Driver, pairs: Sequence[Pair]) -> dict[str, float] | None:
+    """Returns mean PSNR and SSIM on pairs; None if the artefact cannot take these photos."""
+    try:
+        figures = list(evaluate_pairs(Enhancer(driver), pairs))
+    except ModelFileError:
+        return None
+    means = mean_figures(figures)["enhanced"]
+    return {"psnr": means["psnr"], "ssim": means["ssim"]}
+
+
+def _rename(staged: pathlib.Path, target: pathlib.Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        # A folder cannot be renamed onto another: the old one steps aside first.
+        aside = staged.with_name(f"{staged.name}.replaced")
+        os.replace(target, aside)
+        os.replace(staged, target)
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        os.replace(staged, target)

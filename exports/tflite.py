@@ -1,0 +1,377 @@
+"""From a trained network to `.tflite` files for Android.
+
+    trace      a plain TensorFlow module that calls the network, at a batch of one
+    convert    by TensorFlow's converter, from a SavedModel of that module
+    quantise   8 and 16 bits: by ranges that `calibration` has found
+    name       tensors and metadata
+    check      builtin operators only, and the scales of what goes in and out
+
+Two flavours. `tile`: an image and the thumbnail of the photo that it is a part of;
+`photo`: an image, which is a whole photo. Both give "enhanced".
+
+Precisions:
+
+    float32        the network as it is
+    float16        weights in half precision; computes as the runtime likes (GPUs: in half)
+    dynamic_range  weights of 8 bits, the rest float32
+    int8           weights and images of 8 bits. `image` and `enhanced` are uint8 with scale
+                   1/255 and zero point 0: the bytes of a bitmap as they are.
+    int16x8        weights of 8 bits, intermediate results of 16. `image` and `enhanced` are
+                   float32: no camera gives 16 bits with sign, and so the file is used like the
+                   float ones.
+
+A file of 8 bits has two traps. Calibrated on dark photos, its input would have a scale
+of a tenth of 1/255, and a camera's bytes would be read ten times too dark: the range of
+the input and the output is set to [0, 1] here, and what comes of it is checked. And what
+the thumbnail says becomes the brightness of the whole result. In 8 bits the context and
+the vectors of the channel attention were the largest part of the error that is the same
+for all pixels, so all that depends on nothing but the thumbnail stays float32 (a "float
+skip"; a few thousand multiplications), and so does the thumbnail: on the trained mobile
+network the worst of 13 photos is then 34.8 dB from float instead of 31.6 dB. What of the
+rest matters most are the ranges; see `calibration`.
+
+The 16-bit quantiser has no PReLU and no operators between space and depth; these compute
+in float32, between conversions.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import tempfile
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+from tensorflow.lite.python.convert import mlir_quantize
+from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+from drgn_tf.files import written_beside
+from drgn_tf.models import DRGN
+from exports import calibration as calibrating
+from exports.calibration import CalibrationSample
+from exports.tflite_metadata import TensorDescription, attach, packed, text, unpacked
+
+PRECISIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8")
+SIGNATURE = "serving_default"
+_CALIBRATED = ("int8", "int16x8")
+# Operators that only move values or limit them to a range.
+_PASSING = ("DEPTH_TO_SPACE", "STRIDED_SLICE", "SLICE", "MINIMUM", "MAXIMUM", "RELU",
+            "RELU_0_TO_1")  # fmt: skip
+
+
+class TFLiteExportError(ValueError):
+    """A file cannot be made. The message says why and what to do."""
+
+
+class _Serving(tf.Module):
+    """The network with the signature of the file."""
+
+    def __init__(self, model: DRGN, size: tuple[int, int] | None, tile: bool):
+        super().__init__()
+        # TensorFlow does not find the variables inside a Keras model.
+        self.kept = [variable.value for variable in model.variables]
+        specs = [tf.TensorSpec([1, *(size or (None, None)), 3], name="image")]
+        if tile:
+            side = model.options.thumbnail_size
+            specs.append(tf.TensorSpec([1, side, side, 3], name="thumbnail"))
+
+        def serve(image, thumbnail=None):
+            return {"enhanced": model(image, thumbnail)["enhanced"]}
+
+        self.serve = tf.function(serve, input_signature=specs)
+
+
+def export_tflite(
+    model: DRGN,
+    path: pathlib.Path,
+    *,
+    precision: str,
+    size: tuple[int, int] | None,
+    tile: bool,
+    name: str,
+    calibration: Sequence[CalibrationSample] = (),
+) -> None:
+    """Writes a `.tflite` file.
+
+    Args:
+      model: the trained network.
+      path: of the file; its folder exists.
+      precision: of `PRECISIONS`.
+      size: height and width of the image in pixels, which GPUs and NPUs need to know; or None
+        for a file that takes any, on the CPU.
+      tile: whether the file takes the thumbnail, or makes it of the image.
+      name: of the network, for the metadata.
+      calibration: low-light samples of `size`; needed by "int8" and "int16x8".
+
+    Raises:
+      TFLiteExportError: the arguments do not go together, or the converter did not do what it
+        was asked for.
+      drgn_tf.files.NotWrittenError: the file cannot be written.
+    """
+    _check_arguments(precision, size, calibration)
+    data = _converted(model, precision, size, tile)
+    if precision == "int8":
+        content = _with_byte_images(_quantised_int8(data, calibration))
+    elif precision == "int16x8":
+        content = unpacked(_quantised_int16x8(data, calibration))
+    else:
+        content = unpacked(data)
+    _name_tensors(content)
+    _describe(content, name, size)
+    _check_content(content, precision)
+    with written_beside(path) as beside:
+        beside.write_bytes(packed(content))
+
+
+def _check_arguments(precision, size, calibration) -> None:
+    if precision not in PRECISIONS:
+        raise TFLiteExportError(
+            f"unknown precision '{precision}'; choose one of: {', '.join(PRECISIONS)}."
+        )
+    if size is not None and min(size) < 1:
+        raise TFLiteExportError(f"size must be positive, not {size[1]}x{size[0]}.")
+    if precision not in _CALIBRATED:
+        return
+    if size is None:
+        raise TFLiteExportError(
+            f"{precision} needs a fixed size; give one, or choose float32, float16 or "
+            "dynamic_range for a file that takes any."
+        )
+    if not calibration:
+        raise TFLiteExportError(f"{precision} needs calibration samples; give some.")
+    for sample in calibration:
+        if sample.image.shape[:2] != tuple(size):
+            raise TFLiteExportError(
+                f"calibration samples are {sample.image.shape[1]}x{sample.image.shape[0]}, the "
+                f"file is to be {size[1]}x{size[0]}; cut them to that."
+            )
+
+
+def _converted(model: DRGN, precision: str, size, tile: bool) -> bytes:
+    module = _Serving(model, size, tile)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures={SIGNATURE: module.serve})
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if precision in ("float16", "dynamic_range"):
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()
+
+
+def _quantised_int8(data: bytes, samples: Sequence[CalibrationSample]) -> bytes:
+    """Returns the file in 8 bits, with float32 images."""
+    model = unpacked(data)
+    # What stays float comes from the thumbnail; what of it enters the rest are short vectors.
+    floats = _thumbnail_tensors(model)
+    observations = calibrating.observe(data, samples)
+    ranges = calibrating.narrow_ranges(model, observations, whole=floats)
+    subgraph = model.subgraphs[0]
+    ranges.update(dict.fromkeys([int(subgraph.inputs[0]), *_limited_tensors(model)], (0.0, 1.0)))
+    skipped = {text(subgraph.tensors[number].name) for number in floats}
+    return mlir_quantize(
+        packed(calibrating.with_ranges(data, ranges)), denylisted_nodes=skipped
+    )
+
+
+def _quantised_int16x8(data: bytes, samples: Sequence[CalibrationSample]) -> bytes:
+    """Returns the file with results of 16 bits, with float32 images."""
+    subgraph = unpacked(data).subgraphs[0]
+    ranges = calibrating.wide_ranges(calibrating.observe(data, samples))
+    for number in (*subgraph.inputs, *subgraph.outputs):
+        ranges[int(number)] = (0.0, 1.0)
+    quantiser = Calibrator(packed(calibrating.with_ranges(data, ranges)))._calibrator
+    # Nothing is fed: it then takes the ranges that are in the file.
+    quantiser.Prepare()
+    float32, int16, int64 = (np.dtype(kind).num for kind in (np.float32, np.int16, np.int64))
+    allow_float, per_tensor, per_tensor_dense = True, False, False
+    return quantiser.QuantizeModel(
+        float32, float32, allow_float, int16, int64, per_tensor, per_tensor_dense
+    )
+
+
+def _operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
+    return _OPERATOR_NAMES[model.operatorCodes[operator.opcodeIndex].builtinCode]
+
+
+_OPERATOR_NAMES = {
+    value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
+}
+
+
+def _thumbnail_tensors(model: schema.ModelT) -> set[int]:
+    """Returns the tensors that the thumbnail is made through, and all that is made of it alone."""
+    subgraph = model.subgraphs[0]
+    image = int(subgraph.inputs[0])
+    producers = {int(op.outputs[0]): op for op in subgraph.operators}
+    first = next(
+        op
+        for op in subgraph.operators
+        if "context_encoder" in text(subgraph.tensors[op.outputs[0]].name)
+    )
+    found: set[int] = set()
+    towards_image = [int(first.inputs[0])]
+    while towards_image:
+        number = towards_image.pop()
+        if number != image and number not in found:
+            found.add(number)
+            if number in producers:
+                towards_image += _varying_inputs(producers[number], producers, image)
+    for operator in subgraph.operators:
+        varying = _varying_inputs(operator, producers, image) or [
+            int(i) for i in operator.inputs if int(i) in found
+        ]
+        if varying and found.issuperset(varying):
+            found.add(int(operator.outputs[0]))
+    return found - {int(i) for i in subgraph.inputs}
+
+
+def _varying_inputs(operator: schema.OperatorT, producers: dict, image: int) -> list[int]:
+    return [int(i) for i in operator.inputs if int(i) in producers or int(i) == image]
+
+
+def _limited_tensors(model: schema.ModelT) -> list[int]:
+    """Returns the output, and the tensors whose values reach it unchanged or limited to [0, 1].
+
+    With that range from the last convolution on, all its steps lie where they are seen.
+    """
+    subgraph = model.subgraphs[0]
+    producers = {int(op.outputs[0]): op for op in subgraph.operators}
+    found = [int(subgraph.outputs[0])]
+    while _operator_name(model, producers[found[-1]]) in _PASSING:
+        found.append(int(producers[found[-1]].inputs[0]))
+    return found
+
+
+def _with_byte_images(data: bytes) -> schema.ModelT:
+    """Returns the content with a uint8 image in and out, instead of float32.
+
+    The conversion at either end becomes one between uint8 and int8.
+    """
+    model = unpacked(data)
+    subgraph = model.subgraphs[0]
+    image, enhanced = int(subgraph.inputs[0]), int(subgraph.outputs[0])
+    readers = [op for op in subgraph.operators if image in op.inputs]
+    if any(_operator_name(model, op) != "QUANTIZE" for op in readers):
+        _add_float_copy(model, image)
+    last = next(op for op in subgraph.operators if enhanced in op.outputs)
+    if _operator_name(model, last) != "DEQUANTIZE":
+        raise TFLiteExportError("the quantiser left the output in float; report this as a bug.")
+    last.opcodeIndex = _operator_code(model, "QUANTIZE")
+    last.builtinOptionsType = schema.BuiltinOptions.NONE
+    last.builtinOptions = None
+    for number in (image, enhanced):
+        tensor = subgraph.tensors[number]
+        tensor.type = schema.TensorType.UINT8
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale = [1 / 255]
+        tensor.quantization.zeroPoint = [0]
+    return model
+
+
+def _add_float_copy(model: schema.ModelT, image: int) -> None:
+    """Lets the operators that read the image as float32 read a converted one."""
+    subgraph = model.subgraphs[0]
+    copy = schema.TensorT()
+    copy.name = "image_float"
+    copy.shape = subgraph.tensors[image].shape
+    copy.type = schema.TensorType.FLOAT32
+    copy.buffer = 0
+    subgraph.tensors.append(copy)
+    number = len(subgraph.tensors) - 1
+    for operator in subgraph.operators:
+        if _operator_name(model, operator) != "QUANTIZE":
+            operator.inputs = [number if int(i) == image else int(i) for i in operator.inputs]
+    operator = schema.OperatorT()
+    operator.opcodeIndex = _operator_code(model, "DEQUANTIZE")
+    operator.inputs, operator.outputs = [image], [number]
+    subgraph.operators.insert(0, operator)
+
+
+def _operator_code(model: schema.ModelT, name: str) -> int:
+    """Returns the index of an operator's code, which is added if it is new."""
+    number = getattr(schema.BuiltinOperator, name)
+    for index, code in enumerate(model.operatorCodes):
+        if code.builtinCode == number:
+            # Version 2 has all kinds of 8 bits.
+            code.version = max(code.version, 2)
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = number
+    code.version = 2
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def _name_tensors(model: schema.ModelT) -> None:
+    tensors = model.subgraphs[0].tensors
+    signature = model.signatureDefs[0]
+    for entry in (*signature.inputs, *signature.outputs):
+        tensors[entry.tensorIndex].name = text(entry.name)
+
+
+def _describe(model: schema.ModelT, name: str, size: tuple[int, int] | None) -> None:
+    subgraph = model.subgraphs[0]
+    height, width = size or (0, 0)
+
+    def described(number: int, description: str, height: int, width: int, normalised: bool):
+        tensor = subgraph.tensors[number]
+        largest = 255.0 if tensor.type == schema.TensorType.UINT8 else 1.0
+        return TensorDescription(
+            text(tensor.name), description, width, height, largest, normalised
+        )
+
+    inputs = [described(subgraph.inputs[0], "Low-light photo, or a tile of one.", height, width,
+                        True)]  # fmt: skip
+    for number in subgraph.inputs[1:]:
+        side = int(subgraph.tensors[number].shape[1])
+        what = "The whole photo: averages of 4x4 pixels, sampled bilinearly."
+        inputs.append(described(number, what, side, side, True))
+    enhanced = described(subgraph.outputs[0], "The enhanced photo.", height, width, False)
+    attach(model, name, "Enhances low-light photos (DRGN).", inputs, [enhanced])
+
+
+def _check_content(model: schema.ModelT, precision: str) -> None:
+    foreign = [
+        text(code.customCode) for code in model.operatorCodes if code.customCode is not None
+    ]
+    if foreign:
+        raise TFLiteExportError(f"the converter used other than builtin operators: {foreign}.")
+    subgraph = model.subgraphs[0]
+    if precision == "int8":
+        numbers = (subgraph.inputs[0], subgraph.outputs[0])
+        _check_scales(subgraph, numbers, schema.TensorType.UINT8, 1 / 255, 0)
+        inner = [
+            number
+            for operator in subgraph.operators
+            if _operator_name(model, operator) == "QUANTIZE"
+            for before, after in [(operator.inputs[0], operator.outputs[0])]
+            for outer, number in ((before, after), (after, before))
+            if outer in numbers
+        ]
+        _check_scales(subgraph, inner, schema.TensorType.INT8, 1 / 255, -128)
+    if precision == "int16x8":
+        inner = [op.outputs[0] for op in subgraph.operators if subgraph.inputs[0] in op.inputs]
+        inner = [n for n in inner if subgraph.tensors[n].type == schema.TensorType.INT16]
+        _check_scales(subgraph, inner, schema.TensorType.INT16, 1 / 32767, 0)
+
+
+def _check_scales(subgraph, numbers, kind: int, scale: float, zero_point: int) -> None:
+    if not len(numbers):
+        raise TFLiteExportError("the quantiser left the image in float; report this as a bug.")
+    for number in numbers:
+        tensor = subgraph.tensors[number]
+        found = tensor.quantization
+        exact = (
+            found is not None
+            and tensor.type == kind
+            and np.float32(found.scale[0]) == np.float32(scale)
+            and found.zeroPoint[0] == zero_point
+        )
+        if not exact:
+            raise TFLiteExportError(
+                f"{text(tensor.name)}: was not given the scale {scale:.7f} and the zero point "
+                f"{zero_point}; bytes would be read wrong."
+            )

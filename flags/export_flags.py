@@ -1,0 +1,140 @@
+"""Flags of exporting trained networks."""
+
+import pathlib
+import re
+
+from absl import flags
+
+from drgn_tf import weights
+from exports.pipeline import FORMATS, LAYOUTS, ExportOptions
+from exports.tflite import PRECISIONS
+
+_DEFAULTS = ExportOptions(name="")
+
+_MODEL = flags.DEFINE_string(
+    "model",
+    weights.DEFAULT,
+    f"Trained network: {' or '.join(weights.names())} (shipped), or the path of a .keras file.",
+)
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the artefacts.", required=True)
+_NAME = flags.DEFINE_string(
+    "name", "", "Of the network, in file names and metadata. Default: that of the file."
+)
+_FORMATS = flags.DEFINE_list(
+    "formats",
+    list(_DEFAULTS.formats),
+    f"What to make, of {', '.join(FORMATS)}; .ort files are for ONNX Runtime on phones.",
+)
+_TFLITE_SIZES = flags.DEFINE_list(
+    "tflite_sizes",
+    [f"{height}x{width}" for height, width in _DEFAULTS.tflite_sizes],
+    "HEIGHTxWIDTH of the .tflite files that GPUs and NPUs take. One for any size, for the CPU, is "
+    "always made.",
+)
+_TFLITE_PRECISIONS = flags.DEFINE_list(
+    "tflite_precisions",
+    list(_DEFAULTS.tflite_precisions),
+    f"Of those files: {', '.join(PRECISIONS)}.",
+)
+_ONNX_SIZES = flags.DEFINE_list(
+    "onnx_sizes", [], "HEIGHTxWIDTH of further .onnx files, beside those for any size."
+)
+_ONNX_LAYOUTS = flags.DEFINE_list(
+    "onnx_layouts", list(_DEFAULTS.onnx_layouts), f"Of .onnx files: {', '.join(LAYOUTS)}."
+)
+_VERSION = flags.DEFINE_integer(
+    "version", _DEFAULTS.version, "Version folder of the SavedModel.", lower_bound=1
+)
+_STAGES = flags.DEFINE_boolean(
+    "stages",
+    _DEFAULTS.stages,
+    "Give the SavedModel a signature for degradation, base and enhanced.",
+)
+_CALIBRATION_DIR = flags.DEFINE_string(
+    "calibration_dir",
+    "",
+    "Folder of low-light photos to quantise and to compare with: like those to be enhanced. "
+    "Default: free photos, darkened.",
+)
+_CALIBRATION_COUNT = flags.DEFINE_integer(
+    "calibration_count",
+    _DEFAULTS.calibration_count,
+    "Cuttings of these photos that the ranges are taken from.",
+    lower_bound=1,
+)
+_EVAL_DATA_DIR = flags.DEFINE_string(
+    "eval_data_dir",
+    "",
+    "Folder of pairs (low/ and high/): the report then tells PSNR and SSIM of each artefact.",
+)
+_OVERWRITE = flags.DEFINE_boolean("overwrite", False, "Replace artefacts that exist.")
+_THREADS = flags.DEFINE_integer(
+    "threads",
+    _DEFAULTS.threads,
+    "To measure time and memory with; 0 does not measure them.",
+    lower_bound=0,
+)
+
+
+def model() -> str:
+    """Returns the name or path of the network."""
+    return _MODEL.value
+
+
+def output_dir() -> pathlib.Path:
+    """Returns the folder of the artefacts."""
+    return pathlib.Path(_OUTPUT_DIR.value)
+
+
+def calibration_dir() -> pathlib.Path | None:
+    """Returns the folder of photos to calibrate with, or None for the free ones."""
+    return pathlib.Path(_CALIBRATION_DIR.value) if _CALIBRATION_DIR.value else None
+
+
+def eval_data_dir() -> pathlib.Path | None:
+    """Returns the folder of pairs, or None."""
+    return pathlib.Path(_EVAL_DATA_DIR.value) if _EVAL_DATA_DIR.value else None
+
+
+def _choices(flag, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    for value in flag.value:
+        if value not in allowed:
+            raise ValueError(f"--{flag.name}: unknown '{value}'; choose of {', '.join(allowed)}.")
+    return tuple(dict.fromkeys(flag.value))
+
+
+def _sizes(flag) -> tuple[tuple[int, int], ...]:
+    sizes = []
+    for value in flag.value:
+        match = re.fullmatch(r"(\d+)x(\d+)", value)
+        if not match or not all(int(side) for side in match.groups()):
+            raise ValueError(
+                f"--{flag.name}: '{value}' is no size; give HEIGHTxWIDTH in pixels, such as "
+                "256x256."
+            )
+        sizes.append((int(match[1]), int(match[2])))
+    return tuple(dict.fromkeys(sizes))
+
+
+def export_options() -> ExportOptions:
+    """Returns what to make.
+
+    Raises:
+      ValueError: a flag has a value that there is not.
+    """
+    name = _NAME.value or pathlib.Path(_MODEL.value).stem
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise ValueError(f"--name: '{name}' is no name for files; use letters, digits, . - and _.")
+    return ExportOptions(
+        name=name,
+        formats=_choices(_FORMATS, FORMATS),
+        tflite_sizes=_sizes(_TFLITE_SIZES),
+        tflite_precisions=_choices(_TFLITE_PRECISIONS, PRECISIONS),
+        onnx_sizes=_sizes(_ONNX_SIZES),
+        onnx_layouts=_choices(_ONNX_LAYOUTS, LAYOUTS),
+        version=_VERSION.value,
+        stages=_STAGES.value,
+        overwrite=_OVERWRITE.value,
+        threads=_THREADS.value or None,
+        calibration_count=_CALIBRATION_COUNT.value,
+    )

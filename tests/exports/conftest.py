@@ -1,0 +1,35 @@
+"""A small network and dark photos for the tests of the exports."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from drgn_tf.models import DRGN, preset
+from exports.calibration import load_calibration_photos
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> DRGN:
+    """A tiny network whose every weight matters. Not to be changed."""
+    keras.utils.set_random_seed(5)
+    model = DRGN(preset("tiny"))
+    model.build()
+    generator = np.random.default_rng(5)
+    for variable in model.trainable_variables:
+        noise = generator.normal(0, 0.05, variable.shape)
+        variable.assign(keras.ops.convert_to_numpy(variable) + noise)
+    # Into the middle of the range: what is cut off at 0 would agree with anything.
+    bias = model.refinement_generator.to_image.bias
+    bias.assign(keras.ops.convert_to_numpy(bias) + 0.5)
+    return model
+
+
+@pytest.fixture(scope="session")
+def dark_photos() -> list[np.ndarray]:
+    """Free photos in low light, uint8 [H, W, 3], of different sizes."""
+    return [
+        photo[: 200 - 20 * i, : 240 + 8 * i]
+        for i, photo in enumerate(load_calibration_photos(None)[:3])
+    ]

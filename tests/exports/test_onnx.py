@@ -1,0 +1,136 @@
+"""ONNX files give the network's images, in both layouts, and say what they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from drgn_tf.inference import load_driver
+from exports import onnx as onnx_export
+from exports.onnx import ConversionError, export_onnx, export_ort, onnx_operators
+
+FILES = {
+    "nhwc_dynamic_photo": ("nhwc", None, False),
+    "nchw_dynamic_tile": ("nchw", None, True),
+    "nhwc_37x53_photo": ("nhwc", (37, 53), False),
+    "nchw_64x48_tile": ("nchw", (64, 48), True),
+}
+
+
+@pytest.fixture(scope="module")
+def files(tiny_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onnx")
+    paths = {}
+    for name, (layout, size, tile) in FILES.items():
+        paths[name] = folder / f"tiny_{name}.onnx"
+        export_onnx(tiny_model, paths[name], layout=layout, size=size, tile=tile, name="tiny")
+    assert sorted(folder.iterdir()) == sorted(paths.values())
+    return paths
+
+
+def cut(photos, height, width) -> np.ndarray:
+    repeats = (-(-height // photos[0].shape[0]), -(-width // photos[0].shape[1]), 1)
+    return np.tile(photos[0], repeats)[np.newaxis, :height, :width] / np.float32(255)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (37, 53), (64, 48), (17, 2), (1080, 1920)])
+@pytest.mark.parametrize("name", ["nhwc_dynamic_photo", "nchw_dynamic_tile"])
+def test_any_size_is_the_networks(files, tiny_model, dark_photos, name, size):
+    image = cut(dark_photos, *size)
+    thumbnail = None
+    if name.endswith("tile"):
+        thumbnail = np.asarray(tiny_model.thumbnail(cut(dark_photos, 200, 300)))
+    result = load_driver(files[name], threads=1).run(image, thumbnail)["enhanced"]
+    expected = tiny_model(image, thumbnail)["enhanced"]
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, atol=1e-4, rtol=0)
+
+
+def test_a_batch_of_any_length(files, tiny_model, dark_photos):
+    images = np.concatenate([cut(dark_photos, 20, 31), cut(dark_photos, 40, 31)[:, 20:]])
+    result = load_driver(files["nhwc_dynamic_photo"], threads=1).run(images)["enhanced"]
+    np.testing.assert_allclose(result, tiny_model(images)["enhanced"], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["nhwc_37x53_photo", "nchw_64x48_tile"])
+def test_fixed_sizes_are_the_networks(files, tiny_model, dark_photos, name):
+    driver = load_driver(files[name], threads=1)
+    assert driver.size == FILES[name][1]
+    image = cut(dark_photos, *driver.size)
+    thumbnail = None
+    if driver.thumbnail_size:
+        thumbnail = np.asarray(tiny_model.thumbnail(cut(dark_photos, 200, 300)))
+    result = driver.run(image, thumbnail)["enhanced"]
+    expected = tiny_model(image, thumbnail)["enhanced"]
+    np.testing.assert_allclose(result, expected, atol=1e-4, rtol=0)
+
+
+def test_inputs_and_outputs_have_names_and_named_dimensions(files):
+    described = {}
+    for name, path in files.items():
+        graph = onnx.load(path).graph
+        described[name] = {
+            value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+            for value in (*graph.input, *graph.output)
+        }
+    nhwc, nchw = ["batch", "height", "width", 3], ["batch", 3, "height", "width"]
+    assert described == {
+        "nhwc_dynamic_photo": {"image": nhwc, "enhanced": nhwc},
+        "nchw_dynamic_tile": {
+            "image": nchw,
+            "thumbnail": ["batch", 3, 16, 16],
+            "enhanced": nchw,
+        },
+        "nhwc_37x53_photo": {"image": [1, 37, 53, 3], "enhanced": [1, 37, 53, 3]},
+        "nchw_64x48_tile": {
+            "image": [1, 3, 64, 48],
+            "thumbnail": [1, 3, 16, 16],
+            "enhanced": [1, 3, 64, 48],
+        },
+    }
+
+
+def test_the_graph_is_what_runtimes_run_fast(files):
+    nhwc, nchw = (onnx_operators(files[name]) for name in ("nhwc_dynamic_photo", "nchw_64x48_tile"))
+    # At the edges only, and none at all in NCHW.
+    assert nhwc["Transpose"] == 2 and "Transpose" not in nchw
+    assert nchw["PRelu"] == nhwc["PRelu"] == 15 and "Neg" not in nchw
+    # Nothing is left of the arithmetic with sizes where these are known.
+    assert not {"Shape", "Slice", "Gather", "Where", "Cast"} & set(nchw)
+
+
+def test_metadata_says_what_goes_in(files):
+    model = onnx.load(files["nchw_dynamic_tile"])
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    assert found["name"] == "tiny" and found["license"] == "Apache-2.0" and found["version"]
+    assert (found["layout"], found["range"], found["thumbnail_size"]) == ("NCHW", "0 to 1", "16")
+    assert [entry.version for entry in model.opset_import if not entry.domain] == [17]
+
+
+def test_a_transpose_left_in_nchw_is_refused(tiny_model, tmp_path, monkeypatch):
+    def convert(*_, **__):
+        graph = onnx.parser.parse_graph(
+            "g (float[1,3,4,4] image) => (float[1,3,4,4] enhanced)"
+            "{ enhanced = Transpose<perm=[0,1,3,2]>(image) }"
+        )
+        return onnx.helper.make_model(graph), None
+
+    monkeypatch.setattr(onnx_export.tf2onnx.convert, "from_function", convert)
+    path = tmp_path / "net.onnx"
+    with pytest.raises(ConversionError, match=r"net\.onnx: a Transpose is left"):
+        export_onnx(tiny_model, path, layout="nchw", size=(4, 4), tile=False, name="net")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ort_files_give_the_same(files, dark_photos, capfd):
+    path = files["nchw_64x48_tile"]
+    report = export_ort(path)
+    assert "NNAPI" in report and "CoreML" in report
+    assert capfd.readouterr().out == ""
+    image, thumbnail = cut(dark_photos, 64, 48), cut(dark_photos, 16, 16)
+    results = [
+        load_driver(file, threads=1).run(image, thumbnail)["enhanced"]
+        for file in (path, path.with_suffix(".ort"))
+    ]
+    np.testing.assert_allclose(*results, atol=1e-5)

@@ -1,0 +1,118 @@
+"""What an export leaves behind when all goes well, when something is wrong, when it is killed."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from drgn_tf.inference.keras_driver import KerasDriver
+from drgn_tf.models import DRGN
+from exports import pipeline
+from exports.pipeline import Artefact, ExportError, ExportOptions
+
+OPTIONS = ExportOptions("tiny", formats=("onnx",), onnx_layouts=("nhwc",))
+
+
+@pytest.fixture(scope="module")
+def reference(tiny_model):
+    return KerasDriver(tiny_model, pathlib.Path("tiny.keras"))
+
+
+def export_all(reference, options, photos, output_dir):
+    artefacts = pipeline.plan(reference.model, options, photos)
+    with pipeline.staging(output_dir) as folder:
+        return [
+            pipeline.export(artefact, folder, output_dir, reference, photos, threads=None)
+            for artefact in artefacts
+        ]
+
+
+def test_artefacts_arrive_with_their_figures(reference, dark_photos, tmp_path):
+    outcomes = export_all(reference, OPTIONS, dark_photos, tmp_path)
+    assert [outcome.reason for outcome in outcomes] == [None, None]
+    for outcome in outcomes:
+        assert (tmp_path / outcome.path).stat().st_size == outcome.bytes
+        assert outcome.agreement.max_error < 1e-4
+        assert outcome.operators["Conv"] > 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["onnx"]
+
+
+def test_perturbed_weights_are_refused_and_the_others_kept(reference, dark_photos, tmp_path):
+    good, bad = pipeline.plan(reference.model, OPTIONS, dark_photos)
+    other = DRGN.from_config(reference.model.get_config())
+    other.build()
+    other.set_weights([w * 1.01 for w in reference.model.get_weights()])
+    planted = pipeline.plan(other, OPTIONS, dark_photos)[1]
+    with pipeline.staging(tmp_path) as folder:
+        outcomes = [
+            pipeline.export(artefact, folder, tmp_path, reference, dark_photos, threads=None)
+            for artefact in (good, Artefact(bad.path, "float32", planted.write))
+        ]
+    assert outcomes[0].reason is None
+    assert "differs from the network by" in outcomes[1].reason
+    assert [path.name for path in (tmp_path / "onnx").iterdir()] == [good.path.name]
+
+
+def test_a_converter_that_fails_is_a_line(reference, dark_photos, tmp_path):
+    def fail(path):
+        path.write_bytes(b"half")
+        raise RuntimeError("no such operator\nand a long trace")
+
+    artefact = Artefact(pathlib.PurePosixPath("onnx", "a.onnx"), "float32", fail)
+    with pipeline.staging(tmp_path) as folder:
+        outcome = pipeline.export(artefact, folder, tmp_path, reference, dark_photos)
+    assert outcome.reason == "a.onnx: no such operator."
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_exists_is_not_replaced_unasked(reference, dark_photos, tmp_path):
+    options = ExportOptions("tiny", formats=("saved_model",))
+    artefacts = pipeline.plan(reference.model, options, dark_photos)
+    (tmp_path / "saved_model" / "1").mkdir(parents=True)
+    with pytest.raises(ExportError, match=r"saved_model/1: exists; .*--version.*--overwrite"):
+        pipeline.check_targets(artefacts, tmp_path, overwrite=False)
+    pipeline.check_targets(artefacts, tmp_path, overwrite=True)
+
+
+def test_a_replaced_version_is_whole(reference, dark_photos, tmp_path):
+    options = ExportOptions("tiny", formats=("saved_model",))
+    old = tmp_path / "saved_model" / "1" / "old"
+    old.parent.mkdir(parents=True)
+    old.write_text("earlier")
+    (outcome,) = export_all(reference, options, dark_photos, tmp_path)
+    assert outcome.reason is None
+    assert not old.exists() and (old.parent / "saved_model.pb").exists()
+    assert (old.parent / "assets.extra" / "tf_serving_warmup_requests").exists()
+    assert [path.name for path in (tmp_path / "saved_model").iterdir()] == ["1"]
+
+
+def test_what_a_killed_export_left_goes_with_the_next(tmp_path):
+    left = tmp_path / ".export-in-progress-abc" / "onnx"
+    left.mkdir(parents=True)
+    (left / "net.onnx").write_bytes(b"half")
+    with pipeline.staging(tmp_path):
+        assert not left.exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    refused = pytest.raises(ExportError, match="file: cannot be written to")
+    with refused, pipeline.staging(tmp_path / "file"):
+        pass
+
+
+def test_names_tell_size_flavour_and_precision(reference, dark_photos):
+    options = ExportOptions("net", tflite_sizes=((64, 96),), onnx_sizes=((32, 48),))
+    names = {str(a.path) for a in pipeline.plan(reference.model, options, dark_photos)}
+    assert {
+        "saved_model/1",
+        "tflite/net_dynamic_photo_float32.tflite",
+        "tflite/net_64x96_tile_int8.tflite",
+        "onnx/net_nchw_32x48_tile.onnx",
+        "onnx/net_nhwc_dynamic_photo.onnx",
+    } < names
+    assert len(names) == 1 + 7 + 6
+    assert np.all([name.count("/") == 1 for name in names])

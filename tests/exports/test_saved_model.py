@@ -1,0 +1,250 @@
+"""What a server and its clients rely on in the exported SavedModel."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
+
+from drgn_tf.inference import load_driver
+from exports.saved_model import export_saved_model
+from exports.serving_warmup import PATH, PredictionLog, prediction_log
+
+# Made once with tensorflow-serving-api 2.21: a request for "float_tile" of "net", with "image"
+# [[1, 2]] and "thumbnail" [b"x"].
+REAL_MESSAGE = bytes.fromhex(
+    "324a0a480a110a036e65741a0a666c6f61745f74696c6512190a05696d61676512100804120812"
+    "020801120208022202010212180a097468756d626e61696c120b0807120412020801420178"
+)
+SIZES = ((64, 48), (37, 53), (1, 1), (3, 5), (17, 2))
+
+
+@pytest.fixture(scope="module")
+def path(tiny_model, dark_photos, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved_model") / "1"
+    photos = [photo[:20, :28] for photo in dark_photos[:1]]
+    export_saved_model(tiny_model, path, name="tiny", warmup_photos=photos, stages=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def reloaded(path):
+    return tf.saved_model.load(str(path))
+
+
+def encoded(image: np.ndarray, kind: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def decoded(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def enhanced(model, image: np.ndarray) -> np.ndarray:
+    result = np.asarray(model(image[np.newaxis] / np.float32(255))["enhanced"])[0]
+    return np.round(255 * result)
+
+
+def test_signatures_have_names_and_free_sizes(reloaded):
+    described = {}
+    for name, signature in reloaded.signatures.items():
+        inputs = signature.structured_input_signature[1]
+        described[name] = (
+            {key: (spec.dtype.name, spec.shape.as_list()) for key, spec in inputs.items()},
+            sorted(signature.structured_outputs),
+        )
+    free = [None, None, None, 3]
+    stages = ["base", "degradation", "enhanced"]
+    assert described == {
+        "serving_default": ({"image": ("uint8", free)}, ["enhanced"]),
+        "float_image": ({"image": ("float32", free)}, ["enhanced"]),
+        "float_tile": (
+            {"image": ("float32", free), "thumbnail": ("float32", [None, 16, 16, 3])},
+            stages,
+        ),
+        "image_bytes": ({"image_bytes": ("string", [None])}, ["enhanced_bytes"]),
+        "stages": ({"image": ("uint8", free)}, stages),
+    }
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_images_are_the_networks(reloaded, tiny_model, dark_photos, size):
+    height, width = size
+    images = np.stack([photo[:height, :width] for photo in dark_photos[:2]])
+    floats = images / np.float32(255)
+    thumbnails = tiny_model.thumbnail(dark_photos[0][np.newaxis] / np.float32(255))
+    thumbnails = np.repeat(thumbnails, len(images), axis=0)
+    whole, tile = tiny_model(floats), tiny_model(floats, thumbnails)
+    signatures = reloaded.signatures
+
+    result = signatures["serving_default"](image=tf.constant(images))["enhanced"]
+    assert result.dtype == tf.uint8
+    assert np.abs(result.numpy() - np.round(255 * whole["enhanced"])).max() <= 1
+    result = signatures["float_image"](image=tf.constant(floats))["enhanced"]
+    np.testing.assert_allclose(result, whole["enhanced"], atol=1e-5)
+    results = signatures["float_tile"](image=tf.constant(floats), thumbnail=thumbnails)
+    for name, image in results.items():
+        np.testing.assert_allclose(image, tile[name], atol=1e-5)
+    results = signatures["stages"](image=tf.constant(images))
+    for name, image in results.items():
+        np.testing.assert_allclose(image, whole[name], atol=1e-5)
+
+
+def test_encoded_photos_of_different_sizes_and_kinds(reloaded, tiny_model, dark_photos):
+    photo = dark_photos[0]
+    grey = np.repeat(photo[:9, :30, :1], 3, axis=2)
+    opaque = np.full((24, 10, 1), 255, np.uint8)
+    deep = cv2.imencode(".png", photo[:40, :33, ::-1].astype(np.uint16) * 257)[1].tobytes()
+    jpeg = encoded(photo[:37, :53], "JPEG", quality=90)
+    batch = {
+        "RGB": (encoded(photo[:31, :44], "PNG"), photo[:31, :44]),
+        "grey": (encoded(grey[..., 0], "PNG"), grey),
+        "RGBA": (encoded(np.dstack([photo[:24, :10], opaque]), "PNG"), photo[:24, :10]),
+        "16 bits": (deep, photo[:40, :33]),
+        "JPEG": (jpeg, decoded(jpeg)),
+        "WebP": (encoded(photo[:20, :21], "WEBP", lossless=True), photo[:20, :21]),
+    }
+    data = tf.constant([content for content, _ in batch.values()])
+    results = reloaded.signatures["image_bytes"](image_bytes=data)["enhanced_bytes"].numpy()
+    for (kind, (_, image)), result in zip(batch.items(), results):
+        assert result.startswith(b"\x89PNG"), kind
+        assert np.abs(decoded(result) - enhanced(tiny_model, image)).max() <= 1, kind
+
+
+@pytest.mark.parametrize("data", [b"", b"no photo", b"\xff\xd8\xff\xe0 half a JPEG"])
+def test_what_is_no_photo_is_an_error(reloaded, data):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        reloaded.signatures["image_bytes"](image_bytes=tf.constant([data]))
+
+
+def test_each_weight_is_saved_once(path, tiny_model):
+    saved = tf.train.load_checkpoint(str(path / "variables" / "variables"))
+    shapes = saved.get_variable_to_shape_map()
+    weights = [shape for name, shape in shapes.items() if not name.startswith("_CHECKPOINT")]
+    expected = [list(variable.shape) for variable in tiny_model.variables]
+    assert sorted(weights) == sorted(expected)
+
+
+def test_the_driver_runs_it(path, tiny_model, dark_photos):
+    driver = load_driver(path.parent)
+    assert (driver.path, driver.size, driver.thumbnail_size) == (path, None, 16)
+    image = dark_photos[0][np.newaxis, :30, :50] / np.float32(255)
+    expected = tiny_model(image, tiny_model.thumbnail(image))
+    results = driver.run(image, np.asarray(tiny_model.thumbnail(image)))
+    assert sorted(results) == ["base", "degradation", "enhanced"]
+    np.testing.assert_allclose(results["enhanced"], expected["enhanced"], atol=1e-5)
+
+
+def test_every_signature_is_warmed_up_with_a_request_it_answers(path, reloaded):
+    warmed = []
+    for record in tf.data.TFRecordDataset(str(path / PATH)):
+        request = PredictionLog.FromString(record.numpy()).predict_log.request
+        assert request.model_spec.name == "tiny"
+        inputs = {}
+        for entry in request.inputs:
+            proto = tf.make_tensor_proto(0)
+            proto.ParseFromString(entry.value)
+            inputs[entry.key] = tf.constant(tf.make_ndarray(proto))
+        signature = request.model_spec.signature_name
+        results = reloaded.signatures[signature](**inputs)
+        assert all(len(result) == 1 for result in results.values())
+        warmed.append(signature)
+    assert sorted(warmed) == sorted(reloaded.signatures)
+
+
+def test_warm_up_requests_are_tensorflow_servings_messages():
+    image, thumbnail = np.array([[1, 2]], np.uint8), np.array([b"x"], object)
+    log = prediction_log("net", "float_tile", {"image": image, "thumbnail": thumbnail})
+    assert log == REAL_MESSAGE
+
+
+def test_a_killed_export_leaves_nothing_that_looks_whole(tiny_model, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("exports.saved_model.write_requests", killed)
+    with pytest.raises(KeyboardInterrupt):
+        export_saved_model(tiny_model, tmp_path / "1", name="tiny", warmup_photos=[])
+    assert not list(tmp_path.iterdir())
+
+
+# What TF Serving does, in C: load the SavedModel with the C++ loader, feed, fetch.
+C_CLIENT = """
+import ctypes, pathlib, sys
+import numpy as np
+
+library_dir, saved_model, feed, fetch, image, result = sys.argv[1:]
+for name in ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2"):
+    tf = ctypes.CDLL(str(pathlib.Path(library_dir, name)), mode=ctypes.RTLD_GLOBAL)
+
+class Output(ctypes.Structure):
+    _fields_ = [("operation", ctypes.c_void_p), ("index", ctypes.c_int)]
+
+def returns(kind, *names):
+    for name in names:
+        getattr(tf, name).restype = kind
+
+returns(ctypes.c_void_p, "TF_NewStatus", "TF_NewGraph", "TF_NewSessionOptions", "TF_TensorData",
+        "TF_LoadSessionFromSavedModel", "TF_GraphOperationByName", "TF_AllocateTensor")
+returns(ctypes.c_char_p, "TF_Message")
+returns(ctypes.c_size_t, "TF_TensorByteSize")
+pointer = ctypes.c_void_p
+status, graph = pointer(tf.TF_NewStatus()), pointer(tf.TF_NewGraph())
+
+def check():
+    if tf.TF_GetCode(status):
+        sys.exit(tf.TF_Message(status).decode())
+
+tags = (ctypes.c_char_p * 1)(b"serve")
+session = pointer(tf.TF_LoadSessionFromSavedModel(
+    pointer(tf.TF_NewSessionOptions()), None, saved_model.encode(), tags, 1, graph, None, status))
+check()
+
+def output(name):
+    operation, index = name.split(":")
+    return Output(tf.TF_GraphOperationByName(graph, operation.encode()), int(index))
+
+pixels = np.load(image)
+UINT8 = 4
+dims = (ctypes.c_int64 * 4)(*pixels.shape)
+tensor = pointer(tf.TF_AllocateTensor(UINT8, dims, 4, ctypes.c_size_t(pixels.nbytes)))
+ctypes.memmove(tf.TF_TensorData(tensor), pixels.tobytes(), pixels.nbytes)
+fetched = (pointer * 1)()
+tf.TF_SessionRun(session, None, (Output * 1)(output(feed)), (pointer * 1)(tensor), 1,
+                 (Output * 1)(output(fetch)), fetched, 1, None, 0, None, status)
+check()
+enhanced = pointer(fetched[0])
+data = ctypes.string_at(tf.TF_TensorData(enhanced), tf.TF_TensorByteSize(enhanced))
+np.save(result, np.frombuffer(data, np.uint8).reshape(pixels.shape))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the wheel's C library")
+def test_tensorflows_cpp_loader_runs_it(path, tiny_model, dark_photos, tmp_path):
+    proto = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    signature = proto.meta_graphs[0].signature_def["serving_default"]
+    image, result = tmp_path / "image.npy", tmp_path / "result.npy"
+    photo = dark_photos[0][:37, :53]
+    np.save(image, photo[np.newaxis])
+    arguments = [
+        pathlib.Path(tf.__file__).parent,
+        path,
+        signature.inputs["image"].name,
+        signature.outputs["enhanced"].name,
+        image,
+        result,
+    ]
+    command = [sys.executable, "-c", C_CLIENT, *map(str, arguments)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert np.abs(np.load(result)[0] - enhanced(tiny_model, photo)).max() <= 1

@@ -1,0 +1,74 @@
+"""Faults that have been handed over by other exports must be refused here."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from drgn_tf.inference import Driver
+from drgn_tf.inference.keras_driver import KerasDriver
+from exports.verification import BOUNDS, SIZES, NotEqualError, verify
+
+
+class Changed(Driver):
+    """The network, with its result changed."""
+
+    kind = "onnx"
+    path = pathlib.Path("net.onnx")
+    size = None
+    outputs = ("enhanced",)
+
+    def __init__(self, reference, change, thumbnail_size=16):
+        self._reference, self._change = reference, change
+        self.thumbnail_size = thumbnail_size
+
+    def run(self, images, thumbnails=None):
+        assert (thumbnails is None) == (self.thumbnail_size is None)
+        return {"enhanced": self._change(self._reference.run(images, thumbnails)["enhanced"])}
+
+
+@pytest.fixture(scope="module")
+def reference(tiny_model):
+    return KerasDriver(tiny_model, pathlib.Path("tiny.keras"))
+
+
+def with_nan(result):
+    result = result.copy()
+    result[0, -1, -1, 0] = np.nan
+    return result
+
+
+@pytest.mark.parametrize(
+    "change, precision, said",
+    [
+        (with_nan, "float32", "gives NaN"),
+        (lambda r: r + 2.0, "int8", r"not in \[0, 1\]"),
+        (lambda r: r * 0.999, "float32", "differs from the network by"),
+        (lambda r: np.clip(r - 0.01, 0, 1), "float16", "4e-03 is allowed"),
+        (lambda r: r * 0.1, "int8", "at least 34 dB"),
+        (lambda r: np.clip(r + 0.02, 0, 1), "dynamic_range", "at least 40 dB"),
+        (lambda r: np.clip(r + 0.01, 0, 1), "int16x8", "at least 45 dB"),
+        (lambda r: r[:, :, :-1], "float32", r"gives float32 \[1, 256, 383, 3\] instead of"),
+        (lambda r: (255 * r).astype(np.uint8), "float32", "gives uint8"),
+    ],
+)
+def test_a_changed_result_is_refused(reference, dark_photos, change, precision, said):
+    with pytest.raises(NotEqualError, match=f"net.onnx on photo 1.*{said}"):
+        verify(Changed(reference, change), reference, dark_photos[:1], BOUNDS[precision])
+
+
+@pytest.mark.parametrize("thumbnail_size", [16, None])
+def test_equal_results_pass_with_their_figures(reference, dark_photos, thumbnail_size):
+    same = Changed(reference, lambda r: r, thumbnail_size)
+    figures = verify(same, reference, dark_photos[:2], BOUNDS["float32"])
+    assert figures.photos == 2 * len(SIZES) and set(figures.sizes) == set(SIZES)
+    assert figures.max_error < 2e-5 and figures.psnr > 100
+    assert 0 <= figures.minimum < figures.maximum <= 1
+
+
+def test_an_artefact_of_one_size_is_tried_at_that_size(reference, dark_photos):
+    fixed = Changed(reference, lambda r: r)
+    fixed.size = (700, 20)
+    assert verify(fixed, reference, dark_photos[:1], BOUNDS["float32"]).sizes == ((700, 20),)

@@ -1,0 +1,101 @@
+"""The export program as its users meet it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from drgn_tf.models import DRGN, preset
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> pathlib.Path:
+    """A .keras file of a small network."""
+    keras.utils.set_random_seed(3)
+    model = DRGN(preset("tiny"))
+    model.build()
+    path = tmp_path_factory.mktemp("weights") / "small.keras"
+    model.save(path)
+    return path
+
+
+def test_one_command_exports_proves_and_reports(weights, pair_folder, tmp_path):
+    process = subprocess.run(
+        [
+            sys.executable,
+            "export_main.py",
+            f"--model={weights}",
+            f"--output_dir={tmp_path}",
+            "--tflite_sizes=32x48",
+            "--tflite_precisions=float32,int8",
+            "--onnx_layouts=nchw",
+            "--calibration_count=4",
+            "--threads=0",
+            f"--eval_data_dir={pair_folder}",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    expected = {
+        "saved_model/1",
+        "tflite/small_dynamic_photo_float32.tflite",
+        "tflite/small_dynamic_tile_float32.tflite",
+        "tflite/small_32x48_tile_float32.tflite",
+        "tflite/small_32x48_tile_int8.tflite",
+        "onnx/small_nchw_dynamic_photo.onnx",
+        "onnx/small_nchw_dynamic_tile.onnx",
+    }
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {artefact["path"] for artefact in report["artefacts"]} == expected
+    for artefact in report["artefacts"]:
+        assert (tmp_path / artefact["path"]).exists() and artefact["reason"] is None
+        assert len(artefact["sha256"]) == 64
+        assert artefact["path"] in process.stdout
+        assert artefact["quality"]["psnr"] == pytest.approx(report["quality"]["psnr"], abs=1.0)
+    text = (tmp_path / "report.md").read_text()
+    assert "1/255.0), zero point 0" in text and "every operator" in text
+    with Image.open(tmp_path / "report.png") as picture:
+        assert np.asarray(picture).std() > 20
+    names = {"saved_model", "tflite", "onnx", "report.json", "report.md", "report.png"}
+    assert {path.name for path in tmp_path.iterdir()} == names | {"pairs"}
+
+
+def test_bad_input_is_one_clear_line(answers, weights, tmp_path):
+    (tmp_path / "text.keras").write_text("no network")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "out" / "saved_model" / "1").mkdir(parents=True)
+    discriminator = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    discriminator.save(tmp_path / "other.keras")
+    out, small = f"--output_dir={tmp_path / 'out'}", f"--model={weights}"
+    cases = {
+        (out, f"--model={tmp_path / 'text.keras'}"): "text.keras: is no .keras file",
+        (out, f"--model={tmp_path / 'other.keras'}"): "holds a Sequential, not a DRGN",
+        (out, f"--model={tmp_path / 'gone.keras'}"): "gone.keras: no such model",
+        (out, "--model=net.tflite"): "exports are made from",
+        (out, small): "saved_model/1: exists; choose another --output_dir or --version",
+        (out, small, "--formats=onnx,coreml"): "unknown 'coreml'; choose of saved_model, tflite",
+        (out, small, "--tflite_sizes=256x0"): "'256x0' is no size; give HEIGHTxWIDTH",
+        (out, small, "--tflite_sizes=-4x8"): "'-4x8' is no size",
+        (out, small, "--tflite_precisions=int4"): "unknown 'int4'",
+        (out, small, f"--calibration_dir={tmp_path / 'empty'}"): "empty",
+        (out, small, "--formats=onnx", f"--eval_data_dir={tmp_path}"): "has no folder low/",
+        (out, small, "--name=a/b"): "is no name for files",
+    }
+    for line, said in zip(answers("export_main", *cases), cases.values(), strict=True):
+        assert line.startswith("error: ") and said in line and "\n" not in line
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["saved_model"]
