@@ -1,0 +1,42 @@
+"""The weights that are shipped: small, whole, described, and better than nothing."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import drgn_tf
+from drgn_tf import weights
+from drgn_tf.files import sha256
+from drgn_tf.models import load_model, macs_per_pixel, preset
+
+LIMITS = {"base": (2_000_000, 100_000), "mobile": (100_000, 20_000)}
+
+
+def test_both_are_there_and_small():
+    assert weights.names() == ["base", "mobile"]
+    assert sum(weights.path(name).stat().st_size for name in weights.names()) < 12e6
+
+
+@pytest.mark.parametrize("name", ["base", "mobile"])
+def test_the_card_describes_this_file(name):
+    card = weights.path(name).with_suffix(".md").read_text(encoding="utf-8")
+    assert re.search(r"SHA-256 `([0-9a-f]{64})`", card)[1] == sha256(weights.path(name))
+    model = load_model(weights.path(name))
+    assert f"{model.count_params():,} parameters" in card
+    assert model.options == preset(name)
+    parameters, cost = LIMITS[name]
+    assert model.count_params() <= parameters and macs_per_pixel(model) <= cost
+
+
+@pytest.mark.parametrize("name", ["base", "mobile"])
+def test_a_dark_photo_becomes_more_like_the_photo(name, photo, low_photo):
+    enhanced = drgn_tf.load(name)(low_photo[0])
+    reference = photo / 255.0
+    before, after = (np.square(image - reference).mean() for image in (low_photo[0], enhanced))
+    assert after < before / 3
+    # No colour cast: each channel's mean moves towards the reference's alike.
+    ratios = enhanced.mean((0, 1)) / reference.mean((0, 1))
+    assert ratios.max() / ratios.min() < 1.25
