@@ -13,6 +13,8 @@ import pathlib
 
 from ai_edge_litert import schema_py_generated as schema
 
+from exports.tflite_metadata import text, unpacked
+
 # Conservative: what the OpenGL and OpenCL delegates have had for years.
 # fmt: off
 SUPPORTED = frozenset((
@@ -36,22 +38,17 @@ _OPERATORS = _names(schema.BuiltinOperator)
 _TYPES = _names(schema.TensorType)
 
 
-def read(content: bytes) -> schema.ModelT:
-    """Returns the parsed content of a .tflite file."""
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
-
-
 def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
     """Returns the name of an operator: "CONV_2D", or "CUSTOM:" and its own name."""
     code = model.operatorCodes[operator.opcodeIndex]
     # Files for old runtimes keep the code in the first field alone.
     name = _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
-    return f"CUSTOM:{code.customCode.decode()}" if name == "CUSTOM" else name
+    return f"CUSTOM:{text(code.customCode)}" if name == "CUSTOM" else name
 
 
 def operators(path: pathlib.Path) -> dict[str, int]:
     """Returns how often each operator occurs in a .tflite file, the most frequent first."""
-    model = read(path.read_bytes())
+    model = unpacked(path.read_bytes())
     counter = collections.Counter(
         operator_name(model, operator) for graph in model.subgraphs for operator in graph.operators
     )
@@ -60,19 +57,14 @@ def operators(path: pathlib.Path) -> dict[str, int]:
 
 def quantisation(path: pathlib.Path) -> dict[str, tuple[float, int]]:
     """Returns (scale, zero point) of the inputs and outputs that are integers, by name."""
-    return quantised_tensors(read(path.read_bytes()))
-
-
-def quantised_tensors(model: schema.ModelT) -> dict[str, tuple[float, int]]:
-    """Returns what `quantisation` does, of a parsed file."""
+    model = unpacked(path.read_bytes())
     signature = model.signatureDefs[0]
+    tensors = model.subgraphs[signature.subgraphIndex].tensors
     found = {}
     for entry in [*signature.inputs, *signature.outputs]:
-        parameters = (
-            model.subgraphs[signature.subgraphIndex].tensors[entry.tensorIndex].quantization
-        )
+        parameters = tensors[entry.tensorIndex].quantization
         if parameters is not None and parameters.scale is not None:
-            found[entry.name.decode()] = (float(parameters.scale[0]), int(parameters.zeroPoint[0]))
+            found[text(entry.name)] = (float(parameters.scale[0]), int(parameters.zeroPoint[0]))
     return found
 
 
@@ -81,7 +73,7 @@ def gpu_fallbacks(path: pathlib.Path) -> list[str]:
 
     The line names its type, its output and shape, and the reason. Empty is good.
     """
-    model = read(path.read_bytes())
+    model = unpacked(path.read_bytes())
     lines = []
     for graph in model.subgraphs:
         weights = _weights(graph, model)
@@ -90,7 +82,7 @@ def gpu_fallbacks(path: pathlib.Path) -> list[str]:
             reason = _reason(name, operator, graph, weights)
             if reason:
                 output = graph.tensors[operator.outputs[0]]
-                lines.append(f"{name} {_shown(output.name.decode())} {_shape(output)}: {reason}")
+                lines.append(f"{name} {_shown(text(output.name))} {_shape(output)}: {reason}")
     return lines
 
 
@@ -130,7 +122,12 @@ def _reason(
             return f"computes in {_TYPES[tensor.type]}"
     if name in _ELEMENTWISE and not _broadcasts(operator, graph):
         return "shapes that do not broadcast from 1x1 or one channel"
-    if name == "MIRROR_PAD" and operator.builtinOptions.mode != schema.MirrorPadMode.REFLECT:
+    options = operator.builtinOptions
+    if name == "STRIDED_SLICE" and (
+        options.ellipsisMask or options.newAxisMask or options.shrinkAxisMask
+    ):
+        return "slices that change the number of dimensions"
+    if name == "MIRROR_PAD" and options.mode != schema.MirrorPadMode.REFLECT:
         return "mirrors with the edge doubled"
     return None
 

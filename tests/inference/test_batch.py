@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from drgn_tf.data import BadImageError
+from drgn_tf.files import NotWrittenError
 from drgn_tf.inference.batch import Job, OutputOptions, enhance_file, find_jobs
 
 
@@ -99,4 +103,18 @@ def test_a_failure_leaves_no_file(tmp_path, dark, enhancer):
     data.write_bytes(data.read_bytes()[:3000])
     with pytest.raises(BadImageError, match="is damaged"):
         enhance_file(enhancer, Job(data, tmp_path / "out/a.jpg"))
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_full_disk_is_said_and_leaves_no_file(tmp_path, dark, enhancer, monkeypatch):
+    Image.fromarray(dark[:20, :20]).save(tmp_path / "a.png")
+    job = Job(tmp_path / "a.png", tmp_path / "out/a.png")
+
+    def full(self, data):
+        self.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(type(tmp_path), "write_bytes", full)
+    with pytest.raises(NotWrittenError, match=r"a\.png: .*No space left on device.*make room"):
+        enhance_file(enhancer, job)
     assert not list((tmp_path / "out").iterdir())

@@ -1,0 +1,50 @@
+"""Calibration: which photos, which cuttings, and ranges that keep the dark."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drgn_tf.data.photos import DataError
+from drgn_tf.inference import photo_thumbnail
+from exports.calibration import calibration_samples, load_calibration_photos
+
+
+def test_the_built_in_photos_are_mostly_dark():
+    photos = load_calibration_photos()
+    levels = [photo.mean() for photo in photos]
+    assert all(photo.dtype == np.uint8 and photo.shape[2] == 3 for photo in photos)
+    assert np.median(levels) < 50
+    assert min(levels) < 8
+    # Each also as it is: brighter photos must not fall out of all ranges.
+    assert sum(level > 60 for level in levels) >= 3
+
+
+def test_a_folder_of_photos(tmp_path, photo):
+    Image.fromarray(photo[:64, :80]).save(tmp_path / "a.png")
+    (read,) = load_calibration_photos(tmp_path)
+    np.testing.assert_array_equal(read, photo[:64, :80])
+
+
+def test_an_empty_or_missing_folder_is_named(tmp_path):
+    with pytest.raises(DataError, match="the folder is empty"):
+        load_calibration_photos(tmp_path)
+    with pytest.raises(DataError, match="no such folder"):
+        load_calibration_photos(tmp_path / "absent")
+
+
+def test_samples_are_the_same_each_time_and_know_the_whole_photo(dark_photos):
+    first, second = (calibration_samples(dark_photos, (64, 48), 16, 7) for _ in range(2))
+    assert len(first) == 7
+    for i, (a, b) in enumerate(zip(first, second)):
+        np.testing.assert_array_equal(a.image, b.image)
+        assert a.image.shape == (64, 48, 3) and a.image.dtype == np.uint8
+        whole = photo_thumbnail(dark_photos[i % len(dark_photos)], 16)
+        np.testing.assert_array_equal(a.thumbnail, whole)
+    assert not np.array_equal(first[0].image, first[len(dark_photos)].image)
+
+
+def test_photos_smaller_than_the_file_fill_it(dark_photos):
+    (sample,) = calibration_samples([dark_photos[0][:20, :30]], (64, 64), 16, 1)
+    assert sample.image.shape == (64, 64, 3)

@@ -1,0 +1,177 @@
+""".tflite files: equal to the network, of the promised types and names, refused if not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from drgn_tf.inference import load_driver, photo_thumbnail
+from drgn_tf.models import DRGN, preset
+from exports import calibration as calibrating
+from exports import tflite
+from exports.calibration import calibration_samples
+from exports.tflite import PRECISIONS, TFLiteExportError, export_tflite
+from exports.tflite_metadata import unpacked
+from exports.verification import BOUNDS, psnr_between
+
+SIZE = (64, 96)
+
+
+@pytest.fixture(scope="module")
+def samples(tiny_model, dark_photos):
+    return calibration_samples(dark_photos, SIZE, tiny_model.options.thumbnail_size, 9)
+
+
+@pytest.fixture(scope="module")
+def files(tiny_model, samples, tmp_path_factory):
+    """One file of each precision, of the tile flavour."""
+    folder = tmp_path_factory.mktemp("tflite")
+    paths = {precision: folder / f"{precision}.tflite" for precision in PRECISIONS}
+    for precision, path in paths.items():
+        export_tflite(tiny_model, path, precision=precision, size=SIZE, tile=True, name="tiny",
+                      calibration=samples)  # fmt: skip
+    return paths
+
+
+def image_of(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return photo[np.newaxis, : size[0], : size[1]] / np.float32(255)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_each_precision_keeps_its_bound(files, tiny_model, dark_photos, precision):
+    driver = load_driver(files[precision])
+    assert driver.size == SIZE
+    bound = BOUNDS[precision]
+    for photo in dark_photos:
+        image = image_of(photo[30:], SIZE)
+        thumbnail = photo_thumbnail(photo, driver.thumbnail_size)
+        result = driver.run(image, thumbnail)["enhanced"]
+        expected = np.asarray(tiny_model(image, thumbnail)["enhanced"])
+        if bound.max_error is not None:
+            np.testing.assert_allclose(result, expected, atol=bound.max_error)
+        else:
+            assert psnr_between(result, expected) >= bound.psnr
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_names_types_and_scales(files, precision):
+    interpreter = Interpreter(model_path=str(files[precision]))
+    assert interpreter.get_signature_list() == {
+        "serving_default": {"inputs": ["image", "thumbnail"], "outputs": ["enhanced"]}
+    }
+    details = interpreter.get_input_details() + interpreter.get_output_details()
+    assert [detail["name"] for detail in details] == ["image", "thumbnail", "enhanced"]
+    for detail in details:
+        if precision == "int8" and detail["name"] != "thumbnail":
+            assert detail["dtype"] == np.uint8
+            scale, zero_point = detail["quantization"]
+            assert np.float32(scale) == np.float32(1 / 255)
+            assert zero_point == 0
+        else:
+            assert detail["dtype"] == np.float32
+
+
+def test_smaller_types_make_smaller_files(files):
+    # The tiny network's weights are few; the rest of the file is as long in each.
+    assert files["float16"].stat().st_size < files["float32"].stat().st_size
+
+
+def test_constants_lie_at_multiples_of_16_bytes(files):
+    for path in files.values():
+        data = path.read_bytes()
+        for buffer in unpacked(data).buffers:
+            if buffer.data is not None and len(buffer.data) >= 64:
+                assert data.index(bytes(bytearray(buffer.data))) % 16 == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (37, 53)])
+def test_a_fixed_size_that_is_no_multiple_of_4(tiny_model, dark_photos, tmp_path, size):
+    path = tmp_path / "odd.tflite"
+    export_tflite(tiny_model, path, precision="float32", size=size, tile=False, name="tiny")
+    image = image_of(dark_photos[0], size)
+    result = load_driver(path).run(image)["enhanced"]
+    np.testing.assert_allclose(result, tiny_model(image)["enhanced"], atol=1e-4)
+
+
+@pytest.mark.parametrize(("tile", "precision"), [(False, "float32"), (True, "float16")])
+def test_any_size(tiny_model, dark_photos, tmp_path, tile, precision):
+    path = tmp_path / "dynamic.tflite"
+    export_tflite(tiny_model, path, precision=precision, size=None, tile=tile, name="tiny")
+    driver = load_driver(path)
+    assert driver.size is None
+    for size in [(64, 64), (37, 53), (1, 1), (2, 90)]:
+        image = image_of(dark_photos[0], size)
+        thumbnail = np.asarray(tiny_model.thumbnail(image))
+        result = driver.run(image, thumbnail if tile else None)["enhanced"]
+        expected = tiny_model(image, thumbnail)["enhanced"]
+        np.testing.assert_allclose(result, expected, atol=BOUNDS[precision].max_error)
+
+
+def test_8_bits_of_a_whole_photo(tiny_model, dark_photos, samples, tmp_path):
+    path = tmp_path / "photo.tflite"
+    export_tflite(tiny_model, path, precision="int8", size=SIZE, tile=False, name="tiny",
+                  calibration=samples)  # fmt: skip
+    image = image_of(dark_photos[0], SIZE)
+    result = load_driver(path).run(image)["enhanced"]
+    assert psnr_between(result, np.asarray(tiny_model(image)["enhanced"])) >= 34
+
+
+def test_8_bits_of_a_network_of_one_step(dark_photos, samples, tmp_path):
+    model = DRGN(preset("tiny", two_step=False, scales=1))
+    model.build()
+    path = tmp_path / "one_step.tflite"
+    export_tflite(model, path, precision="int8", size=SIZE, tile=True, name="tiny",
+                  calibration=samples)  # fmt: skip
+    image = image_of(dark_photos[0], SIZE)
+    thumbnail = photo_thumbnail(dark_photos[0], model.options.thumbnail_size)
+    result = load_driver(path).run(image, thumbnail)["enhanced"]
+    assert psnr_between(result, np.asarray(model(image, thumbnail)["enhanced"])) >= 34
+
+
+def test_calibrated_on_black_alone_bytes_are_still_read_right(tiny_model, samples, tmp_path):
+    black = [dataclasses.replace(sample, image=sample.image // 20) for sample in samples]
+    path = tmp_path / "black.tflite"
+    export_tflite(tiny_model, path, precision="int8", size=SIZE, tile=True, name="tiny",
+                  calibration=black)  # fmt: skip
+    detail = Interpreter(model_path=str(path)).get_input_details()[0]
+    assert detail["quantization"] == (pytest.approx(1 / 255, rel=1e-7), 0)
+
+
+def test_a_range_that_is_not_pinned_is_refused(tiny_model, samples, tmp_path, monkeypatch):
+    monkeypatch.setattr(tflite, "_limited_tensors", lambda model: [])
+    ranges = calibrating.narrow_ranges
+
+    def of_the_dark(model, observations, floats):
+        found = ranges(model, observations, floats)
+        return {**found, int(model.subgraphs[0].outputs[0]): (0.0, 0.3)}
+
+    monkeypatch.setattr(calibrating, "narrow_ranges", of_the_dark)
+    path = tmp_path / "dark.tflite"
+    with pytest.raises(TFLiteExportError, match="bytes would be read wrong"):
+        export_tflite(tiny_model, path, precision="int8", size=SIZE, tile=True, name="tiny",
+                      calibration=samples)  # fmt: skip
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"precision": "int4"}, "unknown precision 'int4'; choose one of: float32"),
+        ({"size": (0, 64)}, "size must be positive, not 64x0"),
+        ({"precision": "int8", "size": None}, "int8 needs a fixed size"),
+        ({"precision": "int16x8"}, "int16x8 needs calibration samples"),
+    ],
+)
+def test_arguments_that_do_not_go_together(tiny_model, tmp_path, arguments, message):
+    settings = {"precision": "float32", "size": SIZE, "tile": True, "name": "tiny", **arguments}
+    with pytest.raises(TFLiteExportError, match=message):
+        export_tflite(tiny_model, tmp_path / "x.tflite", **settings)
+
+
+def test_calibration_of_another_size_is_refused(tiny_model, samples, tmp_path):
+    with pytest.raises(TFLiteExportError, match="calibration samples are 96x64"):
+        export_tflite(tiny_model, tmp_path / "x.tflite", precision="int8", size=(32, 32),
+                      tile=True, name="tiny", calibration=samples)  # fmt: skip

@@ -1,0 +1,49 @@
+"""What a .tflite file says of itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from drgn_tf.version import __version__
+from exports.tflite import export_tflite
+from exports.tflite_metadata import packed, read_metadata, unpacked
+
+
+@pytest.fixture(scope="module")
+def path(tiny_model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("metadata") / "tiny.tflite"
+    export_tflite(tiny_model, path, precision="float32", size=(64, 96), tile=True, name="tiny")
+    return path
+
+
+def test_metadata_of_a_file(path):
+    metadata = read_metadata(path)
+    assert metadata["name"] == "tiny"
+    assert metadata["version"] == __version__
+    assert metadata["license"] == "Apache-2.0"
+    assert metadata["author"]
+    assert "low-light" in metadata["description"]
+    image, thumbnail = metadata["inputs"]
+    (enhanced,) = metadata["outputs"]
+    assert [tensor["name"] for tensor in (image, thumbnail, enhanced)] == [
+        "image",
+        "thumbnail",
+        "enhanced",
+    ]
+    for tensor in (image, thumbnail):
+        assert tensor["mean"] == [0.0]
+        assert tensor["std"] == [255.0]
+    for tensor in (image, thumbnail, enhanced):
+        assert tensor["color_space"] == "RGB"
+        assert (tensor["min"], tensor["max"]) == ([0.0], [1.0])
+    assert (image["height"], image["width"]) == (64, 96)
+    assert thumbnail["height"] == thumbnail["width"] == 16
+
+
+def test_a_file_without_metadata_is_named(path, tmp_path):
+    model = unpacked(path.read_bytes())
+    model.metadata = []
+    bare = tmp_path / "bare.tflite"
+    bare.write_bytes(packed(model))
+    with pytest.raises(ValueError, match="holds no metadata"):
+        read_metadata(bare)
