@@ -66,7 +66,7 @@ def _export() -> list[pipeline.Outcome]:
                 progress.write(f"error: {outcome.reason}", file=sys.stderr)
             else:
                 made = load_driver(output_dir / artefact.path, options.threads)
-                pictures[artefact.path.name] = Enhancer(made)(shown)
+                pictures[str(artefact.path)] = Enhancer(made)(shown)
     quality = pipeline.quality(reference, pairs) if pairs else None
     facts = {
         "name": options.name,
@@ -76,7 +76,7 @@ def _export() -> list[pipeline.Outcome]:
         "macs_per_pixel": round(macs_per_pixel(reference.model)),
         "versions": {name: metadata.version(name) for name in _PACKAGES},
         "calibration": f"{options.calibration_count} cuttings of {len(photos)} photos of "
-        f"{export_flags.calibration_dir() or 'the sample set, darkened'}",
+        f"{export_flags.calibration_dir() or 'the sample set, as they are and darkened'}",
         "quality": quality and {**quality, "photos": len(pairs), "folder": pairs_dir.name},
     }
     reports.write_report(output_dir, facts, outcomes, pictures)

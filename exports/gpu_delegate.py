@@ -120,6 +120,8 @@ def _reason(
     for tensor in tensors:
         if _TYPES[tensor.type] not in ("FLOAT32", "FLOAT16") and not _is_8_bit_quantised(tensor):
             return f"computes in {_TYPES[tensor.type]}"
+    if name == "QUANTIZE" and _TYPES[tensors[0].type] not in ("FLOAT32", "FLOAT16"):
+        return "converts between two kinds of integers"
     if name in _ELEMENTWISE and not _broadcasts(operator, graph):
         return "shapes that do not broadcast from 1x1 or one channel"
     options = operator.builtinOptions

@@ -20,9 +20,10 @@ def tiny_model() -> DRGN:
     for variable in model.trainable_variables:
         noise = generator.normal(0, 0.05, variable.shape)
         variable.assign(keras.ops.convert_to_numpy(variable) + noise)
-    # Into the middle of the range: what is cut off at 0 would agree with anything.
-    bias = model.refinement_generator.to_image.bias
-    bias.assign(keras.ops.convert_to_numpy(bias) + 0.5)
+    # Into the middle of the range: what is cut off at 0 or 1 would agree with anything.
+    to_image = model.refinement_generator.to_image
+    to_image.kernel.assign(0.1 * keras.ops.convert_to_numpy(to_image.kernel))
+    to_image.bias.assign(0.1 * keras.ops.convert_to_numpy(to_image.bias) + 0.5)
     return model
 
 

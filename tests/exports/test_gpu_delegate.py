@@ -52,6 +52,16 @@ def test_results_of_16_bits_do_not(tiny_model, dark_photos, tmp_path):
     assert any("computes in INT16" in line for line in gpu_fallbacks(path))
 
 
+def test_bytes_out_of_8_bits_are_converted_elsewhere(tiny_model, dark_photos, tmp_path):
+    path = tmp_path / "int8.tflite"
+    samples = calibration_samples(dark_photos, (32, 32), tiny_model.options.thumbnail_size, 3)
+    export_tflite(tiny_model, path, precision="int8", size=(32, 32), tile=True, name="tiny",
+                  calibration=samples)  # fmt: skip
+    (line,) = gpu_fallbacks(path)
+    assert line.startswith("QUANTIZE enhanced [1, 32, 32, 3]: converts")
+    assert set(quantisation(path)) == {"image", "enhanced"}
+
+
 def converted(function, *shapes, path):
     specs = [tf.TensorSpec(shape) for shape in shapes]
     concrete = tf.function(function, input_signature=specs).get_concrete_function()
