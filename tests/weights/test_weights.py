@@ -37,6 +37,3 @@ def test_a_dark_photo_becomes_more_like_the_photo(name, photo, low_photo):
     reference = photo / 255.0
     before, after = (np.square(image - reference).mean() for image in (low_photo[0], enhanced))
     assert after < before / 3
-    # No colour cast: each channel's mean moves towards the reference's alike.
-    ratios = enhanced.mean((0, 1)) / reference.mean((0, 1))
-    assert ratios.max() / ratios.min() < 1.25
