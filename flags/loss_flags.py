@@ -7,13 +7,21 @@ from drgn_tf.losses import LossOptions
 _DEFAULTS = LossOptions()
 
 
-def _weight(name: str, help_text: str):
-    return flags.DEFINE_float(name, getattr(_DEFAULTS, name), help_text, lower_bound=0.0)
+def _weight(name: str, help_text: str, highest: float | None = None):
+    return flags.DEFINE_float(
+        name, getattr(_DEFAULTS, name), help_text, lower_bound=0.0, upper_bound=highest
+    )
 
 
 _WEIGHTS = (
     _weight("content_weight", "Weight of the Charbonnier loss."),
     _weight("ssim_weight", "Weight of 1 - SSIM."),
+    _weight(
+        "gt_mean_share",
+        "Share of the Charbonnier loss that compares the result scaled to its reference's mean: "
+        "brightness can hardly be known, so the rest is learnt in spite of it. Below 1.",
+        highest=1.0,
+    ),
     _weight(
         "synthetic_weight",
         "Weight of the pairs that the degradation generator makes of normal-light photos. 0 "

@@ -3,6 +3,7 @@
 from absl import flags
 
 from drgn_tf.training import CadenceOptions, TrainingOptions
+from drgn_tf.training.options import KEEP_BY, PRECISIONS
 from drgn_tf.training.strategy import NAMES
 
 _DEFAULTS = TrainingOptions()
@@ -61,6 +62,26 @@ _TRAINING = (
         _DEFAULTS.init_weights,
         "A .keras file to start from, for fine-tuning. Default: random weights.",
     ),
+    _integer(
+        _DEFAULTS,
+        "accumulate",
+        "Micro-batches into which a device's share of a batch is cut, computed one after the "
+        "other: the step of the whole batch in a fraction of the memory.",
+    ),
+    flags.DEFINE_enum(
+        "precision",
+        _DEFAULTS.precision,
+        PRECISIONS,
+        "What the generators' layers compute in. mixed_float16 scales the losses; weights stay in "
+        "float32 in any case.",
+    ),
+    flags.DEFINE_boolean("xla", _DEFAULTS.xla, "Compile forward and backward pass with XLA."),
+    flags.DEFINE_enum(
+        "keep_by",
+        _DEFAULTS.keep_by,
+        KEEP_BY,
+        "Which figure of the validations chooses best.keras.",
+    ),
     flags.DEFINE_integer(
         "seed",
         _DEFAULTS.seed,
@@ -77,6 +98,18 @@ _REPORTING = (
     _integer(_CADENCE, "validate_every", "Steps between validations."),
     _integer(_CADENCE, "checkpoint_every", "Steps between checkpoints."),
     _integer(_CADENCE, "keep_checkpoints", "Checkpoints that are kept."),
+    _integer(
+        _CADENCE,
+        "steps_per_call",
+        "Most steps in one call into the graph: fewer pauses for a GPU. It also ends at each log "
+        "line, validation and checkpoint.",
+    ),
+    _integer(
+        _CADENCE,
+        "profile",
+        "Steps to profile for TensorBoard, after the first 20; 0 for none.",
+        lowest=0,
+    ),
 )
 
 

@@ -30,20 +30,28 @@ def low_photo(photo) -> np.ndarray:
     return (0.6 * (photo[np.newaxis] / 255.0) ** 2.5).astype(np.float32)
 
 
-@pytest.fixture
-def pair_folder(tmp_path, photo):
-    """A folder of four small pairs: low/ and high/, crops of a real photo, 64x48 pixels."""
+@pytest.fixture(scope="session")
+def make_pairs(photo):
+    """Fills a folder with four small pairs: low/ and high/, crops of a real photo, 64x48 pixels."""
     from PIL import Image
 
-    folder = tmp_path / "pairs"
-    for name in ("low", "high"):
-        (folder / name).mkdir(parents=True)
-    for index in range(4):
-        high = photo[60 * index : 60 * index + 48, 100 : 100 + 64]
-        low = np.round(255 * 0.6 * (high / 255.0) ** 2.5).astype(np.uint8)
-        Image.fromarray(low).save(folder / "low" / f"view_{index}.png")
-        Image.fromarray(high).save(folder / "high" / f"view_{index}.png")
-    return folder
+    def make(folder: pathlib.Path) -> pathlib.Path:
+        for name in ("low", "high"):
+            (folder / name).mkdir(parents=True)
+        for index in range(4):
+            high = photo[60 * index : 60 * index + 48, 100 : 100 + 64]
+            low = np.round(255 * 0.6 * (high / 255.0) ** 2.5).astype(np.uint8)
+            Image.fromarray(low).save(folder / "low" / f"view_{index}.png")
+            Image.fromarray(high).save(folder / "high" / f"view_{index}.png")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def pair_folder(tmp_path, make_pairs):
+    """A folder of pairs that a test may spoil."""
+    return make_pairs(tmp_path / "pairs")
 
 
 # Runs a program many times in one process, which starts only once.

@@ -33,6 +33,8 @@ class LossOptions:
     Attributes:
       content_weight: Charbonnier, on real and synthetic pairs.
       ssim_weight: 1 - SSIM, on real and synthetic pairs.
+      gt_mean_share: share of the Charbonnier loss that is taken of the image scaled to its
+        reference's mean (`scale_to_reference`), below 1. Unless it is 0, all of SSIM is.
       synthetic_weight: factor on the synthetic pair's content and SSIM terms. 0 also
         turns the adversarial and KL terms off: they need the synthetic path.
       adversarial_low_weight: fooling D_low.
@@ -45,6 +47,7 @@ class LossOptions:
 
     content_weight: float = 1.0
     ssim_weight: float = 0.1
+    gt_mean_share: float = 0.0
     synthetic_weight: float = 1.0
     adversarial_low_weight: float = 1e-3
     adversarial_degradation_weight: float = 1e-3
@@ -59,6 +62,11 @@ class LossOptions:
                 raise ValueError(
                     f"{field.name} must not be negative, not {getattr(self, field.name)}."
                 )
+        if self.gt_mean_share >= 1:
+            raise ValueError(
+                f"gt_mean_share must be below 1, not {self.gt_mean_share}: nothing would tell how "
+                "bright to be."
+            )
         if self.content_weight == 0 and self.ssim_weight == 0:
             raise ValueError("content_weight and ssim_weight are both 0: nothing to learn from.")
 
@@ -103,12 +111,37 @@ def synthesize_low_light(references, degradations):
     return ops.clip(references + degradations, 0.0, 1.0)
 
 
+def scale_to_reference(images, references):
+    """Scales images so that each has its reference's mean.
+
+    How bright the reference is can hardly be known from a low-light photo. A loss that sees
+    nothing else until the brightness is right teaches to guess it by recognising scenes; this
+    lets the rest be learnt in spite of a wrong brightness. (Liao et al., "GT-Mean Loss", ICCV 2025,
+    which weighs the two by the distance of brightness; here the share is fixed.)
+
+    Args:
+      images: [B, H, W, C].
+      references: [B, H, W, C].
+
+    Returns:
+      [B, H, W, C], each image times one factor, limited to between 0.4 and 2.5.
+    """
+    means = [ops.mean(x, axis=(1, 2, 3), keepdims=True) for x in (images, references)]
+    # A network that has just begun may be black, or below.
+    return images * ops.clip(means[1] / ops.maximum(means[0], 0.02), 0.4, 2.5)
+
+
 def _restoration_terms(images, references, options: LossOptions) -> dict:
     terms = {}
+    share = options.gt_mean_share
+    scaled = scale_to_reference(images, references) if share else images
     if options.content_weight:
-        terms["content"] = options.content_weight * charbonnier(images, references)
+        content = charbonnier(images, references)
+        if share:
+            content = (1.0 - share) * content + share * charbonnier(scaled, references)
+        terms["content"] = options.content_weight * content
     if options.ssim_weight:
-        terms["ssim"] = options.ssim_weight * structural_dissimilarity(images, references)
+        terms["ssim"] = options.ssim_weight * structural_dissimilarity(scaled, references)
     return terms
 
 

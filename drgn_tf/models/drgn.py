@@ -44,6 +44,9 @@ class DRGN(keras.Model):
     """
 
     def __init__(self, options: ModelOptions | dict, **kwargs):
+        # Under a policy of mixed precision the layers inside compute in 16 bits; images, whose
+        # small differences are what it is about, stay in 32.
+        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if isinstance(options, dict):
             options = ModelOptions(**options)

@@ -77,9 +77,14 @@ class ConvolutionPReLU(layers.Layer):
         return {**super().get_config(), "filters": self.filters, "strides": self.strides}
 
 
-def _subpixel_convolution(channels: int, name: str) -> layers.Conv2D:
+def _subpixel_convolution(channels: int, name: str, dtype: str | None = None) -> layers.Conv2D:
     return layers.Conv2D(
-        4 * channels, 3, padding="same", kernel_initializer=_EqualInBlocks(), name=name
+        4 * channels,
+        3,
+        padding="same",
+        kernel_initializer=_EqualInBlocks(),
+        name=name,
+        dtype=dtype,
     )
 
 
@@ -171,7 +176,8 @@ class MultiResolutionFusionNetwork(keras.Model):
         ]
         self.up = _subpixel_convolution(options.half_width, "up")
         self.refine = ConvolutionPReLU(options.half_width, name="refine")
-        self.to_image = _subpixel_convolution(3, "to_image")
+        # Mixed precision ends here: 16 bits are too coarse for an image.
+        self.to_image = _subpixel_convolution(3, "to_image", dtype="float32")
 
     def build(self, image_shape=None, context_shape=None):
         options = self.options

@@ -57,9 +57,9 @@ class RunLogs:
         with written_beside(path) as beside:
             beside.write_text(text.getvalue(), encoding="utf-8", newline="")
 
-    def advance(self) -> None:
-        """Moves the bar by one step."""
-        self._bar.update()
+    def advance(self, steps: int) -> None:
+        """Moves the bar."""
+        self._bar.update(steps)
 
     def write(self, message: str) -> None:
         """Prints a line above the bar."""
@@ -124,7 +124,7 @@ def _is_until(row: dict, step: int) -> bool:
 class NoLogs:
     """For the workers that leave the talking to the chief."""
 
-    def advance(self) -> None: ...
+    def advance(self, steps) -> None: ...
 
     def write(self, message: str) -> None: ...
 

@@ -28,6 +28,9 @@ from drgn_tf.training.strategy import is_chief, worker_count
 from drgn_tf.training.trainer import Trainer
 from drgn_tf.training.validation import Validator
 
+# Until then graphs are traced, kernels chosen, the input tuned.
+_STEPS_BEFORE_PROFILE = 20
+
 
 class DivergedError(RuntimeError):
     """A loss became NaN or infinite."""
@@ -68,6 +71,36 @@ class _StopRequest:
 
     def __bool__(self) -> bool:
         return self.signal_number is not None
+
+
+class _Profile:
+    """Profiles some steps for TensorBoard, once the first ones, which trace graphs, are over.
+
+    Args:
+      folder: of the TensorBoard logs.
+      first: step at which this process begins.
+      steps: how many to profile; 0 for none.
+    """
+
+    def __init__(self, folder: str, first: int, steps: int):
+        self._folder = folder
+        begin = first + _STEPS_BEFORE_PROFILE
+        # Steps at which something happens.
+        self.marks = (begin, begin + steps) if steps else ()
+        self._running = False
+
+    def pass_mark(self, done: int) -> None:
+        """To be called at each of the marks."""
+        if done == self.marks[0]:
+            tf.profiler.experimental.start(self._folder)
+            self._running = True
+        else:
+            self.close()
+
+    def close(self) -> None:
+        if self._running:
+            self._running = False
+            tf.profiler.experimental.stop()
 
 
 class _Run:
@@ -138,23 +171,35 @@ class _Run:
                 steps,
                 self._options.training.batch_size,
             )
+        profile = _Profile(
+            str(self._folder.file("tensorboard")),
+            first,
+            self._options.cadence.profile if self._chief else 0,
+        )
         try:
             with _StopRequest() as stop:
-                self._train(batches, first, steps, stop)
+                self._train(batches, first, steps, stop, profile)
         finally:
+            profile.close()
             self._logs.close()
 
-    def _train(self, batches, first: int, steps: int, stop: _StopRequest) -> None:
+    def _train(
+        self, batches, first: int, steps: int, stop: _StopRequest, profile: _Profile
+    ) -> None:
         cadence = self._options.cadence
-        for step in range(first, steps):
-            scalars = self._trainer.train_step(next(batches), step, bool(stop))
+        done = first
+        while done < steps:
+            if done in profile.marks:
+                profile.pass_mark(done)
+            count = self._steps_ahead(done, profile.marks)
+            scalars = self._trainer.train_steps(batches, done, count, bool(stop))
             asked = scalars.pop("stop")
             # Several workers must leave after the same step, so they ask the step itself;
             # one need not wait for its result.
-            stopped = float(asked) > 0 if self._workers > 1 else bool(stop)
+            stopped = float(asked[-1]) > 0 if self._workers > 1 else bool(stop)
             self._pending.append(scalars)
-            self._logs.advance()
-            self._step = done = step + 1
+            self._logs.advance(count)
+            self._step = done = done + count
             if stopped and done < steps:
                 self._leave(done, stop.signal_number or signal.SIGTERM)
             validate = done == steps or done % cadence.validate_every == 0
@@ -165,6 +210,16 @@ class _Run:
                 self._validate(done)
             if save:
                 self._save(done)
+
+    def _steps_ahead(self, done: int, marks: tuple[int, ...]) -> int:
+        """Returns how many steps the next call may make, up to the next that is looked at."""
+        cadence = self._options.cadence
+        ends = [done + cadence.steps_per_call, self._options.training.steps]
+        for every in (cadence.log_every, cadence.validate_every, cadence.checkpoint_every):
+            ends.append((done // every + 1) * every)
+        # The graph of the synthetic path is another one.
+        ends += [mark for mark in (self._options.loss.synthetic_start, *marks) if mark > done]
+        return min(ends) - done
 
     def _batches(self, first_step: int) -> tf.distribute.DistributedDataset:
         training = self._options.training
@@ -196,9 +251,12 @@ class _Run:
         """
         if not self._pending:
             return
-        first = done - len(self._pending) + 1
-        collected = [{k: float(v) for k, v in scalars.items()} for scalars in self._pending]
+        collected = []
+        for call in self._pending:
+            columns = {name: values.numpy().tolist() for name, values in call.items()}
+            collected += [dict(zip(columns, row)) for row in zip(*columns.values())]
         self._pending.clear()
+        first = done - len(collected) + 1
         for step, scalars in enumerate(collected, first):
             bad = [name for name, value in scalars.items() if not math.isfinite(value)]
             if bad:
@@ -218,7 +276,8 @@ class _Run:
         result = self._validator(self._data.validation)
         with written_beside(self._folder.file("samples.png")) as path:
             save_rows(result.pictures, path)
-        best = self._best is None or result.psnr > self._best["psnr"]
+        key = self._options.training.keep_by
+        best = self._best is None or getattr(result, key) > self._best[key]
         if best:
             self._best = {"step": done, "psnr": result.psnr, "ssim": result.ssim}
             self._save_model("best.keras")

@@ -9,6 +9,9 @@ from drgn_tf.data import DataOptions, PhotometricOptions
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import ModelOptions
 
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+KEEP_BY = ("psnr", "ssim")
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions:
@@ -28,6 +31,13 @@ class TrainingOptions:
       ema_decay: of the averaged weights, which are what is evaluated and saved.
       init_weights: .keras file of a network of the same shape to start from, for fine-tuning;
         empty for random weights.
+      accumulate: micro-batches into which each device's share of a batch is cut, computed
+        one after the other: as if the batch were whole, in a fraction of the memory.
+      precision: "float32"; "mixed_bfloat16" or "mixed_float16", in which the generators' layers
+        compute, the latter with loss scaling.
+      xla: compile forward and backward pass with XLA.
+      keep_by: "psnr" or "ssim": which validation figure chooses the weights that are kept as
+        the best.
       seed: of the initial weights and of all samples.
       deterministic: bit-identical reruns, at some cost in speed.
     """
@@ -44,6 +54,10 @@ class TrainingOptions:
     clip_norm: float = 1.0
     ema_decay: float = 0.999
     init_weights: str = ""
+    accumulate: int = 1
+    precision: str = "float32"
+    xla: bool = False
+    keep_by: str = "psnr"
     seed: int = 1
     deterministic: bool = False
 
@@ -54,6 +68,7 @@ class TrainingOptions:
             "learning_rate",
             "discriminator_learning_rate",
             "clip_norm",
+            "accumulate",
         ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
@@ -65,31 +80,41 @@ class TrainingOptions:
         for name in ("photometric_fraction", "final_learning_rate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}.")
+        for name, choices in (("precision", PRECISIONS), ("keep_by", KEEP_BY)):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"unknown {name} '{getattr(self, name)}'; choose one of: {', '.join(choices)}."
+                )
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay must lie in [0, 1), not {self.ema_decay}.")
 
 
 @dataclasses.dataclass(frozen=True)
 class CadenceOptions:
-    """How often a run reports and saves. May differ when a run is continued.
+    """How often a run calls, reports and saves. May differ when a run is continued.
 
     Attributes:
       log_every: steps between lines in metrics.csv and TensorBoard, and checks for NaN.
       validate_every: steps between validations.
       checkpoint_every: steps between checkpoints.
       keep_checkpoints: how many are kept.
+      steps_per_call: most steps in one call into the graph. A signal waits for its end.
+      profile: steps to profile for TensorBoard; 0 for none.
     """
 
     log_every: int = 50
     validate_every: int = 500
     checkpoint_every: int = 500
     keep_checkpoints: int = 2
+    steps_per_call: int = 1
+    profile: int = 0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if getattr(self, field.name) < 1:
+            lowest = 0 if field.name == "profile" else 1
+            if getattr(self, field.name) < lowest:
                 raise ValueError(
-                    f"{field.name} must be at least 1, not {getattr(self, field.name)}."
+                    f"{field.name} must be at least {lowest}, not {getattr(self, field.name)}."
                 )
 
 

@@ -3,7 +3,7 @@
 config.json     the effective options, and a fingerprint of the photos
 run.flags       the same as a flagfile that repeats the run
 checkpoints/    everything the run needs to go on
-best.keras      averaged weights with the best validation PSNR
+best.keras      averaged weights with the best validation PSNR (or SSIM: keep_by)
 best.json       the step and the figures of that validation
 last.keras      averaged weights at the last checkpoint
 metrics.csv     a line every `log_every` steps, and one a validation

@@ -1,9 +1,21 @@
-"""The players, and the step that improves them, under any `tf.distribute` strategy."""
+"""The players, and the step that improves them, under any `tf.distribute` strategy.
+
+One step, on each device: both players' gradients from one forward pass (in several
+micro-batches, one after the other, where `accumulate` asks for it), added up over the
+devices, clipped, applied; then the averaged weights follow. Several such steps are one call
+into the graph, which fetches the batches itself.
+
+Mixed precision: layers of the generators compute in 16 bits; weights, images, losses,
+averages and the discriminators stay in 32 (spectral normalisation writes its weights in
+every step, and would round them for good). What is saved is a float32 network in any case.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import pathlib
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -12,10 +24,25 @@ from drgn_tf import losses, metrics
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import DRGN, Discriminator, ModelFileError, load_model
 from drgn_tf.training.options import RunOptions, TrainingOptions
+from drgn_tf.training.strategy import StrategyError
+
+
+@contextlib.contextmanager
+def _layers_in(policy: str) -> Iterator[None]:
+    """Layers made inside take this dtype policy."""
+    earlier = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(earlier)
 
 
 def _optimizer(peak: float, options: TrainingOptions) -> keras.optimizers.Optimizer:
-    """Adam(0.9, 0.999), warmed up from 0, then on a cosine down to a fraction of the peak."""
+    """Adam(0.9, 0.999), warmed up from 0, then on a cosine down to a fraction of the peak.
+
+    For float16, whose small gradients would vanish, inside one that scales the loss.
+    """
     warmup = min(options.warmup_steps, options.steps - 1)
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else peak,
@@ -24,7 +51,10 @@ def _optimizer(peak: float, options: TrainingOptions) -> keras.optimizers.Optimi
         warmup_target=peak if warmup else None,
         warmup_steps=warmup,
     )
-    return keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.999)
+    adam = keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.999)
+    if options.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(adam)
+    return adam
 
 
 def _start_from(model: DRGN, path: pathlib.Path) -> None:
@@ -51,6 +81,7 @@ class Trainer:
 
     Raises:
       ModelFileError: the weights to start from do not fit.
+      StrategyError: the batch does not divide among devices and micro-batches.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, options: RunOptions):
@@ -61,10 +92,19 @@ class Trainer:
         self._model_options = options.model
         # There is no degradation to learn from in one step.
         self._synthetic = options.loss.synthetic and options.model.two_step
+        parts = strategy.num_replicas_in_sync * self._training.accumulate
+        if self._training.batch_size % parts:
+            raise StrategyError(
+                f"a batch of {self._training.batch_size} does not divide among "
+                f"{strategy.num_replicas_in_sync} devices and {self._training.accumulate} "
+                f"micro-batches each; choose --batch_size="
+                f"{max(1, self._training.batch_size // parts) * parts}."
+            )
         with strategy.scope():
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-            self.model = DRGN(options.model)
-            self.model.build()
+            with _layers_in(self._training.precision):
+                self.model = DRGN(options.model)
+                self.model.build()
             if options.training.init_weights:
                 _start_from(self.model, pathlib.Path(options.training.init_weights))
             self._generator_optimizer = _optimizer(options.training.learning_rate, options.training)
@@ -85,8 +125,10 @@ class Trainer:
                     options.training.discriminator_learning_rate, options.training
                 )
                 self._discriminator_optimizer.build(self._discriminator_variables)
-        self._plain_step = tf.function(lambda batch, stop: self._step(batch, stop, False))
-        self._synthetic_step = tf.function(lambda batch, stop: self._step(batch, stop, True))
+        if self._training.xla:
+            self._gradients = tf.function(self._gradients, jit_compile=True)
+        self._plain_steps = tf.function(lambda *args: self._steps(*args, False))
+        self._synthetic_steps = tf.function(lambda *args: self._steps(*args, True))
 
     @property
     def needs_references(self) -> bool:
@@ -115,14 +157,18 @@ class Trainer:
 
     @property
     def scalar_names(self) -> list[str]:
-        """What `train_step` may report, but for "stop"."""
-        names = ["loss", *losses.term_names(self._loss, self._synthetic), "psnr", "gradient_norm"]
-        return names + ["discriminator_gradient_norm"] * bool(self.discriminators)
+        """What `train_steps` may report, but for "stop"."""
+        return self._reported(self._synthetic)
 
     @property
     def learning_rate(self) -> float:
         """The generators' rate at the next step."""
         return float(self._generator_optimizer.learning_rate)
+
+    def _reported(self, synthetic: bool) -> list[str]:
+        names = ["loss", *losses.term_names(self._loss, synthetic), "psnr", "gradient_norm"]
+        names += ["discriminator_gradient_norm"] * bool(synthetic and self.discriminators)
+        return names + ["loss_scale"] * (self._training.precision == "mixed_float16")
 
     @property
     def _discriminator_variables(self) -> list:
@@ -143,80 +189,133 @@ class Trainer:
         for variable, average in zip(model.trainable_variables, self._averages):
             variable.assign(average.numpy())
 
-    def train_step(self, batch, step: int, stop: bool) -> dict[str, tf.Tensor]:
-        """Runs one step on a (distributed) batch.
+    def train_steps(self, batches, step: int, count: int, stop: bool) -> dict[str, tf.Tensor]:
+        """Runs several steps in one call.
 
         Args:
-          batch: see `drgn_tf.losses.objective`.
-          step: number of the step, from 0, as `self.step` has it.
+          batches: iterator of (distributed) batches, see `drgn_tf.losses.objective`.
+          step: number of the first, from 0, as `self.step` has it.
+          count: how many; `synthetic_start` must not lie among them but for the first.
           stop: whether this worker was asked to stop.
 
         Returns:
-          Scalars over the whole batch: "loss", the weighted terms, "psnr" in dB,
-          "gradient_norm", and "stop", positive if any worker was asked to stop.
+          Scalars over the whole batch, [count] each: "loss", the weighted terms, "psnr" in dB,
+          "gradient_norm" (0 where float16 overflowed and the step was left out), and "stop",
+          positive if any worker was asked to stop.
         """
         synthetic = self._synthetic and step >= self._loss.synthetic_start
-        run = self._synthetic_step if synthetic else self._plain_step
-        return run(batch, tf.constant(float(stop)))
+        run = self._synthetic_steps if synthetic else self._plain_steps
+        rows = run(batches, tf.constant(count), tf.constant(float(stop)))
+        return dict(zip([*self._reported(synthetic), "stop"], tf.unstack(rows, axis=1)))
 
     def _ramp(self):
         done = tf.cast(self.step - self._loss.synthetic_start + 1, tf.float32)
         return tf.clip_by_value(done / max(1, self._loss.synthetic_ramp), 0.0, 1.0)
 
-    def _step(self, batch, stop, synthetic: bool):
-        ramp = self._ramp() if synthetic else None
-        scalars = self._strategy.run(self._replica_step, args=(batch, ramp, stop))
-        scalars = {
-            name: self._strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
-            for name, value in scalars.items()
-        }
-        self._update_averages()
-        self.step.assign_add(1)
-        return scalars
+    def _steps(self, batches, count, stop, synthetic: bool):
+        """Returns the scalars of each step, [count, scalars]."""
+        names = [*self._reported(synthetic), "stop"]
+        rows = tf.TensorArray(tf.float32, count, element_shape=[len(names)])
+        for index in tf.range(count):
+            ramp = self._ramp() if synthetic else None
+            scalars = self._strategy.run(self._replica_step, args=(next(batches), ramp, stop))
+            means = [
+                self._strategy.reduce(tf.distribute.ReduceOp.MEAN, scalars[name], axis=None)
+                for name in names
+            ]
+            rows = rows.write(index, tf.stack(means))
+            self._update_averages()
+            self.step.assign_add(1)
+        return rows.stack()
 
     def _replica_step(self, batch, ramp, stop):
-        # Keras' optimizers and the reduction below add up over devices.
-        devices = tf.distribute.get_replica_context().num_replicas_in_sync
+        gradients, discriminator_gradients, scalars = self._accumulated_gradients(batch, ramp)
+        scalars["gradient_norm"] = self._descend(
+            gradients, self.model.trainable_variables, self._generator_optimizer
+        )
+        if ramp is not None and self.discriminators:
+            scalars["discriminator_gradient_norm"] = self._descend(
+                discriminator_gradients,
+                self._discriminator_variables,
+                self._discriminator_optimizer,
+            )
+        if self._training.precision == "mixed_float16":
+            scalars["loss_scale"] = self._generator_optimizer.scale_loss(1.0)
+        return {**scalars, "stop": stop}
+
+    def _accumulated_gradients(self, batch, ramp):
+        """Returns what `_gradients` does, from as many micro-batches as the options say."""
+        parts = self._training.accumulate
+        if parts == 1:
+            return self._gradients(batch, ramp)
+        split = {name: tf.reshape(x, [parts, -1, *x.shape[1:]]) for name, x in batch.items()}
+
+        def add(index, total):
+            part = self._gradients({name: x[index] for name, x in split.items()}, ramp)
+            return index + 1, tf.nest.map_structure(lambda a, b: a + b / parts, total, part)
+
+        synthetic = ramp is not None
+        variables = [self.model.trainable_variables, []]
+        if synthetic:
+            variables[1] = self._discriminator_variables
+        terms = ["loss", *losses.term_names(self._loss, synthetic), "psnr"]
+        zero = (
+            *([tf.zeros_like(v.value) for v in player] for player in variables),
+            {name: tf.zeros(()) for name in terms},
+        )
+        # One after the other, or all their activations would be there at once.
+        _, total = tf.while_loop(
+            lambda index, _: index < parts, add, (0, zero), parallel_iterations=1
+        )
+        return total
+
+    def _gradients(self, batch, ramp):
+        """Returns the players' gradients, of losses as their optimizers scale them, and scalars."""
+        # The reduction over devices adds up.
+        devices = self._strategy.num_replicas_in_sync
+        plays = ramp is not None and bool(self.discriminators)
         with tf.GradientTape(persistent=True) as tape:
             loss, discriminator_loss, terms, images = losses.objective(
                 self.model, self.discriminators, batch, self._loss, ramp
             )
-            scaled = loss / devices
-            scaled_discriminator = discriminator_loss / devices
-        norm = self._descend(
-            tape, scaled, self.model.trainable_variables, self._generator_optimizer
-        )
-        norms = {"gradient_norm": norm}
-        if ramp is not None and self.discriminators:
-            norms["discriminator_gradient_norm"] = self._descend(
-                tape,
-                scaled_discriminator,
-                self._discriminator_variables,
-                self._discriminator_optimizer,
-            )
-        del tape
-        enhanced = tf.clip_by_value(images["enhanced"], 0.0, 1.0)
-        return {
-            "loss": loss,
-            **terms,
-            "psnr": tf.reduce_mean(metrics.psnr(enhanced, batch["high"])),
-            **norms,
-            "stop": stop,
-        }
+            scaled = self._generator_optimizer.scale_loss(loss / devices)
+            if plays:
+                scaled_discriminator = self._discriminator_optimizer.scale_loss(
+                    discriminator_loss / devices
+                )
 
-    def _descend(self, tape, loss, variables, optimizer):
+        def gradients(target, variables):
+            return tape.gradient(
+                target,
+                [v.value for v in variables],
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+
+        enhanced = tf.clip_by_value(images["enhanced"], 0.0, 1.0)
+        return (
+            gradients(scaled, self.model.trainable_variables),
+            gradients(scaled_discriminator, self._discriminator_variables) if plays else [],
+            {
+                "loss": loss,
+                **terms,
+                "psnr": tf.reduce_mean(metrics.psnr(enhanced, batch["high"])),
+            },
+        )
+
+    def _descend(self, gradients, variables, optimizer):
         """Applies the clipped gradient of the whole batch; returns its norm before clipping."""
         context = tf.distribute.get_replica_context()
-        gradients = tape.gradient(
-            loss, [v.value for v in variables], unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        gradients, norm = tf.clip_by_global_norm(gradients, self._training.clip_norm)
+        scale = optimizer.scale_loss(1.0)
+        # NaN where float16 overflowed; the optimizer then leaves the step out.
+        gradients, norm = tf.clip_by_global_norm(gradients, self._training.clip_norm * scale)
 
         # Keras adds up the devices' gradients too, but after clipping each, so that the
         # step would depend on their number. These are equal: their sum is one of them.
         shares = [gradient / context.num_replicas_in_sync for gradient in gradients]
         optimizer.apply(shares, variables)
+        if self._training.precision == "mixed_float16":
+            norm = tf.where(tf.math.is_finite(norm), norm / scale, 0.0)
         return norm
 
     def _update_averages(self) -> None:

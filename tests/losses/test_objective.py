@@ -12,6 +12,7 @@ from drgn_tf.losses import (
     charbonnier,
     gaussian_divergence,
     objective,
+    scale_to_reference,
     structural_dissimilarity,
     synthesize_low_light,
     term_names,
@@ -152,6 +153,27 @@ def test_terms_are_the_weighted_losses_of_the_images(play, batch):
     }
     for name, value in expected.items():
         assert terms[name] == pytest.approx(float(value), rel=1e-4), name
+
+
+def test_a_wrong_brightness_counts_by_the_rest_of_the_share_only(play, batch):
+    reference = batch["high"]
+    np.testing.assert_allclose(scale_to_reference(0.7 * reference, reference), reference, atol=1e-6)
+    # Within limits, or a black image would become anything.
+    dark = scale_to_reference(0.001 * reference, reference)
+    np.testing.assert_allclose(dark, 0.0025 * reference, atol=1e-6)
+
+    _, _, terms, images = play(LossOptions(gt_mean_share=0.75), ramp=None)
+    enhanced = images["enhanced"]
+    scaled = scale_to_reference(enhanced, reference)
+    expected = 0.25 * charbonnier(enhanced, reference) + 0.75 * charbonnier(scaled, reference)
+    assert terms["content"] == pytest.approx(float(expected), rel=1e-4)
+    dissimilarity = float(structural_dissimilarity(scaled, reference))
+    assert terms["ssim"] == pytest.approx(0.1 * dissimilarity, rel=1e-4)
+
+
+def test_something_must_tell_how_bright_to_be():
+    with pytest.raises(ValueError, match=r"gt_mean_share must be below 1"):
+        LossOptions(gt_mean_share=1.0)
 
 
 def test_the_generators_minimise_all_but_the_discriminators_terms(play):

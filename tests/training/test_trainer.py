@@ -1,0 +1,148 @@
+"""Ways to compute the same steps: cut up, in one call, in 16 bits, compiled."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from drgn_tf.data import DataOptions, PhotometricOptions, load_run_data
+from drgn_tf.losses import LossOptions
+from drgn_tf.models import load_model, preset
+from drgn_tf.models.context import thumbnail
+from drgn_tf.training import (
+    CadenceOptions,
+    RunFolder,
+    RunOptions,
+    StrategyError,
+    TrainingOptions,
+    loop,
+    run,
+)
+
+STEPS = 6
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory, make_pairs):
+    """Trains with some options changed; returns the folder of the run."""
+    photos = load_run_data(
+        DataOptions(str(make_pairs(tmp_path_factory.mktemp("data") / "pairs")), val_fraction=0.25),
+        PhotometricOptions(),
+        functools.partial(thumbnail, size=16),
+    )
+
+    def train(cadence=(), loss=LossOptions(synthetic_weight=0.0), **changes):
+        options = RunOptions(
+            preset("tiny"),
+            loss,
+            DataOptions(),
+            PhotometricOptions(),
+            TrainingOptions(
+                **{
+                    "steps": STEPS, "batch_size": 4, "crop_size": 32, "warmup_steps": 0,
+                    "learning_rate": 2e-3, **changes,
+                }
+            ),
+            CadenceOptions(**{"log_every": STEPS, "validate_every": 100, **dict(cadence)}),
+        )  # fmt: skip
+        folder = tmp_path_factory.mktemp("run")
+        run(options, tf.distribute.get_strategy(), photos, RunFolder(folder))
+        return folder
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def plain(train):
+    return train()
+
+
+def weights(folder) -> np.ndarray:
+    values = keras.models.load_model(folder / "last.keras").get_weights()
+    return np.concatenate([value.ravel() for value in values])
+
+
+def rows(folder) -> list[dict[str, float]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["loss"]]
+    return [{name: float(value) for name, value in line.items() if value} for line in lines]
+
+
+def logged(folder) -> dict[str, float]:
+    return rows(folder)[0]
+
+
+def test_micro_batches_and_several_steps_a_call_give_the_same_weights(train, plain, monkeypatch):
+    monkeypatch.setattr(loop, "_STEPS_BEFORE_PROFILE", 1)
+    folder = train(cadence={"steps_per_call": 4, "profile": 2}, accumulate=2)
+    np.testing.assert_allclose(weights(folder), weights(plain), atol=2e-5)
+    for name, value in logged(plain).items():
+        if name not in ("seconds", "images_per_second"):
+            assert logged(folder)[name] == pytest.approx(value, rel=1e-3), name
+    assert list((folder / "tensorboard" / "plugins" / "profile").glob("*/*.xplane.pb"))
+
+
+def test_micro_batches_carry_both_players(train):
+    folder = train(loss=LossOptions(synthetic_start=0, synthetic_ramp=0), steps=1, accumulate=2)
+    for name in ("synthetic_content", "kl", "adversarial_low", "discriminator_gradient_norm"):
+        assert logged(folder)[name] > 0, name
+
+
+def test_bfloat16_comes_near_and_leaves_a_network_in_float32(train, plain):
+    folder = train(precision="mixed_bfloat16")
+    model = load_model(folder / "last.keras")
+    assert {str(variable.dtype) for variable in model.variables} == {"float32"}
+    assert {layer.compute_dtype for layer in model._flatten_layers()} == {"float32"}
+    assert logged(folder)["loss"] == pytest.approx(logged(plain)["loss"], rel=0.02)
+    assert not np.array_equal(weights(folder), weights(plain))
+    np.testing.assert_allclose(weights(folder), weights(plain), atol=0.02)
+
+
+def test_float16_leaves_out_a_step_that_overflows_and_goes_on(train, plain, monkeypatch):
+    monkeypatch.setattr(
+        keras.optimizers,
+        "LossScaleOptimizer",
+        functools.partial(keras.optimizers.LossScaleOptimizer, initial_scale=1e9),
+    )
+    folder = train(precision="mixed_float16", cadence={"log_every": 1}, steps=STEPS * 4)
+    scales = [row["loss_scale"] for row in rows(folder)]
+    assert scales[0] > scales[-1] == scales[-2]
+    trained = [row["gradient_norm"] for row in rows(folder)]
+    assert trained[0] == 0 and trained[-1] > 0
+    assert np.isfinite(weights(folder)).all()
+    assert rows(folder)[-1]["loss"] < logged(plain)["loss"]
+
+
+def test_xla_gives_the_same_weights(train, plain):
+    np.testing.assert_allclose(weights(train(xla=True)), weights(plain), atol=2e-4)
+
+
+def test_the_figure_that_was_asked_for_chooses_the_best(train, monkeypatch):
+    figures = iter([(20.0, 0.70), (19.0, 0.71), (21.0, 0.69)])
+
+    def validate(self, pairs, pictures=4):
+        result = measure(self, pairs, pictures)
+        psnr, ssim = next(figures, (0.0, 0.0))
+        return dataclasses.replace(result, psnr=psnr, ssim=ssim)
+
+    measure = loop.Validator.__call__
+    monkeypatch.setattr(loop.Validator, "__call__", validate)
+    folder = train(cadence={"validate_every": 1}, steps=3, keep_by="ssim")
+    assert RunFolder(folder).read_json("best.json") == {"step": 2, "psnr": 19.0, "ssim": 0.71}
+
+
+def test_a_batch_that_does_not_divide_is_refused(train):
+    with pytest.raises(StrategyError, match=r"3 micro-batches each; choose --batch_size=3\."):
+        train(accumulate=3)
+
+
+@pytest.mark.parametrize("change", [{"precision": "float8"}, {"accumulate": 0}, {"keep_by": "mse"}])
+def test_nonsense_is_refused(change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        TrainingOptions(**change)
