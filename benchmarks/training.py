@@ -1,175 +1,209 @@
-"""How fast training consumes samples, and how fast the input pipeline makes them.
+"""How fast training is, next to what the machine can do, and where a step's time goes.
 
-  python -m benchmarks.training --data_dir=sample --preset=mobile
+  python -m benchmarks.training
+  python -m benchmarks.training --presets=base --variants=plain,plain_xla --crop_size=128
 
-Both are timed in turn, several times, and printed as medians and their ratio; the
-machine is the yardstick, in multiply-accumulates of one 3x3 convolution of the
-network's width. --json writes the table.
+Everything is measured in turn, round after round; the yardstick (`benchmarks.yardstick`)
+is TensorFlow's at each network's width. A step counts as three forward passes: one
+forward, two backward. What the losses compute is not counted, so it is part of what is
+missing in the share of the yardstick.
+
+The parts of a step are differences between functions of their own, each of which does
+what the one before does, and more. The operators are from TensorFlow's profiler.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import os
-import pathlib
-import statistics
-import time
 from collections.abc import Callable
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
-from absl import app, flags
+from absl import flags
 
-from drgn_tf import data, training
-from drgn_tf.losses import LossOptions, structural_dissimilarity
+from benchmarks import photos, steps
+from benchmarks.operators import operator_seconds
+from benchmarks.report import Report, run
+from benchmarks.timing import alternate
+from benchmarks.yardstick import yardstick
+from drgn_tf.data import SampleOptions, TrainingData
+from drgn_tf.losses import objective, structural_dissimilarity
 from drgn_tf.metrics import ssim
-from drgn_tf.models import macs_per_pixel, preset
+from drgn_tf.models import preset
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training.trainer import Trainer
 
-_DATA_DIR = flags.DEFINE_string("data_dir", "sample", "See train_main.py.")
-_TRAIN_PAIRS = flags.DEFINE_string("train_pairs", "", "See train_main.py.")
-_PRESET = flags.DEFINE_string("preset", "mobile", "See train_main.py.")
-_CROP_SIZE = flags.DEFINE_integer("crop_size", 96, "Side of the crops in pixels.")
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Samples a step.")
-_STEPS = flags.DEFINE_integer("bench_steps", 10, "Steps a measurement.")
-_INPUT_BATCHES = flags.DEFINE_integer("input_batches", 120, "Batches an input measurement.")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "Measurements of each; the median is printed.")
-_JSON = flags.DEFINE_string("json", "", "File for the table; '' for none.")
+_STEPS_PER_CALL = 8
+# Method, steps a call, and what differs in the training options.
+_VARIANTS = {
+    "plain": ("plain", 1, {}),
+    "plain_steps": ("plain", _STEPS_PER_CALL, {}),
+    "plain_accumulate": ("plain", 1, {"accumulate": 2}),
+    "plain_xla": ("plain", 1, {"xla": True}),
+    "plain_bfloat16": ("plain", 1, {"precision": "mixed_bfloat16"}),
+    "plain_float16": ("plain", 1, {"precision": "mixed_float16"}),
+    "whole": ("whole", 1, {}),
+    "whole_steps": ("whole", _STEPS_PER_CALL, {}),
+    "whole_xla": ("whole", 1, {"xla": True}),
+}
+# Of the operators, those that are printed.
+_LONGEST = 12
+
+_PRESETS = flags.DEFINE_list("presets", ["mobile", "base"], "See train_main.py.")
+_CHOSEN = flags.DEFINE_list(
+    "variants",
+    ["plain", "plain_steps", "plain_xla", "whole"],
+    f"Of {', '.join(_VARIANTS)}. _steps: {_STEPS_PER_CALL} steps a call; _accumulate: two "
+    "micro-batches.",
+)
+_CROP_SIZE = flags.DEFINE_integer("crop_size", 96, "Side of the crops in pixels.", 16)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Samples a step.", 1)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Measurements of each; medians are printed.", 1)
+_SECONDS = flags.DEFINE_float("seconds", 1.0, "Least duration of a measurement.", 0.0)
 
 
-def _seconds(run: Callable[[], object], times: int) -> float:
-    """Returns the seconds of one call, averaged over `times` calls."""
-    begin = time.perf_counter()
-    for _ in range(times):
-        run()
-    return (time.perf_counter() - begin) / times
+def _parts(trainer: Trainer, method: str, batch: dict) -> dict[str, Callable[[], object]]:
+    """Returns calls that do more and more of a step."""
+    options = steps.METHODS[method]
+    ramp = tf.constant(1.0) if method == "whole" else None
+    players = list(trainer.discriminators.values())
 
-
-def _options(losses: LossOptions) -> training.RunOptions:
-    return training.RunOptions(
-        model=preset(_PRESET.value),
-        loss=losses,
-        data=data.DataOptions(_DATA_DIR.value, train_pairs=_TRAIN_PAIRS.value),
-        photometric=data.PhotometricOptions(),
-        training=training.TrainingOptions(crop_size=_CROP_SIZE.value, batch_size=_BATCH_SIZE.value),
-    )
-
-
-def _batches(photos: data.RunData, references: bool, count: int) -> tf.data.Dataset:
-    samples = data.SampleOptions(_CROP_SIZE.value, _BATCH_SIZE.value, seed=1, references=references)
-    return data.training_dataset(photos.training, samples, 0, count)
-
-
-def _input_seconds(photos: data.RunData, references: bool) -> float:
-    """Returns the seconds a batch of a pipeline that is made, drained and gone.
-
-    One that stays would fill its buffers while something else is timed, and then be
-    found to take no time at all.
-    """
-    times = []
-    begin = time.perf_counter()
-    for _ in _batches(photos, references, _INPUT_BATCHES.value):
-        times.append(time.perf_counter() - begin)
-    # The first batches also pay for the start and for tuning.
-    skipped = len(times) // 4
-    return (times[-1] - times[skipped]) / (len(times) - 1 - skipped)
-
-
-def _train_step(losses: LossOptions, batch: dict) -> tuple[Callable[[], object], float]:
-    """Returns a call that trains one step on the same batch, and its network's MAC a pixel."""
-    trainer = Trainer(tf.distribute.get_strategy(), _options(losses))
-    step = losses.synthetic_start
-    trainer.step.assign(step)
-    return (
-        lambda: float(trainer.train_step(batch, step, stop=False)["loss"]),
-        macs_per_pixel(trainer.model),
-    )
-
-
-def _convolution(width: int) -> tuple[Callable[[], object], int]:
-    """Returns a call of one large 3x3 convolution and its multiply-accumulates."""
-    x = tf.random.uniform((4, 128, 128, width))
-    kernel = tf.random.uniform((3, 3, width, width))
-    run = tf.function(lambda: tf.nn.conv2d(x, kernel, 1, "SAME"))
-    return lambda: run().numpy(), 4 * 128 * 128 * 9 * width**2
-
-
-def _dissimilarity(function: Callable) -> Callable[[], object]:
-    """Returns a call of an SSIM loss with its gradient, on one batch."""
-    x, y = (tf.random.uniform((8, 96, 96, 3)) for _ in range(2))
+    def losses():
+        return objective(trainer.model, trainer.discriminators, batch, options, ramp)[:2]
 
     @tf.function
-    def run():
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            loss = function(x, y)
-        return tape.gradient(loss, x)
+    def forward():
+        return losses()
 
-    return lambda: run().numpy()
+    @tf.function
+    def gradients():
+        with tf.GradientTape(persistent=True) as tape:
+            loss, contest = losses()
+        found = tape.gradient(loss, [v.value for v in trainer.model.trainable_variables])
+        for player in players:
+            found += tape.gradient(contest, [v.value for v in player.trainable_variables])
+        return found
+
+    return {"forward": lambda: forward()[0].numpy(), "gradients": lambda: gradients()[0].numpy()}
 
 
-def main(_) -> None:
-    """Measures and prints."""
-    plain, whole = LossOptions(synthetic_weight=0.0), LossOptions()
-    options = _options(plain)
-    photos = data.load_run_data(
-        options.data,
-        options.photometric,
-        functools.partial(thumbnail, size=options.model.thumbnail_size),
+def _measure_preset(name: str, data: TrainingData, batch: dict, report: Report) -> None:
+    crop_size, batch_size = _CROP_SIZE.value, _BATCH_SIZE.value
+    standard = yardstick("keras", preset(name).width)
+    calls: dict[str, Callable[[], object]] = {"yardstick": standard.run}
+    trainers: dict[tuple, Trainer] = {}
+    inputs = {}
+    for variant in _CHOSEN.value:
+        method, count, changes = _VARIANTS[variant]
+        key = (method, *changes.items())
+        if key not in trainers:
+            trainers[key] = steps.trainer(name, method, crop_size, batch_size, **changes)
+        step = functools.partial(steps.run, trainers[key], method)
+        calls[variant] = functools.partial(step, steps.repeated(batch), count)
+        if variant == method:
+            samples = SampleOptions(crop_size, batch_size, 1, references=method == "whole")
+            inputs[method] = functools.partial(step, steps.drawn(data, samples))
+    parts = {method: _parts(trainers[(method,)], method, batch) for method in inputs}
+    for method, functions in parts.items():
+        calls |= {f"{method}, {part}": call for part, call in functions.items()}
+        calls[f"{method}, own input"] = inputs[method]
+    seconds = alternate(calls, _ROUNDS.value, _SECONDS.value)
+    rate = standard.rate(seconds["yardstick"])
+
+    pixels = batch_size * crop_size**2
+    rows = []
+    for variant in _CHOSEN.value:
+        method, count, changes = _VARIANTS[variant]
+        taken = seconds[variant] / count
+        macs = steps.forward_macs(trainers[(method, *changes.items())], method, crop_size)
+        rows.append(
+            {
+                "step": variant,
+                "ms": 1e3 * taken,
+                "images/s": batch_size / taken,
+                "MAC per pixel, forward": macs,
+                "share of yardstick": 3 * macs * pixels / taken / rate,
+            }
+        )
+    report.table(f"{name}: steps; yardstick {rate / 1e9:.1f} GMAC/s", rows)
+    for method in parts:
+        whole = seconds[method]
+        ends = [0.0, seconds[f"{method}, forward"], seconds[f"{method}, gradients"], whole,
+                seconds[f"{method}, own input"]]  # fmt: skip
+        names = ("forward pass and losses", "backward pass",
+                 "clipping, optimizers, averages, figures", "waiting for the input")  # fmt: skip
+        report.table(
+            f"{name}: parts of a step, {method}",
+            [
+                {"part": part, "ms": 1e3 * (end - begin), "of the step": (end - begin) / whole}
+                for part, begin, end in zip(names, ends, ends[1:])
+            ],
+        )
+    if parts:
+        method = next(iter(parts))
+        found = operator_seconds(calls[method], 3)
+        total = sum(found.values())
+        report.table(
+            f"{name}: operators of a step, {method}",
+            [
+                {"operator": operator, "ms": 1e3 * taken, "of all operators": taken / total}
+                for operator, taken in [*found.items()][:_LONGEST]
+            ],
+        )
+
+
+def _measure_dissimilarity(report: Report) -> None:
+    """Prints what the SSIM loss costs beside the usual way to compute it."""
+    x, y = (tf.random.uniform((_BATCH_SIZE.value, *2 * [_CROP_SIZE.value], 3)) for _ in range(2))
+
+    def with_gradient(loss: Callable) -> Callable[[], object]:
+        @tf.function
+        def differentiated():
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = loss(x, y)
+            return tape.gradient(value, x)
+
+        return lambda: differentiated().numpy()
+
+    seconds = alternate(
+        {
+            "banded (used)": with_gradient(structural_dissimilarity),
+            "depthwise": with_gradient(lambda x, y: 1.0 - tf.reduce_mean(ssim(x, y))),
+        },
+        _ROUNDS.value,
+        _SECONDS.value,
     )
-    batch = next(iter(_batches(photos, references=True, count=1)))
-    plain_step, macs = _train_step(plain, batch)
-    whole_step, _ = _train_step(whole, batch)
-    convolution, convolution_macs = _convolution(options.model.width)
-    calls = {
-        "convolution": convolution,
-        "step, plain": plain_step,
-        "step, whole method": whole_step,
-        "SSIM loss, banded": _dissimilarity(structural_dissimilarity),
-        "SSIM loss, depthwise": _dissimilarity(lambda x, y: 1.0 - tf.reduce_mean(ssim(x, y))),
-    }
-    for call in calls.values():
-        _seconds(call, 3)
-    inputs = {"input, plain": False, "input, whole method": True}
-    times: dict[str, list[float]] = {name: [] for name in [*calls, *inputs]}
-    for _ in range(_ROUNDS.value):
-        for name, references in inputs.items():
-            times[name].append(_input_seconds(photos, references))
-        for name, call in calls.items():
-            times[name].append(_seconds(call, _STEPS.value))
-    median = {name: statistics.median(values) for name, values in times.items()}
+    report.table(
+        "SSIM loss with its gradient",
+        [
+            {"windows": name, "ms": 1e3 * taken, "over banded": taken / seconds["banded (used)"]}
+            for name, taken in seconds.items()
+        ],
+    )
 
-    pixels = _BATCH_SIZE.value * _CROP_SIZE.value**2
-    yardstick = convolution_macs / median["convolution"]
-    table = {
-        "preset": _PRESET.value,
-        "crop_size": _CROP_SIZE.value,
-        "batch_size": _BATCH_SIZE.value,
-        "milliseconds": {name: 1e3 * value for name, value in median.items()},
-        "images per second, input": _BATCH_SIZE.value / median["input, plain"],
-        "images per second, step": _BATCH_SIZE.value / median["step, plain"],
-        "input over training, plain": median["step, plain"] / median["input, plain"],
-        "input over training, whole method": (
-            median["step, whole method"] / median["input, whole method"]
-        ),
-        "whole method over plain step": median["step, whole method"] / median["step, plain"],
-        # Forward and backward: three times the forward pass.
-        "plain step over yardstick": 3 * macs * pixels / median["step, plain"] / yardstick,
-        "yardstick, GMAC/s": yardstick / 1e9,
-        "depthwise over banded SSIM": median["SSIM loss, depthwise"] / median["SSIM loss, banded"],
-    }
-    for name, value in table.items():
-        if isinstance(value, dict):
-            for row, milliseconds in value.items():
-                print(f"{row:36}{milliseconds:10.1f} ms")
-        else:
-            print(f"{name:36}{value if isinstance(value, (str, int)) else f'{value:10.2f}'}")
-    if _JSON.value:
-        pathlib.Path(_JSON.value).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+
+def main() -> None:
+    """Measures and prints."""
+    unknown = [name for name in _CHOSEN.value if name not in _VARIANTS]
+    if unknown:
+        raise ValueError(f"--variants: unknown '{unknown[0]}'; choose of {', '.join(_VARIANTS)}.")
+    crop_size, batch_size = _CROP_SIZE.value, _BATCH_SIZE.value
+    report = Report(f"Training, batch of {batch_size}, crops of {crop_size} pixels")
+    for name in _PRESETS.value:
+        view = functools.partial(thumbnail, size=preset(name).thumbnail_size)
+        data = photos.training_data(view)
+        samples = SampleOptions(crop_size, batch_size, 1, references=True)
+        batch = next(steps.drawn(data, samples, 1))
+        _measure_preset(name, data, batch, report)
+    _measure_dissimilarity(report)
+    left_out = [name for name in _VARIANTS if name not in _CHOSEN.value]
+    if left_out:
+        report.note(f"Left out: {', '.join(left_out)}; --variants has them.")
+    report.save()
 
 
 if __name__ == "__main__":
-    app.run(main)
+    run(main)

@@ -77,8 +77,8 @@ def measure(path: pathlib.Path, photo: np.ndarray, threads: int) -> Measurement:
     return Measurement(**{**figures, "size": tuple(figures["size"])})
 
 
-def _memory() -> float:
-    """Returns the most memory this process has used, in MB, since `_forget_peak`."""
+def peak_memory() -> float:
+    """Returns the most memory this process has used, in MB, since `forget_peak`."""
     try:
         status = pathlib.Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
@@ -88,7 +88,8 @@ def _memory() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
+    """Lets `peak_memory` count anew (Linux only)."""
     # Importing TensorFlow takes more for a moment than many an artefact. Linux only.
     with contextlib.suppress(OSError):
         pathlib.Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
@@ -101,8 +102,8 @@ def _measure_here(photo: np.ndarray, path: str, threads: int) -> Measurement:
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    _forget_peak()
-    before = _memory()
+    forget_peak()
+    before = peak_memory()
     driver = load_driver(path, threads)
     image = photo[np.newaxis] / np.float32(255)
     size = driver.thumbnail_size
@@ -122,7 +123,7 @@ def _measure_here(photo: np.ndarray, path: str, threads: int) -> Measurement:
         runs=len(times),
         median=float(np.median(times)),
         p90=float(np.percentile(times, 90)),
-        memory=_memory() - before,
+        memory=peak_memory() - before,
     )
 
 

@@ -20,27 +20,28 @@ Precisions:
                    float32: no camera gives 16 bits with sign, and so the file is used like the
                    float ones.
 
-A file of 8 bits has three traps.
+A file of 8 bits has four traps.
 
 Calibrated on dark photos, its input would have a scale of a tenth of 1/255, and a
-camera's bytes would be read ten times too dark. The range of the input and the output is
-set to [0, 1] here, and what comes of it is checked.
+camera's bytes would be read ten times too dark. Here bytes become floats and floats
+bytes at either end, by a scale of exactly 1/255, which is checked.
 
 What the thumbnail says becomes the brightness of the whole result: the context and the
 vectors of the channel attention, some thousand multiplications, stay float32.
 
-And the degradation is what is taken off the darkest values before all that is left is
-made ten to twenty times brighter. In 8 bits its error is a visible change of brightness
-in the darkest photos. So all that leads to the base I_B stays float32 as well, and 8 bits
-are for the refinement. On the trained mobile network, PSNR between 8 bits and float on 13
-real low-light photos, the worst and the mean:
+The degradation is what is taken off the darkest values before all that is left is
+made ten to twenty times brighter. With results of 8 bits its error is a visible change
+of brightness in the darkest photos: one of 13 real ones was 24.9 dB from float.
 
-    everything but the context in 8 bits      24.9 dB   35.3 dB
-    degradation generator in float32          42.6 dB   44.2 dB
-    and the subtraction                       42.9 dB   44.4 dB
+And runtimes have fast kernels of 8 bits for some operators only. XNNPACK has none for
+PReLU, average pooling and ReLU by itself: each of these went to a slow kernel, and split
+the network into parts with copies between them.
 
-(with both ends of the ranges cut, see `calibration`; with one it is 40.7 and 42.0 dB).
-On a desktop CPU that takes no longer: the kernel of PReLU for 8 bits is slow.
+So intermediate results have 8 bits where most of the refinement is, on the 1/4 grid
+between its first and its last convolutions. Everywhere else they are float32, and only
+the weights have 8 bits (as in "dynamic_range"). On the trained mobile network this halves
+the time of "float32" on a CPU with XNNPACK, in one part. The whole refinement in 8 bits
+and the rest in float took longer than "float32".
 
 The 16-bit quantiser has no PReLU and no operators between space and depth; these compute
 in float32, between conversions.
@@ -60,6 +61,7 @@ from tensorflow.lite.python.optimize.calibrator import Calibrator
 
 from drgn_tf.files import written_beside
 from drgn_tf.models import DRGN
+from drgn_tf.models.options import GRID_FACTOR
 from exports import calibration as calibrating
 from exports.calibration import CalibrationSample
 from exports.gpu_delegate import operator_name
@@ -68,9 +70,6 @@ from exports.tflite_metadata import TensorDescription, attach, packed, text, unp
 PRECISIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8")
 SIGNATURE = "serving_default"
 _CALIBRATED = ("int8", "int16x8")
-# Operators that only move values or limit them to a range.
-_PASSING = ("DEPTH_TO_SPACE", "STRIDED_SLICE", "SLICE", "MINIMUM", "MAXIMUM", "RELU",
-            "RELU_0_TO_1")  # fmt: skip
 
 
 class TFLiteExportError(ValueError):
@@ -125,7 +124,9 @@ def export_tflite(
     _check_arguments(precision, size, calibration)
     data = _converted(model, precision, size, tile)
     if precision == "int8":
-        content = _with_byte_images(_quantised_int8(data, calibration))
+        content = unpacked(_quantised_int8(data, calibration))
+        _with_byte_weights(content)
+        _with_byte_images(content)
     elif precision == "int16x8":
         content = unpacked(_quantised_int16x8(data, calibration))
     else:
@@ -177,29 +178,47 @@ def _converted(model: DRGN, precision: str, size, tile: bool) -> bytes:
 def _quantised_int8(data: bytes, samples: Sequence[CalibrationSample]) -> bytes:
     """Returns the file in 8 bits, with float32 images."""
     model = unpacked(data)
-    floats = _thumbnail_tensors(model) | _base_tensors(model)
-    observations = calibrating.observe(data, samples)
-    ranges = calibrating.narrow_ranges(model, observations, floats)
     subgraph = model.subgraphs[0]
-    ranges.update(dict.fromkeys([int(subgraph.inputs[0]), *_limited_tensors(model)], (0.0, 1.0)))
-    skipped = {text(subgraph.tensors[number].name) for number in floats}
+    ranges = calibrating.observed_ranges(data, samples)
+    skipped = {text(subgraph.tensors[number].name) for number in _float_tensors(model)}
     return mlir_quantize(packed(calibrating.with_ranges(data, ranges)), denylisted_nodes=skipped)
 
 
 def _quantised_int16x8(data: bytes, samples: Sequence[CalibrationSample]) -> bytes:
     """Returns the file with results of 16 bits, with float32 images."""
     subgraph = unpacked(data).subgraphs[0]
-    ranges = calibrating.wide_ranges(calibrating.observe(data, samples))
+    # 16 bits have steps to spare, and photos brighter than the samples are then right too.
+    ranges = {
+        number: (4 * least, 4 * greatest)
+        for number, (least, greatest) in calibrating.observed_ranges(data, samples).items()
+    }
     for number in (*subgraph.inputs, *subgraph.outputs):
         ranges[int(number)] = (0.0, 1.0)
-    quantiser = Calibrator(packed(calibrating.with_ranges(data, ranges)))._calibrator
+    quantiser = Calibrator(packed(calibrating.with_ranges(data, ranges)))
     # Nothing is fed: it then takes the ranges that are in the file.
-    quantiser.Prepare()
-    float32, int16, int64 = (np.dtype(kind).num for kind in (np.float32, np.int16, np.int64))
-    allow_float, per_tensor, per_tensor_dense = True, False, False
-    return quantiser.QuantizeModel(
-        float32, float32, allow_float, int16, int64, per_tensor, per_tensor_dense
+    return quantiser.calibrate_and_quantize(
+        lambda: iter(()),
+        tf.float32,
+        tf.float32,
+        allow_float=True,
+        activations_type=tf.int16,
+        bias_type=tf.int64,
     )
+
+
+def _float_tensors(model: schema.ModelT) -> set[int]:
+    """Returns what stays float32 in a file of 8 bits; see the module."""
+    subgraph = model.subgraphs[0]
+    height, width = (int(side) for side in subgraph.tensors[subgraph.inputs[0]].shape[1:3])
+    grid = (-(-height // GRID_FACTOR), -(-width // GRID_FACTOR))
+    found = _thumbnail_tensors(model) | _base_tensors(model)
+    for operator in subgraph.operators:
+        source, result = (subgraph.tensors[i[0]].shape for i in (operator.inputs, operator.outputs))
+        if tuple(result[1:3]) != grid or 3 in (source[-1], result[-1]):
+            found.add(int(operator.outputs[0]))
+        if operator_name(model, operator) == "PRELU":
+            found |= {int(operator.inputs[0]), int(operator.outputs[0])}
+    return found
 
 
 def _thumbnail_tensors(model: schema.ModelT) -> set[int]:
@@ -242,62 +261,76 @@ def _sources(model: schema.ModelT, number: int) -> set[int]:
     return found
 
 
-def _limited_tensors(model: schema.ModelT) -> list[int]:
-    """Returns the output, and the tensors whose values reach it unchanged or limited to [0, 1].
-
-    With that range from the last convolution on, all its steps lie where they are seen.
-    """
+def _with_byte_weights(model: schema.ModelT) -> None:
+    """Gives weights of 8 bits to the convolutions of images and maps that stay float32."""
     subgraph = model.subgraphs[0]
-    producers = {int(op.outputs[0]): op for op in subgraph.operators}
-    found = [int(subgraph.outputs[0])]
-    while operator_name(model, producers[found[-1]]) in _PASSING:
-        found.append(int(producers[found[-1]].inputs[0]))
-    return found
+    replaced = set()
+    for operator in subgraph.operators:
+        if operator_name(model, operator) != "CONV_2D":
+            continue
+        source, kernel = (subgraph.tensors[i] for i in operator.inputs[:2])
+        of_context = "context_encoder" in _output_name(model, operator)
+        if of_context or max(source.shape[1:3]) == 1:
+            continue
+        if not (calibrating.is_float(source) and calibrating.is_float(kernel)):
+            continue
+        data = bytes(bytearray(model.buffers[kernel.buffer].data))
+        values = np.frombuffer(data, np.float32).reshape(kernel.shape)
+        # Of weights that are all 0 any scale is right.
+        scales = np.maximum(np.abs(values).max((1, 2, 3)), 1e-12) / 127
+        levels = np.round(values / scales[:, np.newaxis, np.newaxis, np.newaxis])
+        # Equal weights of several layers may lie in one buffer.
+        replaced.add(kernel.buffer)
+        kernel.buffer = len(model.buffers)
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(levels.astype(np.int8).tobytes(), np.uint8)
+        model.buffers.append(buffer)
+        kernel.type = schema.TensorType.INT8
+        kernel.quantization = schema.QuantizationParametersT()
+        kernel.quantization.scale = scales.tolist()
+        kernel.quantization.zeroPoint = [0] * len(scales)
+        # Version 5 has weights of 8 bits with a scale for each channel.
+        code = model.operatorCodes[operator.opcodeIndex]
+        code.version = max(code.version, 5)
+    for number in replaced - {tensor.buffer for tensor in subgraph.tensors}:
+        model.buffers[number].data = None
 
 
-def _with_byte_images(data: bytes) -> schema.ModelT:
-    """Returns the content with a uint8 image in and out, instead of float32.
-
-    The conversion at either end becomes one between uint8 and int8.
-    """
-    model = unpacked(data)
+def _with_byte_images(model: schema.ModelT) -> None:
+    """Puts a uint8 image at either end, and the conversions from and to float32."""
     subgraph = model.subgraphs[0]
     image, enhanced = int(subgraph.inputs[0]), int(subgraph.outputs[0])
-    readers = [op for op in subgraph.operators if image in op.inputs]
-    if any(operator_name(model, op) != "QUANTIZE" for op in readers):
-        _add_float_copy(model, image)
-    last = next(op for op in subgraph.operators if enhanced in op.outputs)
-    if operator_name(model, last) != "DEQUANTIZE":
-        raise TFLiteExportError("the quantiser left the output in float; report this as a bug.")
-    last.opcodeIndex = _operator_code(model, "QUANTIZE")
-    last.builtinOptionsType = schema.BuiltinOptions.NONE
-    last.builtinOptions = None
+    copies = [_add_float_copy(subgraph, number) for number in (image, enhanced)]
+    for operator in subgraph.operators:
+        operator.inputs = [copies[0] if int(i) == image else int(i) for i in operator.inputs]
+        operator.outputs = [copies[1] if int(i) == enhanced else int(i) for i in operator.outputs]
+    first = _conversion(model, "DEQUANTIZE", image, copies[0])
+    last = _conversion(model, "QUANTIZE", copies[1], enhanced)
+    subgraph.operators = [first, *subgraph.operators, last]
     for number in (image, enhanced):
         tensor = subgraph.tensors[number]
         tensor.type = schema.TensorType.UINT8
         tensor.quantization = schema.QuantizationParametersT()
         tensor.quantization.scale = [1 / 255]
         tensor.quantization.zeroPoint = [0]
-    return model
 
 
-def _add_float_copy(model: schema.ModelT, image: int) -> None:
-    """Lets the operators that read the image as float32 read a converted one."""
-    subgraph = model.subgraphs[0]
+def _add_float_copy(subgraph: schema.SubGraphT, number: int) -> int:
+    """Adds a float32 tensor of the shape of another; returns its number."""
     copy = schema.TensorT()
-    copy.name = "image_float"
-    copy.shape = subgraph.tensors[image].shape
+    copy.name = f"{text(subgraph.tensors[number].name)}_float"
+    copy.shape = subgraph.tensors[number].shape
     copy.type = schema.TensorType.FLOAT32
     copy.buffer = 0
     subgraph.tensors.append(copy)
-    number = len(subgraph.tensors) - 1
-    for operator in subgraph.operators:
-        if operator_name(model, operator) != "QUANTIZE":
-            operator.inputs = [number if int(i) == image else int(i) for i in operator.inputs]
+    return len(subgraph.tensors) - 1
+
+
+def _conversion(model: schema.ModelT, name: str, source: int, result: int) -> schema.OperatorT:
     operator = schema.OperatorT()
-    operator.opcodeIndex = _operator_code(model, "DEQUANTIZE")
-    operator.inputs, operator.outputs = [image], [number]
-    subgraph.operators.insert(0, operator)
+    operator.opcodeIndex = _operator_code(model, name)
+    operator.inputs, operator.outputs = [source], [result]
+    return operator
 
 
 def _operator_code(model: schema.ModelT, name: str) -> int:
@@ -349,12 +382,9 @@ def _check_content(model: schema.ModelT, precision: str) -> None:
     if precision == "int8":
         image, enhanced = int(subgraph.inputs[0]), int(subgraph.outputs[0])
         _check_scales(subgraph, [image, enhanced], schema.TensorType.UINT8, 1 / 255, 0)
-        last = next(op for op in subgraph.operators if enhanced in op.outputs)
-        inner = [int(last.inputs[0])]
-        for operator in subgraph.operators:
-            if image in operator.inputs and operator_name(model, operator) == "QUANTIZE":
-                inner.append(int(operator.outputs[0]))
-        _check_scales(subgraph, inner, schema.TensorType.INT8, 1 / 255, -128)
+        types = {subgraph.tensors[op.outputs[0]].type for op in subgraph.operators}
+        if schema.TensorType.INT8 not in types:
+            raise TFLiteExportError("the quantiser left all in float; report this as a bug.")
     if precision == "int16x8":
         inner = [op.outputs[0] for op in subgraph.operators if subgraph.inputs[0] in op.inputs]
         inner = [n for n in inner if subgraph.tensors[n].type == schema.TensorType.INT16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import numpy as np
@@ -19,7 +20,7 @@ class TFLiteDriver(Driver):
     Args:
       path: the file. It has one signature, with an input "image" and perhaps "thumbnail", and
         an output "enhanced". In a file with one input and one output the names do not matter.
-      threads: of the interpreter; by default as many as it likes.
+      threads: of the interpreter; by default one per core.
 
     Raises:
       ModelFileError: it cannot be loaded, or does not take an RGB image.
@@ -35,7 +36,10 @@ class TFLiteDriver(Driver):
         if not path.is_file():
             raise ModelFileError(f"{path}: no such file.")
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            # LiteRT's own default is one thread.
+            self._interpreter = Interpreter(
+                model_path=str(path), num_threads=threads or os.cpu_count()
+            )
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(

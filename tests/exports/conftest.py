@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
 
 from drgn_tf.models import DRGN, preset
-from exports.calibration import load_calibration_photos
+from exports.calibration import calibration_samples, load_calibration_photos
+from exports.tflite import export_tflite
+
+TFLITE_SIZE = (64, 96)
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +39,24 @@ def dark_photos() -> list[np.ndarray]:
         photo[: 200 - 20 * i, : 240 + 8 * i]
         for i, photo in enumerate(load_calibration_photos(None)[:3])
     ]
+
+
+@pytest.fixture(scope="session")
+def samples(tiny_model, dark_photos):
+    """Calibration samples for `tflite_file`."""
+    return calibration_samples(dark_photos, TFLITE_SIZE, tiny_model.options.thumbnail_size, 9)
+
+
+@pytest.fixture(scope="session")
+def tflite_file(tiny_model, samples, tmp_path_factory):
+    """Gives the file of a precision, of the tile flavour, 64x96; makes it once. To be read only."""
+    folder = tmp_path_factory.mktemp("tflite")
+
+    def made(precision: str) -> pathlib.Path:
+        path = folder / f"{precision}.tflite"
+        if not path.exists():
+            export_tflite(tiny_model, path, precision=precision, size=TFLITE_SIZE, tile=True,
+                          name="tiny", calibration=samples)  # fmt: skip
+        return path
+
+    return made

@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 
 from drgn_tf.models import DRGN, preset
-from exports.calibration import calibration_samples
 from exports.gpu_delegate import gpu_fallbacks, operators, quantisation
 from exports.tflite import export_tflite
 
@@ -23,8 +22,6 @@ def mobile() -> DRGN:
     ("precision", "size", "tile"),
     [
         ("float32", (128, 128), True),
-        ("float32", (128, 128), False),
-        ("float16", (128, 128), True),
         ("float16", (90, 71), False),
     ],
 )
@@ -44,21 +41,13 @@ def test_a_file_of_any_size_does_not(tiny_model, tmp_path):
     assert any(line.startswith("CONV_2D") and "not known before" in line for line in fallbacks)
 
 
-def test_results_of_16_bits_do_not(tiny_model, dark_photos, tmp_path):
-    path = tmp_path / "int16x8.tflite"
-    samples = calibration_samples(dark_photos, (32, 32), tiny_model.options.thumbnail_size, 3)
-    export_tflite(tiny_model, path, precision="int16x8", size=(32, 32), tile=True, name="tiny",
-                  calibration=samples)  # fmt: skip
-    assert any("computes in INT16" in line for line in gpu_fallbacks(path))
+def test_results_of_16_bits_do_not(tflite_file):
+    assert any("computes in INT16" in line for line in gpu_fallbacks(tflite_file("int16x8")))
 
 
-def test_bytes_out_of_8_bits_are_converted_elsewhere(tiny_model, dark_photos, tmp_path):
-    path = tmp_path / "int8.tflite"
-    samples = calibration_samples(dark_photos, (32, 32), tiny_model.options.thumbnail_size, 3)
-    export_tflite(tiny_model, path, precision="int8", size=(32, 32), tile=True, name="tiny",
-                  calibration=samples)  # fmt: skip
-    (line,) = gpu_fallbacks(path)
-    assert line.startswith("QUANTIZE enhanced [1, 32, 32, 3]: converts")
+def test_a_file_of_8_bits_does(tflite_file):
+    path = tflite_file("int8")
+    assert gpu_fallbacks(path) == []
     assert set(quantisation(path)) == {"image", "enhanced"}
 
 

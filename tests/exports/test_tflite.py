@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from drgn_tf.inference import load_driver, photo_thumbnail
 from drgn_tf.models import DRGN, preset
 from exports import calibration as calibrating
-from exports import tflite
-from exports.calibration import calibration_samples
+from exports.gpu_delegate import operator_name
 from exports.tflite import PRECISIONS, TFLiteExportError, export_tflite
 from exports.tflite_metadata import unpacked
 from exports.verification import BOUNDS, psnr_between
@@ -21,19 +22,9 @@ SIZE = (64, 96)
 
 
 @pytest.fixture(scope="module")
-def samples(tiny_model, dark_photos):
-    return calibration_samples(dark_photos, SIZE, tiny_model.options.thumbnail_size, 9)
-
-
-@pytest.fixture(scope="module")
-def files(tiny_model, samples, tmp_path_factory):
+def files(tflite_file):
     """One file of each precision, of the tile flavour."""
-    folder = tmp_path_factory.mktemp("tflite")
-    paths = {precision: folder / f"{precision}.tflite" for precision in PRECISIONS}
-    for precision, path in paths.items():
-        export_tflite(tiny_model, path, precision=precision, size=SIZE, tile=True, name="tiny",
-                      calibration=samples)  # fmt: skip
-    return paths
+    return {precision: tflite_file(precision) for precision in PRECISIONS}
 
 
 def image_of(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -126,6 +117,27 @@ def test_8_bits_of_a_network_of_one_step(dark_photos, samples, tmp_path):
     assert psnr_between(result, np.asarray(model(image, thumbnail)["enhanced"])) >= 34
 
 
+def test_8_bits_leave_nothing_to_slow_kernels(files):
+    model = unpacked(files["int8"].read_bytes())
+    (subgraph,) = model.subgraphs
+    in_bytes = collections.Counter(
+        operator_name(model, operator)
+        for operator in subgraph.operators
+        if subgraph.tensors[operator.outputs[0]].type == schema.TensorType.INT8
+    )
+    assert in_bytes["CONV_2D"] == 10 and in_bytes["ADD"] >= 10
+    assert not {"PRELU", "RELU", "AVERAGE_POOL_2D", "LOGISTIC"} & set(in_bytes)
+    kernels = [subgraph.tensors[op.inputs[1]] for op in subgraph.operators
+               if operator_name(model, op) == "CONV_2D"]  # fmt: skip
+    floats = [kernel for kernel in kernels if kernel.type == schema.TensorType.FLOAT32]
+    # The context's: three on the thumbnail, the others 1x1.
+    assert sum(kernel.shape[1] == 3 for kernel in floats) == 3
+    # XNNPACK takes all, as one: it adds a single node.
+    interpreter = Interpreter(model_path=str(files["int8"]))
+    interpreter.allocate_tensors()
+    assert len(interpreter._get_ops_details()) == len(subgraph.operators) + 1
+
+
 def test_calibrated_on_black_alone_bytes_are_still_read_right(tiny_model, samples, tmp_path):
     black = [dataclasses.replace(sample, image=sample.image // 20) for sample in samples]
     path = tmp_path / "black.tflite"
@@ -136,17 +148,16 @@ def test_calibrated_on_black_alone_bytes_are_still_read_right(tiny_model, sample
 
 
 def test_a_range_that_is_not_pinned_is_refused(tiny_model, samples, tmp_path, monkeypatch):
-    monkeypatch.setattr(tflite, "_limited_tensors", lambda model: [])
-    ranges = calibrating.narrow_ranges
+    with_ranges = calibrating.with_ranges
 
-    def of_the_dark(model, observations, floats):
-        found = ranges(model, observations, floats)
-        return {**found, int(model.subgraphs[0].outputs[0]): (0.0, 0.3)}
+    def of_the_dark(data, ranges):
+        (image, *_) = unpacked(data).subgraphs[0].inputs
+        return with_ranges(data, {**ranges, int(image): (0.0, 0.3)})
 
-    monkeypatch.setattr(calibrating, "narrow_ranges", of_the_dark)
+    monkeypatch.setattr(calibrating, "with_ranges", of_the_dark)
     path = tmp_path / "dark.tflite"
-    with pytest.raises(TFLiteExportError, match="bytes would be read wrong"):
-        export_tflite(tiny_model, path, precision="int8", size=SIZE, tile=True, name="tiny",
+    with pytest.raises(TFLiteExportError, match="would be read wrong"):
+        export_tflite(tiny_model, path, precision="int16x8", size=SIZE, tile=True, name="tiny",
                       calibration=samples)  # fmt: skip
     assert not any(tmp_path.iterdir())
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import pytest
 
 from drgn_tf.version import __version__
-from exports.tflite import export_tflite
 from exports.tflite_metadata import packed, read_metadata, unpacked
 
 
 @pytest.fixture(scope="module")
-def path(tiny_model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("metadata") / "tiny.tflite"
-    export_tflite(tiny_model, path, precision="float32", size=(64, 96), tile=True, name="tiny")
-    return path
+def path(tflite_file):
+    return tflite_file("float32")
 
 
 def test_metadata_of_a_file(path):

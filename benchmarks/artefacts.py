@@ -1,0 +1,52 @@
+"""The artefacts that benchmarks run: made here, or by an earlier export."""
+
+from __future__ import annotations
+
+import pathlib
+import time
+from collections.abc import Iterator
+
+
+def make(model: str, folder: pathlib.Path, calibration_count: int) -> Iterator[tuple[str, float]]:
+    """Exports all that `export_main.py` makes by default, without its proofs.
+
+    Args:
+      model: as of `drgn_tf.inference.load_driver`, of kind "keras".
+      folder: to write to.
+      calibration_count: cuttings of photos that quantisation is calibrated with.
+
+    Yields:
+      Path below the folder, and the seconds that it took to make.
+    """
+    from drgn_tf.inference import load_driver
+    from exports import pipeline
+    from exports.calibration import load_calibration_photos
+
+    reference = load_driver(model)
+    options = pipeline.ExportOptions(name=reference.path.stem, calibration_count=calibration_count)
+    for artefact in pipeline.plan(reference.model, options, load_calibration_photos()):
+        path = folder / artefact.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        begin = time.perf_counter()
+        artefact.write(path)
+        yield str(artefact.path), time.perf_counter() - begin
+
+
+def find(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the artefacts in a folder that an export made.
+
+    Of the two flavours that which takes a thumbnail ("tile"): the other differs by next to
+    nothing in speed. Files of any size come before those of a fixed one.
+
+    Raises:
+      ValueError: there is none.
+    """
+    found = [
+        *sorted(path.parent for path in folder.glob("saved_model/*/saved_model.pb")),
+        *sorted(folder.glob("tflite/*_dynamic_tile_*.tflite")),
+        *sorted(folder.glob("tflite/*[0-9]_tile_*.tflite")),
+        *sorted(folder.glob("onnx/*_dynamic_tile.onnx")),
+    ]
+    if not found:
+        raise ValueError(f"{folder}: holds no artefacts; give a folder of export_main.py.")
+    return found

@@ -1,0 +1,108 @@
+"""How much memory training takes, by preset, batch and crop.
+
+  python -m benchmarks.memory
+  python -m benchmarks.memory --presets=base --shapes=8x96,32x96,8x256 --everything
+
+Each row is a process of its own that makes a few steps on one batch. What is added, by
+networks, graphs and steps, stands beside what `drgn_tf.training.memory` estimates, by
+which runs are refused. The peak is of all memory of the process, interpreter and
+TensorFlow included; a run has its photos besides. Batches are noise: memory does not
+depend on what is in them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+from concurrent.futures import ProcessPoolExecutor
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf
+from absl import flags
+
+from benchmarks import steps
+from benchmarks.report import Report, run
+from drgn_tf.models import preset
+from drgn_tf.training import TrainingOptions, memory
+from exports.measurement import forget_peak, peak_memory
+
+_PRESETS = flags.DEFINE_list("presets", ["mobile", "base"], "See train_main.py.")
+_SHAPES = flags.DEFINE_list(
+    "shapes", ["8x96", "32x96", "8x192"], "BATCHxCROP: samples a step, side of the crops in pixels."
+)
+_EVERYTHING = flags.DEFINE_boolean(
+    "everything", False, "The whole method at all shapes, too. Otherwise only at the first."
+)
+_STEPS = flags.DEFINE_integer("steps", 3, "Steps of a measurement.", 1)
+
+
+def _megabytes(
+    name: str, method: str, batch_size: int, crop_size: int, count: int
+) -> tuple[float, float]:
+    """Returns the memory of this process before anything is built and at most, in MB."""
+    forget_peak()
+    before = peak_memory()
+    trainer = steps.trainer(name, method, crop_size, batch_size)
+    side = preset(name).thumbnail_size
+    sides = {"low": crop_size, "high": crop_size, "thumbnail": side}
+    if trainer.needs_references:
+        sides |= {"reference": crop_size, "reference_thumbnail": side}
+    batches = steps.repeated(
+        {key: tf.random.uniform((batch_size, size, size, 3)) for key, size in sides.items()}
+    )
+    for _ in range(count):
+        steps.run(trainer, method, batches)
+    return before, peak_memory()
+
+
+def _estimated(name: str, method: str, batch_size: int, crop_size: int) -> float:
+    options = TrainingOptions(batch_size=batch_size, crop_size=crop_size)
+    return memory.estimate(preset(name), steps.METHODS[method], options) / 1e6
+
+
+def _shapes() -> list[tuple[int, int]]:
+    shapes = []
+    for shape in _SHAPES.value:
+        match = re.fullmatch(r"(\d+)x(\d+)", shape)
+        if not match:
+            raise ValueError(f"--shapes: '{shape}' is none; give BATCHxCROP, such as 8x96.")
+        shapes.append((int(match[1]), int(match[2])))
+    return shapes
+
+
+def main() -> None:
+    """Measures and prints."""
+    shapes = _shapes()
+    rows = []
+    for name in _PRESETS.value:
+        for method in ("plain", "whole"):
+            every = method == "plain" or _EVERYTHING.value
+            for batch_size, crop_size in shapes if every else shapes[:1]:
+                context = multiprocessing.get_context("spawn")
+                with ProcessPoolExecutor(1, mp_context=context) as process:
+                    asked = (name, method, batch_size, crop_size, _STEPS.value)
+                    before, peak = process.submit(_megabytes, *asked).result()
+                estimated = _estimated(name, method, batch_size, crop_size)
+                rows.append(
+                    {
+                        "preset": name,
+                        "method": method,
+                        "batch": batch_size,
+                        "crop": crop_size,
+                        "peak MB": peak,
+                        "added MB": peak - before,
+                        "estimated MB": estimated,
+                        "estimated over added": estimated / (peak - before),
+                    }
+                )
+    report = Report("Memory of training")
+    report.table("processes as a whole, without the photos", rows)
+    if not _EVERYTHING.value:
+        report.note("Left out: the whole method at all shapes but the first; --everything has it.")
+    report.save()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,98 @@
+"""What all benchmarks share as programs: flags, one line for bad input, tables and JSON."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import sys
+from collections.abc import Callable
+
+from absl import app, flags, logging
+
+from drgn_tf.files import written_beside
+
+_JSON = flags.DEFINE_string("json", "", "File for the figures; '' for none.")
+_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime")
+
+
+def run(benchmark: Callable[[], None]) -> None:
+    """Runs a benchmark as a program.
+
+    Args:
+      benchmark: reads its flags and prints its tables; ValueError if it cannot.
+    """
+
+    def main(argv: list[str]) -> None:
+        if len(argv) > 1:
+            raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
+        # Converters are talkative.
+        logging.set_verbosity(logging.WARNING)
+        try:
+            benchmark()
+        except ValueError as error:
+            sys.exit(f"error: {error}")
+
+    app.run(main)
+
+
+class Report:
+    """Prints tables as they come and keeps them.
+
+    Args:
+      question: what the program answers, in a line.
+    """
+
+    def __init__(self, question: str):
+        self._content = {
+            "question": question,
+            "machine": {
+                "cpus": os.cpu_count(),
+                "system": platform.platform(),
+                "python": platform.python_version(),
+                **{name: importlib.metadata.version(name) for name in _PACKAGES},
+            },
+            "tables": {},
+            "notes": [],
+        }
+        print(f"\n## {question}", flush=True)
+
+    def table(self, title: str, rows: list[dict]) -> None:
+        """Prints rows as Markdown; a column that a row lacks is empty there.
+
+        Args:
+          title: above the table, and its name in the JSON.
+          rows: figures and texts by column.
+        """
+        self._content["tables"][title] = rows
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        print(f"\n{title}\n")
+        print(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}")
+        for row in rows:
+            print(f"| {' | '.join(_shown(row.get(column, '')) for column in columns)} |")
+        print(end="", flush=True)
+
+    def note(self, line: str) -> None:
+        """Prints a line that the figures must be read with."""
+        self._content["notes"].append(line)
+        print(f"\n{line}", flush=True)
+
+    def save(self) -> None:
+        """Writes the JSON, if --json asks for it.
+
+        Raises:
+          NotWrittenError: it cannot be written.
+        """
+        if not _JSON.value:
+            return
+        with written_beside(pathlib.Path(_JSON.value)) as path:
+            path.write_text(json.dumps(self._content, indent=2) + "\n", encoding="utf-8")
+
+
+def _shown(value: object) -> str:
+    """Returns three digits of a figure, or all before the point."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

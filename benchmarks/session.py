@@ -1,0 +1,95 @@
+"""One artefact in a process of its own, which lives as long as it is measured.
+
+What another artefact left in memory or in caches does not count, and several can still be
+measured in turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Iterator
+from multiprocessing.managers import BaseManager
+
+import numpy as np
+
+from benchmarks.timing import seconds
+from benchmarks.yardstick import Yardstick, yardstick
+from exports.measurement import forget_peak, peak_memory
+
+
+class Session:
+    """Runs in that process.
+
+    Args:
+      path: of the artefact.
+      threads: to compute with.
+      width: of the network.
+    """
+
+    def __init__(self, path: str, threads: int, width: int):
+        import tensorflow as tf
+
+        from drgn_tf.inference import load_driver
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        forget_peak()
+        self._before = peak_memory()
+        self._driver = load_driver(path, threads)
+        self._threads, self._width = threads, width
+        self._yardstick: Yardstick | None = None
+        self._feeds: tuple = ()
+
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Returns (height, width) if the artefact takes no other."""
+        return self._driver.size
+
+    def prepare(self, height: int, width: int) -> float:
+        """Makes the photo to run and warms up.
+
+        Returns:
+          The most memory that was in use until now, less that before the artefact was opened,
+          in MB: so sizes go upward.
+        """
+        from benchmarks.photos import dark_photo
+        from drgn_tf.inference import photo_thumbnail
+
+        photo = dark_photo(height, width)
+        side = self._driver.thumbnail_size
+        thumbnail = None if side is None else photo_thumbnail(photo, side)
+        self._feeds = (photo[np.newaxis] / np.float32(255), thumbnail)
+        for _ in range(2):
+            self._driver.run(*self._feeds)
+        return peak_memory() - self._before
+
+    def measure(self, least: float) -> tuple[float, float]:
+        """Returns MAC a second of the yardstick, and seconds of a run right after it."""
+        if self._yardstick is None:
+            # Not earlier: its memory is not the artefact's.
+            self._yardstick = yardstick(self._driver.kind, self._width, self._threads)
+            self._yardstick.run()
+        rate = self._yardstick.rate(seconds(self._yardstick.run, least))
+        return rate, seconds(lambda: self._driver.run(*self._feeds), least)
+
+
+def _quiet() -> None:
+    """Drops what the runtimes tell the terminal when they start; errors come back as such."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+class _Manager(BaseManager):
+    """Starts the process."""
+
+
+_Manager.register("Session", Session)
+
+
+@contextlib.contextmanager
+def opened(path: str, threads: int, width: int) -> Iterator[Session]:
+    """Gives a session; its process ends afterwards. See `Session`."""
+    manager = _Manager(ctx=multiprocessing.get_context("spawn"))
+    manager.start(initializer=_quiet)
+    with manager:
+        yield manager.Session(path, threads, width)

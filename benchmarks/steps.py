@@ -1,0 +1,65 @@
+"""Training steps to be timed: a trainer, the batches that it takes, what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from drgn_tf import data
+from drgn_tf.losses import LossOptions
+from drgn_tf.models import macs_per_pixel, preset
+from drgn_tf.training import RunOptions, TrainingOptions
+from drgn_tf.training.trainer import Trainer
+
+# Real pairs alone; and with synthetic pairs, discriminators and KL.
+METHODS = {"plain": LossOptions(synthetic_weight=0.0), "whole": LossOptions()}
+_PLENTY = 10**9
+
+
+def trainer(name: str, method: str, crop_size: int, batch_size: int, **changes) -> Trainer:
+    """Makes a trainer that has just come to the synthetic path, if its method has one.
+
+    Args:
+      name: of the preset.
+      method: of `METHODS`.
+      crop_size: side of the crops in pixels.
+      batch_size: samples a step.
+      **changes: other fields of `TrainingOptions`.
+    """
+    options = RunOptions(
+        model=preset(name),
+        loss=METHODS[method],
+        data=data.DataOptions(),
+        photometric=data.PhotometricOptions(),
+        training=TrainingOptions(crop_size=crop_size, batch_size=batch_size, **changes),
+    )
+    made = Trainer(tf.distribute.get_strategy(), options)
+    made.step.assign(METHODS[method].synthetic_start)
+    return made
+
+
+def run(made: Trainer, method: str, batches: Iterator, count: int = 1) -> None:
+    """Makes `count` steps in one call, and waits for their result."""
+    first = METHODS[method].synthetic_start
+    made.train_steps(batches, first, count, stop=False)["loss"].numpy()
+
+
+def repeated(batch: dict) -> Iterator:
+    """Returns the same batch over and over, as the trainer fetches them."""
+    return iter(tf.data.Dataset.from_tensors(batch).repeat())
+
+
+def drawn(photos: data.TrainingData, options: data.SampleOptions, count: int = _PLENTY) -> Iterator:
+    """Returns the batches of a pipeline that is new: nothing is prefetched yet."""
+    return iter(data.training_dataset(photos, options, 0, count))
+
+
+def forward_macs(made: Trainer, method: str, crop_size: int) -> float:
+    """Returns the multiply-accumulates of all networks' forward passes, a pixel of a crop."""
+    macs = macs_per_pixel(made.model)
+    if method == "plain":
+        return macs
+    # The synthetic pair goes the same way; a discriminator sees a real and a false image.
+    players = made.discriminators.values()
+    return 2 * macs + 2 * sum(macs_per_pixel(player, crop_size) for player in players)

@@ -1,0 +1,40 @@
+"""Times of things that are measured in turn: machines drift, and neighbours come and go."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+
+def seconds(run: Callable[[], object], least: float) -> float:
+    """Returns the seconds of one call, averaged over as many as take `least` seconds."""
+    calls = 0
+    begin = now = time.perf_counter()
+    while not calls or now - begin < least:
+        run()
+        calls += 1
+        now = time.perf_counter()
+    return (now - begin) / calls
+
+
+def alternate(
+    calls: Mapping[str, Callable[[], object]], rounds: int, least: float
+) -> dict[str, float]:
+    """Measures several things in turn, round after round.
+
+    Args:
+      calls: each is called once beforehand: what compiles, compiles then.
+      rounds: measurements of each.
+      least: seconds of a measurement.
+
+    Returns:
+      The median over the rounds of the seconds of one call, by name.
+    """
+    for run in calls.values():
+        run()
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, run in calls.items():
+            times[name].append(seconds(run, least))
+    return {name: statistics.median(values) for name, values in times.items()}

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from benchmarks import photos
+from benchmarks.artefacts import find
+from benchmarks.timing import alternate
+from benchmarks.yardstick import yardstick
+from drgn_tf.models import DRGN, preset
+from exports.tflite import export_tflite
+
+
+@pytest.fixture(scope="module")
+def artefacts(tmp_path_factory) -> pathlib.Path:
+    """A folder as of export_main.py, with one file, and the network beside it."""
+    folder = tmp_path_factory.mktemp("artefacts")
+    keras.utils.set_random_seed(3)
+    model = DRGN(preset("tiny"))
+    model.build()
+    model.save(folder / "tiny.keras")
+    (folder / "tflite").mkdir()
+    path = folder / "tflite" / "tiny_dynamic_tile_float32.tflite"
+    export_tflite(model, path, precision="float32", size=None, tile=True, name="tiny")
+    return folder
+
+
+def test_inference_prints_a_table_and_writes_the_same_as_json(artefacts, tmp_path):
+    arguments = [
+        f"--model={artefacts / 'tiny.keras'}",
+        f"--artefacts={artefacts}",
+        "--megapixels=0.01",
+        "--threads=1",
+        "--rounds=1",
+        "--seconds=0",
+        f"--json={tmp_path / 'figures.json'}",
+    ]
+    process = subprocess.run(
+        [sys.executable, "-m", "benchmarks.inference", *arguments],
+        cwd=pathlib.Path(__file__).parents[2],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    rows = json.loads((tmp_path / "figures.json").read_text())["tables"]["1 threads"]
+    assert [row["artefact"] for row in rows] == ["tiny.keras", "tiny_dynamic_tile_float32.tflite"]
+    for row in rows:
+        assert row["size"] == "116x88" and row["MB"] > 0
+        assert row["ms per MP"] == pytest.approx(row["ms"] * 1e6 / (116 * 88))
+        assert row["share of yardstick"] > 0
+        assert f"| {row['artefact']} | 1 | 116x88 |" in process.stdout
+    assert rows[1]["over TFLite float32"] == 1
+
+
+def test_a_folder_without_artefacts_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="holds no artefacts; give a folder of export_main"):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["keras", "tflite", "onnx"])
+def test_each_runtime_has_a_yardstick_of_the_same_size(kind):
+    standard = yardstick(kind, width=4, threads=1)
+    seconds = alternate({"yardstick": standard.run}, rounds=1, least=0.0)
+    assert standard.macs == 256 * 256 * 9 * 4 * 4
+    assert standard.rate(seconds["yardstick"]) == standard.macs / seconds["yardstick"]
+
+
+def test_things_are_measured_in_turn():
+    order = []
+    alternate({name: lambda name=name: order.append(name) for name in "ab"}, rounds=2, least=0.0)
+    assert order == [*"ab", *"ab", *"ab"]
+
+
+def test_photos_are_as_large_as_asked_for_and_dark():
+    assert photos.size_of(4) == (1732, 2308)
+    photo = photos.dark_photo(700, 900)
+    assert photo.shape == (700, 900, 3) and photo.dtype == np.uint8
+    assert 0 < photo.mean() < 64
