@@ -37,9 +37,17 @@ _TOLD_TO_USERS = (
     ModelFileError,
     NotWrittenError,
     training.DivergedError,
+    training.MemoryRefusedError,
     training.RunFolderError,
     training.StrategyError,
     OSError,
+)
+# What the others get when a worker dies: its connection breaks, or its heartbeats stop.
+_LOST_WORKER = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
 )
 
 
@@ -137,12 +145,24 @@ def main(argv: list[str]) -> None:
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         line = (str(error) or "out of memory").splitlines()[0]
         _fail(f"{line}; lower --batch_size or --crop_size.")
-    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
-        line = str(error).splitlines()[0]
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+        if not (options.data.data_service or options.data.cache_dir):
+            raise
         _fail(
-            f"another worker left the run ({line}); give the same command again on all machines "
-            "to continue."
+            f"samples could not be made ({str(error).splitlines()[0]}); check the data servers and "
+            "--cache_dir, then give the same command again."
         )
+    except _LOST_WORKER as error:
+        line = str(error).splitlines()[0]
+        print(
+            f"error: another worker, or a data server, left the run ({line}); give the same "
+            "command again on all machines to continue.",
+            file=sys.stderr,
+        )
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # An ordinary exit would wait for the lost worker.
+        os._exit(os.EX_TEMPFAIL)
 
 
 if __name__ == "__main__":

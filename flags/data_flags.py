@@ -44,6 +44,20 @@ _SKIP_BAD_IMAGES = flags.DEFINE_boolean(
     False,
     "Train on the rest where photos cannot be used, and list what was left out.",
 )
+_CACHE_DIR = flags.DEFINE_string(
+    "cache_dir",
+    "",
+    "Folder that keeps the decoded photos, 3 bytes a pixel (6 with 16 bits), for this run and "
+    "later ones; they are then read from disk and need not fit into memory. May be deleted while "
+    "nothing trains from it. Default: in memory.",
+)
+_DATA_SERVICE = flags.DEFINE_list(
+    "data_service",
+    [],
+    "Addresses of the data servers (data_service_main.py) that make the samples: "
+    "grpc://host:port,... Needs --cache_dir, which they see by the same path. The samples stay "
+    "the same. Default: made by the trainer.",
+)
 
 _PHOTOMETRIC = PhotometricOptions()
 
@@ -97,6 +111,8 @@ def data_options() -> DataOptions:
         reference_dir=_REFERENCE_DIR.value,
         val_list=_VAL_LIST.value,
         val_fraction=_VAL_FRACTION.value,
+        cache_dir=_CACHE_DIR.value,
+        data_service=tuple(_DATA_SERVICE.value),
     )
 
 

@@ -5,16 +5,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from drgn_tf.data import photometric, sample
 from drgn_tf.data.dataset import TrainingData
-from drgn_tf.data.pairs import find_pairs, read_stems, split_by_fraction, split_by_list
+from drgn_tf.data.pairs import (
+    UnpairedError,
+    find_pairs,
+    read_stems,
+    split_by_fraction,
+    split_by_list,
+)
 from drgn_tf.data.photos import DataError, list_photos, to_uint8
-from drgn_tf.data.store import PhotoStore, make_stores, read_rows
+from drgn_tf.data.service import check_servers
+from drgn_tf.data.store import PhotoStore, read_stores, store_in_memory
 
 # Held-out photos are darkened alike in every run, whatever its seed.
 _HELD_OUT_SEED = 20210311
@@ -32,6 +39,9 @@ class DataOptions:
         high photos of the pairs. Without `data_dir`, all that is trained on.
       val_list: text file of stems held out for validation, one a line; "" for a fraction.
       val_fraction: share of the photos held out for validation where there is no list.
+      cache_dir: folder that keeps the decoded photos; "" keeps them in memory.
+      data_service: addresses of the data servers that make the samples, "grpc://host:port"; by
+        default this process makes them. Needs `cache_dir`, on a disk that all see.
     """
 
     data_dir: str = ""
@@ -40,11 +50,13 @@ class DataOptions:
     reference_dir: str = ""
     val_list: str = ""
     val_fraction: float = 0.05
+    cache_dir: str = ""
+    data_service: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class PairedPhotos:
-    """Whole pairs to measure on, as float32 [H, W, 3] in [0, 1], one at a time."""
+    """Whole pairs, read one at a time as float32 [H, W, 3] in [0, 1]."""
 
     low: PhotoStore
     high: PhotoStore
@@ -56,6 +68,10 @@ class PairedPhotos:
         """Yields (stem, low, high)."""
         for index, name in enumerate(self.low.names):
             yield name, self.low.photo(index), self.high.photo(index)
+
+    def select(self, names: Sequence[str]) -> PairedPhotos:
+        """Returns these pairs, in this order."""
+        return PairedPhotos(self.low.select(names), self.high.select(names))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,35 +111,42 @@ def load_run_data(
     Raises:
       DataError: nothing to train on, or a photo cannot be used.
     """
+    if options.data_service:
+        if not options.cache_dir:
+            raise DataError(
+                "--data_service needs --cache_dir, a folder that the data servers see by the same "
+                "path: they read the photos from there."
+            )
+        check_servers(options.data_service)
+
+    def read_photos(paths: Iterable[pathlib.Path]) -> PhotoStore:
+        return read_stores([(path,) for path in paths], on_bad, options.cache_dir)[0]
+
+    test = references = None
     if options.data_dir == sample.NAME:
         for name in ("train_pairs", "test_pairs", "reference_dir", "val_list"):
             if getattr(options, name):
                 raise DataError(
                     f"--{name} has no meaning with --data_dir={sample.NAME}; leave it out."
                 )
-        (references,) = _read_photos(sample.training_photos())
-        (held_out,) = _read_photos(sample.held_out_photos())
+        references = read_photos(sample.training_photos())
+        held_out = read_photos(sample.held_out_photos())
         training = TrainingData(None, None, references, thumbnail)
         validation = darkened_pairs(held_out, photometric_options)
-        test = None
     elif options.data_dir:
         folder = pathlib.Path(options.data_dir)
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder; --data_dir names the data set.")
-        pairs = _read_pairs(folder / options.train_pairs, on_bad)
-        # Those that cannot be used have been told of; a list may name them.
-        found = [list_photos(folder / options.train_pairs / name) for name in ("low", "high")]
-        train, held_out = _split(options, list(pairs), {*found[0], *found[1]} - {*pairs})
-        validation = PairedPhotos(*make_stores(pairs, held_out))
-        test = None
+        pairs, left_out = _read_pairs(folder / options.train_pairs, on_bad, options.cache_dir)
+        train, held_out = _split(options, pairs.low.names, left_out)
+        validation = pairs.select(held_out)
         if options.test_pairs:
-            test = PairedPhotos(*make_stores(_read_pairs(folder / options.test_pairs, on_bad)))
-        references = None
+            test, _ = _read_pairs(folder / options.test_pairs, on_bad, options.cache_dir)
         if options.reference_dir:
-            held = filter(None, (validation, test))
-            truths = {value for photos in held for value in photos.high.checksums}
-            references = _references(options.reference_dir, truths, on_bad)
-        training = TrainingData(*make_stores(pairs, train), references, thumbnail)
+            found = read_photos(list_photos(options.reference_dir).values())
+            references = _without_truths(found, filter(None, (validation, test)))
+        trained = pairs.select(train)
+        training = TrainingData(trained.low, trained.high, references, thumbnail)
     elif options.reference_dir:
         for name in ("train_pairs", "test_pairs"):
             if getattr(options, name):
@@ -131,11 +154,10 @@ def load_run_data(
                     f"--{name} is a folder inside --data_dir, which is missing; give both."
                 )
         found = list_photos(options.reference_dir)
-        photos = read_rows([(path,) for path in found.values()], on_bad)
-        train, held_out = _split(options, list(photos), {*found} - {*photos})
-        training = TrainingData(None, None, *make_stores(photos, train), thumbnail)
-        validation = darkened_pairs(*make_stores(photos, held_out), photometric_options)
-        test = None
+        photos = read_photos(found.values())
+        train, held_out = _split(options, photos.names, {*found} - {*photos.names})
+        training = TrainingData(None, None, photos.select(train), thumbnail)
+        validation = darkened_pairs(photos.select(held_out), photometric_options)
     else:
         raise DataError(
             "no data: give --data_dir (a folder of pairs, or 'sample') or --reference_dir."
@@ -152,8 +174,9 @@ def darkened_pairs(photos: PhotoStore, options: photometric.PhotometricOptions) 
     for index in range(len(photos)):
         seeds = tf.random.split(tf.constant([_HELD_OUT_SEED, index], tf.int64), 2)
         parameters = photometric.draw_parameters(options, seeds[0])
-        low.append(photometric.darken(photos.photo(index), parameters, seeds[1], options.levels))
-    return PairedPhotos(PhotoStore([to_uint8(np.asarray(x)) for x in low], photos.names), photos)
+        photo = photometric.darken(photos.photo(index), parameters, seeds[1], options.levels)
+        low.append(to_uint8(np.asarray(photo)))
+    return PairedPhotos(store_in_memory(low, photos.names), photos)
 
 
 def _split(
@@ -165,22 +188,28 @@ def _split(
     return split_by_fraction(stems, options.val_fraction)
 
 
-def _references(folder: str, truths: set[int], on_bad) -> PhotoStore:
-    """Reads reference photos, without those that are truths to measure on."""
-    photos = read_rows([(path,) for path in list_photos(folder).values()], on_bad)
-    (store,) = make_stores(photos)
-    stems = [stem for stem, value in zip(store.names, store.checksums) if value not in truths]
-    if not stems:
-        raise DataError(f"{folder}: holds only photos that are held out; give others.")
-    return store if len(stems) == len(store) else make_stores(photos, stems)[0]
+def _without_truths(photos: PhotoStore, measured: Iterable[PairedPhotos]) -> PhotoStore:
+    """Leaves out the photos that are truths to measure on."""
+    truths = {value for pairs in measured for value in pairs.high.checksums}
+    names = [name for name, value in zip(photos.names, photos.checksums) if value not in truths]
+    if not names:
+        raise DataError("--reference_dir: holds only photos that are held out; give others.")
+    return photos.select(names)
 
 
-def _read_photos(paths: Iterable[pathlib.Path], on_bad=None) -> list[PhotoStore]:
-    return make_stores(read_rows([(path,) for path in paths], on_bad))
+def _read_pairs(
+    folder: pathlib.Path, on_bad: Callable[[DataError], None] | None, cache_dir: str
+) -> tuple[PairedPhotos, set[str]]:
+    """Returns the pairs of a folder, and the stems that were left out."""
+    unpaired = set()
 
+    def note(error: UnpairedError) -> None:
+        unpaired.add(error.stem)
+        on_bad(error)
 
-def _read_pairs(folder: pathlib.Path, on_bad) -> dict[str, list[np.ndarray]]:
-    return read_rows([(pair.low, pair.high) for pair in find_pairs(folder, on_bad)], on_bad)
+    found = find_pairs(folder, note if on_bad else None)
+    pairs = PairedPhotos(*read_stores([(x.low, x.high) for x in found], on_bad, cache_dir))
+    return pairs, unpaired | {pair.stem for pair in found} - {*pairs.low.names}
 
 
 def _summary(training: TrainingData, validation: PairedPhotos, test: PairedPhotos | None) -> str:

@@ -19,8 +19,20 @@ class Pair:
     high: pathlib.Path
 
 
+class UnpairedError(DataError):
+    """A photo whose partner is missing.
+
+    Attributes:
+      stem: of the photo.
+    """
+
+    def __init__(self, message: str, stem: str):
+        super().__init__(message)
+        self.stem = stem
+
+
 def find_pairs(
-    folder: str | pathlib.Path, on_bad: Callable[[DataError], None] | None = None
+    folder: str | pathlib.Path, on_bad: Callable[[UnpairedError], None] | None = None
 ) -> list[Pair]:
     """Returns the pairs of a folder that holds low/ and high/, in order of their stems.
 
@@ -49,7 +61,9 @@ def find_pairs(
             pairs.append(Pair(stem, low, high))
             continue
         path, other = (low, "high") if low else (high, "low")
-        error = DataError(f"{path}: has no partner {stem}.* in {folder / other}; add or remove it.")
+        error = UnpairedError(
+            f"{path}: has no partner {stem}.* in {folder / other}; add or remove it.", stem
+        )
         if on_bad is None:
             raise error
         on_bad(error)

@@ -1,4 +1,4 @@
-"""Decoded photos in memory, cropped inside the input graph.
+"""Decoded photos, in memory or in a cache on disk, cropped inside the input graph.
 
 Every file is decoded once, when the store is made, so a damaged one is found
 before training starts. Pixels stay integers until after the crop.
@@ -6,48 +6,75 @@ before training starts. Pixels stay integers until after the crop.
 
 from __future__ import annotations
 
+import collections
+import copy
+import os
 import pathlib
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
 
+from drgn_tf.data.cache import MappedPixels, cached_photos, widened
 from drgn_tf.data.photos import BadImageError, DataError, read_photo, to_float
 
 
+class _MemoryPixels:
+    """Pixels in memory, one copy for graphs and for whole photos."""
+
+    def __init__(self, pixels: np.ndarray):
+        self.dtype = pixels.dtype
+        self._pixels = pixels
+        # Shared, where tf.constant would keep two more copies. Not on a GPU.
+        with tf.device("CPU:0"):
+            self._tensor = tf.experimental.dlpack.from_dlpack(pixels.__dlpack__())
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        return self._pixels[start : start + count]
+
+    def tensor(self) -> tf.Tensor:
+        return self._tensor
+
+
 class PhotoStore:
-    """Photos of any sizes, one behind the other in one buffer.
+    """Photos of any sizes, one behind the other. Made by `read_stores` and `store_in_memory`.
 
     Args:
-      photos: uint8 or uint16 [H, W, 3] each. All are kept in 16 bits if one is.
+      pixels: uint8 or uint16 values of all photos.
       names: one a photo, for messages and reports.
+      sizes: (height, width) of each photo in pixels.
+      checksums: of the pixels of each photo.
 
     Attributes:
-      names: as given.
-      sizes: (height, width) of each photo in pixels.
+      names, sizes, checksums: as given.
       peak: greatest value that a pixel can have: 255.0 or 65535.0.
     """
 
-    def __init__(self, photos: Sequence[np.ndarray], names: Sequence[str]):
-        self.names = list(names)
-        self.sizes = [photo.shape[:2] for photo in photos]
-        dtype = np.uint16 if any(photo.dtype == np.uint16 for photo in photos) else np.uint8
-        ends = np.cumsum([photo.size for photo in photos], dtype=np.int64)
-        self._starts = ends - [photo.size for photo in photos]
-        pixels = np.empty(ends[-1], dtype)
-        for start, end, photo in zip(self._starts, ends, photos):
-            # 257 = 65535 / 255: the same value in 16 bits.
-            factor = 257 if photo.dtype != dtype else 1
-            pixels[start:end] = photo.ravel() * dtype(factor)
-        self.checksums = [
-            zlib.crc32(pixels[start:end].data) for start, end in zip(self._starts, ends)
-        ]
-        # The one copy that stays; graphs and `photo` both read it. Not on a GPU.
-        with tf.device("CPU:0"):
-            self._pixels = tf.constant(pixels)
-        self.peak = float(np.iinfo(dtype).max)
+    def __init__(
+        self,
+        pixels: _MemoryPixels | MappedPixels,
+        names: Sequence[str],
+        sizes: Sequence[tuple[int, int]],
+        checksums: Sequence[int],
+    ):
+        self.names, self.sizes, self.checksums = list(names), list(sizes), list(checksums)
+        self.peak = float(np.iinfo(pixels.dtype).max)
+        self._pixels = pixels
+        counts = [height * width * 3 for height, width in sizes]
+        self._starts = np.cumsum([0, *counts[:-1]], dtype=np.int64)
+
+    def select(self, names: Sequence[str]) -> PhotoStore:
+        """Returns a store of these photos in this order, which shares the pixels."""
+        positions = {name: index for index, name in enumerate(self.names)}
+        chosen = [positions[name] for name in names]
+        store = copy.copy(self)
+        store.names = list(names)
+        store.sizes = [self.sizes[index] for index in chosen]
+        store.checksums = [self.checksums[index] for index in chosen]
+        store._starts = self._starts[chosen]
+        return store
 
     def __len__(self) -> int:
         return len(self.names)
@@ -55,9 +82,7 @@ class PhotoStore:
     def photo(self, index: int) -> np.ndarray:
         """Returns photo `index` as float32 [H, W, 3] in [0, 1]."""
         height, width = self.sizes[index]
-        start = self._starts[index]
-        with tf.device("CPU:0"):
-            pixels = self._pixels[start : start + height * width * 3].numpy()
+        pixels = self._pixels.read(int(self._starts[index]), height * width * 3)
         return to_float(pixels.reshape(height, width, 3))
 
     def cropper(self) -> Callable:
@@ -72,7 +97,7 @@ class PhotoStore:
             # Whole rows first: they lie behind each other.
             width = widths[index]
             start = starts[index] + tf.cast(top, tf.int64) * width * 3
-            rows = tf.slice(self._pixels, [start], [size * width * 3])
+            rows = tf.slice(self._pixels.tensor(), [start], [size * width * 3])
             crop = tf.reshape(rows, [size, width, 3])[:, left : left + size]
             return tf.cast(tf.ensure_shape(crop, [size, size, 3]), tf.float32) / self.peak
 
@@ -81,6 +106,71 @@ class PhotoStore:
     def size_table(self) -> tf.Tensor:
         """Returns heights and widths, int32 [N, 2]."""
         return tf.constant(self.sizes, tf.int32)
+
+
+def store_in_memory(photos: Sequence[np.ndarray], names: Sequence[str]) -> PhotoStore:
+    """Makes a store of decoded photos.
+
+    Args:
+      photos: uint8 or uint16 [H, W, 3] each. All are kept in 16 bits if one is.
+      names: one a photo.
+    """
+    return _packed(list(photos), names)
+
+
+def _packed(photos: list[np.ndarray], names: Sequence[str]) -> PhotoStore:
+    # Empties the list as it copies, so that no photo is in memory twice for long.
+    sizes = [photo.shape[:2] for photo in photos]
+    dtype = max((photo.dtype for photo in photos), key=lambda dtype: dtype.itemsize)
+    pixels = _aligned(sum(photo.size for photo in photos), dtype)
+    checksums = []
+    end = 0
+    photos.reverse()
+    while photos:
+        photo = widened(photos.pop().ravel(), dtype)
+        start, end = end, end + photo.size
+        pixels[start:end] = photo
+        checksums.append(zlib.crc32(pixels[start:end].data))
+    return PhotoStore(_MemoryPixels(pixels), names, sizes, checksums)
+
+
+def _aligned(count: int, dtype: np.dtype) -> np.ndarray:
+    """Returns an array that begins where TensorFlow's tensors may begin."""
+    memory = np.empty(count * dtype.itemsize + 64, np.uint8)
+    begin = -memory.ctypes.data % 64
+    return memory[begin : begin + count * dtype.itemsize].view(dtype)
+
+
+def _decoded(
+    rows: Sequence[tuple[pathlib.Path, ...]],
+) -> Iterator[list[np.ndarray] | BadImageError]:
+    """Gives the photos of each row, which must be of one size, or what is wrong with it."""
+
+    def read(row: tuple[pathlib.Path, ...]):
+        try:
+            photos = [read_photo(path) for path in row]
+            for path, photo in zip(row[1:], photos[1:]):
+                if photo.shape != photos[0].shape:
+                    raise BadImageError(
+                        f"{path}: is {photo.shape[1]}x{photo.shape[0]} pixels but "
+                        f"{row[0]} is {photos[0].shape[1]}x{photos[0].shape[0]}; "
+                        "a pair must show the same view in one size."
+                    )
+            return photos
+        except BadImageError as error:
+            return error
+
+    # Decoders release the interpreter lock. Only a few photos wait to be taken: all of them
+    # may not fit into memory.
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        ahead = collections.deque()
+        for row in rows:
+            ahead.append(pool.submit(read, row))
+            if len(ahead) > 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def read_rows(
@@ -100,45 +190,44 @@ def read_rows(
     Raises:
       DataError: a photo cannot be used, sizes within a row differ, or nothing is left.
     """
-
-    def read(row: tuple[pathlib.Path, ...]):
-        try:
-            photos = [read_photo(path) for path in row]
-            for path, photo in zip(row[1:], photos[1:]):
-                if photo.shape != photos[0].shape:
-                    raise BadImageError(
-                        f"{path}: is {photo.shape[1]}x{photo.shape[0]} pixels but "
-                        f"{row[0]} is {photos[0].shape[1]}x{photos[0].shape[0]}; "
-                        "a pair must show the same view in one size."
-                    )
-            return photos
-        except BadImageError as error:
-            return error
-
-    # Decoders release the interpreter lock.
-    with ThreadPoolExecutor() as pool:
-        results = list(pool.map(read, rows))
     kept = {}
-    for row, result in zip(rows, results):
-        if not isinstance(result, DataError):
-            kept[row[0].stem] = result
+    for row, photos in zip(rows, _decoded(rows)):
+        if not isinstance(photos, BadImageError):
+            kept[row[0].stem] = photos
         elif on_bad is None:
-            raise result
+            raise photos
         else:
-            on_bad(result)
+            on_bad(photos)
     if not kept:
         raise DataError(f"{rows[0][0].parent}: none of the {len(rows)} photos can be used.")
     return kept
 
 
-def make_stores(
-    rows: Mapping[str, Sequence[np.ndarray]], stems: Iterable[str] | None = None
+def read_stores(
+    rows: Sequence[tuple[pathlib.Path, ...]],
+    on_bad: Callable[[DataError], None] | None = None,
+    cache_dir: str | pathlib.Path = "",
 ) -> list[PhotoStore]:
-    """Makes a store of each column of what `read_rows` returned.
+    """Makes a store of each column of rows of photos, named by the stems of the first.
 
     Args:
-      rows: photos by stem.
-      stems: those to take, in this order; by default all.
+      rows: paths, as for `read_rows`.
+      on_bad: is told of each row that cannot be used, which is then left out. By
+        default the first one is raised.
+      cache_dir: folder that keeps the decoded photos; "" keeps them in memory.
+
+    Raises:
+      DataError: a photo cannot be used, sizes within a row differ, or nothing is left.
+      NotWrittenError: the disk of the cache is full or does not take the files.
     """
-    stems = list(rows if stems is None else stems)
-    return [PhotoStore(column, stems) for column in zip(*(rows[stem] for stem in stems))]
+    if cache_dir:
+        cached = cached_photos(cache_dir, rows, lambda: _decoded(rows), on_bad)
+        return [
+            PhotoStore(pixels, cached.names, cached.sizes, checksums)
+            for pixels, checksums in zip(cached.columns, cached.checksums)
+        ]
+    photos = read_rows(rows, on_bad)
+    names = list(photos)
+    columns = [list(column) for column in zip(*photos.values())]
+    del photos
+    return [_packed(column, names) for column in columns]

@@ -19,6 +19,7 @@ import tensorflow as tf
 from drgn_tf.data import RunData, SampleOptions, Shard, training_dataset
 from drgn_tf.files import written_beside
 from drgn_tf.models import macs_per_pixel
+from drgn_tf.training import memory
 from drgn_tf.training.checkpoints import Checkpoints
 from drgn_tf.training.logs import NoLogs, RunLogs
 from drgn_tf.training.options import RunOptions
@@ -239,7 +240,10 @@ class _Run:
                 context.num_input_pipelines,
                 context.num_replicas_in_sync // context.num_input_pipelines,
             )
-            return training_dataset(self._data.training, samples, first_step, training.steps, shard)
+            servers = self._options.data.data_service
+            return training_dataset(
+                self._data.training, samples, first_step, training.steps, shard, servers
+            )
 
         return self._strategy.distribute_datasets_from_function(for_worker)
 
@@ -357,9 +361,12 @@ def run(
 
     Raises:
       RunFolderError: the folder holds another run, or the disk is too small.
+      MemoryRefusedError: a step would not fit into memory.
       DivergedError: a loss became NaN or infinite.
       InterruptedRun: on SIGTERM or Ctrl-C, after saving.
     """
+    if not tf.config.list_physical_devices("GPU"):
+        memory.check(options, worker_count(strategy))
     chief = is_chief(strategy)
     with folder.locked() if chief else contextlib.nullcontext():
         process = _Run(options, strategy, data, folder, flagfile)

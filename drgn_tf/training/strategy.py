@@ -25,7 +25,8 @@ def make_strategy(name: str = "auto", logical_cpus: int = 1) -> tf.distribute.St
         GPUs.
 
     Raises:
-      StrategyError: an unknown name, TF_CONFIG is missing, or devices exist already.
+      StrategyError: an unknown name, TF_CONFIG is missing or wrong, or devices exist
+        already.
     """
     if name not in NAMES:
         raise StrategyError(f"unknown strategy '{name}'; choose one of: {', '.join(NAMES)}.")
@@ -51,12 +52,18 @@ def make_strategy(name: str = "auto", logical_cpus: int = 1) -> tf.distribute.St
         if not os.environ.get("TF_CONFIG"):
             raise StrategyError(
                 "--strategy=multi_worker needs TF_CONFIG, which names the machines; "
-                "see docs/training.md."
+                "see docs/clusters.md."
             )
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
-        except (ValueError, KeyError, RuntimeError, tf.errors.OpError) as error:
+        except (ValueError, KeyError, RuntimeError) as error:
             raise StrategyError(f"TF_CONFIG does not describe the machines: {error}") from error
+        except tf.errors.OpError as error:
+            raise StrategyError(
+                f"the machines named in TF_CONFIG do not come together "
+                f"({str(error).splitlines()[0]}); check the addresses and that the ports are "
+                "free, then give the same command on all of them."
+            ) from error
     if name == "mirrored":
         if gpus:
             return tf.distribute.MirroredStrategy()

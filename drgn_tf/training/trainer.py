@@ -219,11 +219,8 @@ class Trainer:
         for index in tf.range(count):
             ramp = self._ramp() if synthetic else None
             scalars = self._strategy.run(self._replica_step, args=(next(batches), ramp, stop))
-            means = [
-                self._strategy.reduce(tf.distribute.ReduceOp.MEAN, scalars[name], axis=None)
-                for name in names
-            ]
-            rows = rows.write(index, tf.stack(means))
+            means = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, scalars, axis=None)
+            rows = rows.write(index, means)
             self._update_averages()
             self.step.assign_add(1)
         return rows.stack()
@@ -241,7 +238,8 @@ class Trainer:
             )
         if self._training.precision == "mixed_float16":
             scalars["loss_scale"] = self._generator_optimizer.scale_loss(1.0)
-        return {**scalars, "stop": stop}
+        # In one piece: each exchange between devices has its price.
+        return tf.stack([*(scalars[name] for name in self._reported(ramp is not None)), stop])
 
     def _accumulated_gradients(self, batch, ramp):
         """Returns what `_gradients` does, from as many micro-batches as the options say."""

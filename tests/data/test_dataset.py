@@ -12,7 +12,7 @@ import tensorflow as tf
 from drgn_tf.data.dataset import SampleOptions, Shard, TrainingData, training_dataset
 from drgn_tf.data.photometric import PhotometricOptions, linear_to_srgb, srgb_to_linear
 from drgn_tf.data.photos import DataError
-from drgn_tf.data.store import PhotoStore
+from drgn_tf.data.store import PhotoStore, store_in_memory
 from drgn_tf.models.context import thumbnail
 
 CROP = 16
@@ -31,7 +31,7 @@ def options(**changes) -> SampleOptions:
 
 
 def store(photos, prefix="view") -> PhotoStore:
-    return PhotoStore(photos, [f"{prefix}_{i}" for i in range(len(photos))])
+    return store_in_memory(photos, [f"{prefix}_{i}" for i in range(len(photos))])
 
 
 def negative(pixels) -> np.ndarray:

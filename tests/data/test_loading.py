@@ -11,7 +11,7 @@ from drgn_tf.data.dataset import SampleOptions, training_dataset
 from drgn_tf.data.loading import DataOptions, darkened_pairs, load_run_data
 from drgn_tf.data.photometric import PhotometricOptions
 from drgn_tf.data.photos import BadImageError, DataError, list_photos, read_photo, to_float
-from drgn_tf.data.store import PhotoStore, make_stores, read_rows
+from drgn_tf.data.store import read_stores, store_in_memory
 from drgn_tf.models.context import thumbnail
 
 THUMBNAIL = functools.partial(thumbnail, size=16)
@@ -140,13 +140,15 @@ def test_held_out_photos_are_darkened_alike_every_time(reference_folder):
 
 def test_equal_photos_are_darkened_each_in_its_own_way(reference_folder):
     path = next(iter(list_photos(reference_folder).values()))
-    pairs = darkened_pairs(PhotoStore([read_photo(path)] * 4, list("abcd")), PhotometricOptions())
+    pairs = darkened_pairs(
+        store_in_memory([read_photo(path)] * 4, list("abcd")), PhotometricOptions()
+    )
     brightness = sorted(low.mean() for _, low, _ in pairs)
     assert np.diff(brightness).min() > 1e-3
 
 
 def test_held_out_photos_are_darkened_as_the_options_say(reference_folder):
-    (photos,) = make_stores(read_rows([(path,) for path in list_photos(reference_folder).values()]))
+    (photos,) = read_stores([(path,) for path in list_photos(reference_folder).values()])
     plain = PhotometricOptions(
         gamma=(2.0, 2.0), gain=(1.0, 1.0), cast=0.0, photons=(1e12, 1e12), read_noise=(0.0, 0.0)
     )

@@ -8,7 +8,7 @@ from PIL import Image
 
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.data.photos import BadImageError, DataError
-from drgn_tf.data.store import PhotoStore, make_stores, read_rows
+from drgn_tf.data.store import read_stores, store_in_memory
 
 CROP = 16
 SIZES = [(40, 56), (33, 20), (24, 71), (16, 16)]
@@ -45,7 +45,7 @@ def assert_shows(crop, pixels) -> None:
 
 
 def test_photos_come_back_as_they_went_in(photos):
-    store = PhotoStore(photos, list("abcd"))
+    store = store_in_memory(photos, list("abcd"))
     assert len(store) == 4 and store.names == list("abcd")
     for index, pixels in enumerate(photos):
         returned = store.photo(index)
@@ -54,11 +54,11 @@ def test_photos_come_back_as_they_went_in(photos):
 
 
 def test_size_table_gives_heights_and_widths(photos):
-    np.testing.assert_array_equal(PhotoStore(photos, list("abcd")).size_table(), SIZES)
+    np.testing.assert_array_equal(store_in_memory(photos, list("abcd")).size_table(), SIZES)
 
 
 def test_crops_equal_slices_at_every_corner_and_inside(photos):
-    crop = tf.function(PhotoStore(photos, list("abcd")).cropper())
+    crop = tf.function(store_in_memory(photos, list("abcd")).cropper())
     for index, pixels in enumerate(photos):
         bottom, right = pixels.shape[0] - CROP, pixels.shape[1] - CROP
         corners = [(0, 0), (0, right), (bottom, 0), (bottom, right)]
@@ -68,7 +68,7 @@ def test_crops_equal_slices_at_every_corner_and_inside(photos):
 
 
 def test_crops_equal_slices_inside_an_input_pipeline(photos):
-    crop = PhotoStore(photos, list("abcd")).cropper()
+    crop = store_in_memory(photos, list("abcd")).cropper()
     dataset = tf.data.Dataset.range(4).map(
         lambda index: crop(index, tf.constant(0), tf.constant(2), 14), tf.data.AUTOTUNE
     )
@@ -77,7 +77,7 @@ def test_crops_equal_slices_inside_an_input_pipeline(photos):
 
 
 def bytes_of_graph(photos) -> int:
-    crop = tf.function(PhotoStore(photos, [str(i) for i in range(len(photos))]).cropper())
+    crop = tf.function(store_in_memory(photos, [str(i) for i in range(len(photos))]).cropper())
     graph = crop.get_concrete_function(*[tf.TensorSpec([], tf.int32)] * 3, CROP)
     return sum(x.shape.num_elements() * x.dtype.size for x in graph.captured_inputs)
 
@@ -93,7 +93,7 @@ def test_photos_of_8_bits_take_one_byte_a_value(photo):
 
 def test_store_is_named_by_stems_in_the_given_order(pair_folder):
     paths = [pair_folder / "high" / f"view_{i}.png" for i in (2, 0)]
-    store = make_stores(read_rows([(path,) for path in paths]))[0]
+    store = read_stores([(path,) for path in paths])[0]
     assert store.names == ["view_2", "view_0"]
     np.testing.assert_array_equal(store.photo(1), as_float(np.asarray(Image.open(paths[1]))))
 
@@ -103,7 +103,7 @@ def rows_of(folder):
 
 
 def test_rows_stay_aligned(pair_folder):
-    low, high = make_stores(read_rows(rows_of(pair_folder)))
+    low, high = read_stores(rows_of(pair_folder))
     assert low.names == high.names == [f"view_{i}" for i in range(4)]
     for index in range(4):
         # How the fixture made low of high.
@@ -118,7 +118,7 @@ def shorten(path) -> None:
 def test_pair_of_different_sizes_names_both_photos(pair_folder):
     shorten(pair_folder / "high" / "view_1.png")
     with pytest.raises(BadImageError, match=r"64x40.*64x48.*one size") as caught:
-        make_stores(read_rows(rows_of(pair_folder)))
+        read_stores(rows_of(pair_folder))
     message = str(caught.value)
     assert str(pair_folder / "low" / "view_1.png") in message
     assert str(pair_folder / "high" / "view_1.png") in message
@@ -128,7 +128,7 @@ def test_pair_of_different_sizes_names_both_photos(pair_folder):
 def test_pair_of_different_depths_is_no_error(pair_folder, photo):
     high = in_bits(photo[60:108, 100:164], 16)
     cv2.imwrite(str(pair_folder / "high" / "view_1.png"), high[..., ::-1])
-    _, stored = make_stores(read_rows(rows_of(pair_folder)))
+    _, stored = read_stores(rows_of(pair_folder))
     np.testing.assert_array_equal(stored.photo(1), as_float(high))
 
 
@@ -137,7 +137,7 @@ def test_rows_that_cannot_be_used_are_left_out_on_both_sides(pair_folder, side):
     shorten(pair_folder / side / "view_0.png")
     (pair_folder / side / "view_2.png").write_bytes(b"")
     collected = []
-    low, high = make_stores(read_rows(rows_of(pair_folder), collected.append))
+    low, high = read_stores(rows_of(pair_folder), collected.append)
     assert low.names == high.names == ["view_1", "view_3"]
     for store, folder in ((low, "low"), (high, "high")):
         for index, name in enumerate(store.names):
@@ -151,7 +151,7 @@ def test_the_first_bad_row_is_raised_by_default(pair_folder):
     for index in (3, 1):
         (pair_folder / "low" / f"view_{index}.png").write_bytes(b"")
     with pytest.raises(BadImageError, match=r"view_1\.png: the file is empty"):
-        make_stores(read_rows(rows_of(pair_folder)))
+        read_stores(rows_of(pair_folder))
 
 
 def test_nothing_left_is_an_error(pair_folder):
@@ -159,5 +159,5 @@ def test_nothing_left_is_an_error(pair_folder):
         path.write_bytes(b"")
     collected = []
     with pytest.raises(DataError, match="none of the 4 photos can be used"):
-        make_stores(read_rows(rows_of(pair_folder), collected.append))
+        read_stores(rows_of(pair_folder), collected.append)
     assert len(collected) == 4

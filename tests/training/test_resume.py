@@ -1,4 +1,4 @@
-"""Runs of the training program: killed, stopped, on several devices and machines.
+"""Runs of the training program: killed, stopped, on several devices.
 
 All of them train the same small network on the same photos with the whole loss, and
 are held against one run that nothing disturbed.
@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -162,63 +161,3 @@ def test_two_devices_give_the_loss_curve_of_one(undisturbed, pairs, tmp_path):
         one, two = column(undisturbed, name), column(tmp_path, name)
         assert one.keys() == two.keys()
         np.testing.assert_allclose(list(two.values()), list(one.values()), rtol=2e-3)
-
-
-# Trains like the program, then leaves all weights of this worker where the test finds them.
-WORKER = """
-import functools, sys
-import numpy as np
-from drgn_tf import data, training
-from drgn_tf.losses import LossOptions
-from drgn_tf.models import preset
-from drgn_tf.models.context import thumbnail
-from drgn_tf.training import loop
-
-pairs, run_dir, output = sys.argv[1:]
-strategy = training.make_strategy()
-options = training.RunOptions(
-    preset("tiny"), LossOptions(synthetic_start=0, synthetic_ramp=10),
-    data.DataOptions(pairs, val_fraction=0.25), data.PhotometricOptions(),
-    training.TrainingOptions(
-        steps=%d, batch_size=4, crop_size=32, photometric_fraction=0.25, warmup_steps=5),
-    training.CadenceOptions(log_every=1),
-)
-view = functools.partial(thumbnail, size=16)
-photos = data.load_run_data(options.data, options.photometric, view)
-run = loop._Run(options, strategy, photos, training.RunFolder(run_dir), "")
-run.train()
-parts = [run._trainer.model, *run._trainer.discriminators.values()]
-np.savez(output, *[w for part in parts for w in part.get_weights()])
-"""
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def test_two_workers_end_with_identical_weights(undisturbed, pairs, tmp_path):
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    processes = []
-    for index in range(2):
-        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        arguments = [pairs, tmp_path / "run", tmp_path / f"{index}.npz"]
-        processes.append(
-            start(
-                [sys.executable, "-c", WORKER % STEPS, *map(str, arguments)],
-                TF_CONFIG=json.dumps(task),
-            )
-        )
-    for process in processes:
-        finish(process)
-    first, second = (np.load(tmp_path / f"{index}.npz") for index in range(2))
-    assert len(first.files) > 100
-    for name in first.files:
-        np.testing.assert_array_equal(first[name], second[name])
-    one, two = column(undisturbed, "loss"), column(tmp_path / "run", "loss")
-    np.testing.assert_allclose(list(two.values()), list(one.values()), rtol=2e-3)

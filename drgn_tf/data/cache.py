@@ -1,0 +1,280 @@
+"""Decoded photos on disk: decoded once, and read from there in this and every later run.
+
+Photos that are read together (the pairs of a folder, say) are one entry of the folder:
+
+  KEY.0.pixels, KEY.1.pixels   raw pixels, photo behind photo: the low ones, the high ones
+  KEY.json                     names, sizes and checksums, and which photos could not be used
+
+The key is a hash of the path, size and time of change of every file, so an entry never has to be
+kept up to date: other photos are another entry. Entries that nobody asks for any more are left
+alone; delete the folder, or any file in it, while nothing trains from it.
+
+An entry is checked whole before it is used, pixels and all, and made again if it is damaged. One
+process makes it while others, on other machines too, wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import shutil
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+
+from drgn_tf.data.photos import BadImageError, DataError
+from drgn_tf.files import NotWrittenError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where two processes may make the same entry one after the other.
+    fcntl = None
+
+# Counts up when the files are laid out, or photos are decoded, in another way.
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class MappedPixels:
+    """Raw pixels in a file, of which nothing is in memory but what is being read.
+
+    Attributes:
+      path: of the file.
+      dtype: uint8 or uint16.
+      count: of values.
+    """
+
+    path: str
+    dtype: np.dtype
+    count: int
+
+    def read(self, start: int, count: int) -> np.ndarray:
+        """Returns `count` values from `start` on."""
+        return np.fromfile(self.path, self.dtype, count, offset=start * self.dtype.itemsize)
+
+    def tensor(self) -> tf.Tensor:
+        """Returns all values, for use inside a graph, which then holds the path only."""
+        pixels = tf.raw_ops.ImmutableConst(
+            dtype=self.dtype, shape=[self.count], memory_region_name=self.path
+        )
+        # Constant folding would copy the whole file into memory. It leaves nodes with this
+        # attribute alone; empty, it says nothing else.
+        empty = tf.compat.v1.AttrValue(list=tf.compat.v1.AttrValue.ListValue())
+        pixels.op._set_attr("_scoped_allocator", empty)
+        return pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class CachedPhotos:
+    """An entry of the cache.
+
+    Attributes:
+      names: stems of the photos, in order.
+      sizes: (height, width) of each in pixels.
+      columns: the pixels, a column for each photo of a row.
+      checksums: of each column, of each photo.
+    """
+
+    names: list[str]
+    sizes: list[tuple[int, int]]
+    columns: list[MappedPixels]
+    checksums: list[list[int]]
+
+
+def widened(photo: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Returns uint8 or uint16 pixels as this type, which has no fewer bits: the same values."""
+    # 257 = 65535 / 255.
+    return photo if photo.dtype == dtype else photo.astype(dtype) * dtype.type(257)
+
+
+def cached_photos(
+    folder: str | pathlib.Path,
+    rows: Sequence[tuple[pathlib.Path, ...]],
+    decode: Callable[[], Iterator[list[np.ndarray] | BadImageError]],
+    on_bad: Callable[[DataError], None] | None,
+) -> CachedPhotos:
+    """Returns the entry of these photos, which is made if there is none.
+
+    Args:
+      folder: of the cache; made if it does not exist.
+      rows: paths of the photos.
+      decode: gives the photos of each row, uint8 or uint16 [H, W, 3] of one size, or what is
+        wrong with it. Called only if the entry has to be made.
+      on_bad: is told of each row that is left out. By default the first one is raised.
+
+    Raises:
+      DataError: a photo cannot be used, or none is left.
+      NotWrittenError: the disk is full or does not take the files.
+    """
+    # Absolute: the processes that read may have been started elsewhere.
+    folder = pathlib.Path(os.path.abspath(folder))
+    key = _key(rows)
+    columns = len(rows[0])
+    entry = _opened(folder, key, columns)
+    if entry is None:
+        with _writing(folder), _locked(folder):
+            # Another process may have made it by now.
+            entry = _opened(folder, key, columns)
+            if entry is None:
+                _make(folder, key, rows, decode(), on_bad)
+                entry = _opened(folder, key, columns)
+                if entry is None:
+                    raise NotWrittenError(
+                        f"{folder}: what was written reads back otherwise; check the disk, or "
+                        "choose another --cache_dir."
+                    )
+                # What was left out has been told.
+                return entry[0]
+    photos, left_out = entry
+    for line in left_out:
+        if on_bad is None:
+            raise BadImageError(line)
+        on_bad(BadImageError(line))
+    return photos
+
+
+def _key(rows: Sequence[tuple[pathlib.Path, ...]]) -> str:
+    files = []
+    for path in (path for row in rows for path in row):
+        status = path.stat()
+        files.append((os.path.abspath(path), status.st_size, status.st_mtime_ns))
+    content = json.dumps([_FORMAT, len(rows[0]), files])
+    return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def _writing(folder: pathlib.Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise NotWrittenError(
+            f"{folder}: decoded photos cannot be written ({error.strerror or error}); make room, "
+            "check the permissions, or choose another --cache_dir."
+        ) from error
+
+
+@contextlib.contextmanager
+def _locked(folder: pathlib.Path) -> Iterator[None]:
+    with (folder / ".lock").open("w") as lock:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _opened(folder: pathlib.Path, key: str, columns: int) -> tuple[CachedPhotos, list[str]] | None:
+    """Returns an entry and what was left out of it; None if it is missing or damaged."""
+    try:
+        listed = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
+        sizes = [(int(height), int(width)) for height, width in listed["sizes"]]
+        count = sum(height * width * 3 for height, width in sizes)
+        photos = CachedPhotos(
+            listed["names"],
+            sizes,
+            [
+                MappedPixels(str(_pixel_file(folder, key, column)), np.dtype(dtype), count)
+                for column, dtype in zip(range(columns), listed["dtypes"], strict=True)
+            ],
+            listed["checksums"],
+        )
+        whole = all(map(_is_whole, photos.columns, [sizes] * columns, photos.checksums))
+        return (photos, listed["left_out"]) if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _pixel_file(folder: pathlib.Path, key: str, column: int) -> pathlib.Path:
+    return folder / f"{key}.{column}.pixels"
+
+
+def _is_whole(column: MappedPixels, sizes: list[tuple[int, int]], checksums: list[int]) -> bool:
+    if os.path.getsize(column.path) != column.count * column.dtype.itemsize:
+        return False
+    counts = [height * width * 3 for height, width in sizes]
+    starts = np.cumsum([0, *counts[:-1]], dtype=np.int64)
+
+    def checksum(start: int, count: int) -> int:
+        return zlib.crc32(column.read(start, count).data)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(checksum, starts.tolist(), counts)) == checksums
+
+
+def _make(
+    folder: pathlib.Path,
+    key: str,
+    rows: Sequence[tuple[pathlib.Path, ...]],
+    decoded: Iterator[list[np.ndarray] | BadImageError],
+    on_bad: Callable[[DataError], None] | None,
+) -> None:
+    # Named by the machine, because the locks of some shared disks hold on one machine only. What
+    # a killed process left is overwritten.
+    beside = folder / f".{key}.{platform.node()}"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    try:
+        _write(beside, key, rows, decoded, on_bad)
+        # The list last: without it there is no entry.
+        for path in sorted(beside.iterdir(), key=lambda path: path.suffix == ".json"):
+            os.replace(path, folder / path.name)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write(beside, key, rows, decoded, on_bad) -> None:
+    columns = len(rows[0])
+    names, left_out, sizes = [], [], []
+    dtypes: list[list[np.dtype]] = [[] for _ in range(columns)]
+    checksums: list[list[int]] = [[] for _ in range(columns)]
+    paths = [_pixel_file(beside, key, column) for column in range(columns)]
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(path.open("wb")) for path in paths]
+        for row, photos in zip(rows, decoded, strict=True):
+            if isinstance(photos, BadImageError):
+                if on_bad is None:
+                    raise photos
+                on_bad(photos)
+                left_out.append(str(photos))
+                continue
+            names.append(row[0].stem)
+            sizes.append(photos[0].shape[:2])
+            for column, photo in enumerate(photos):
+                pixels = np.ascontiguousarray(photo)
+                files[column].write(pixels.data)
+                dtypes[column].append(photo.dtype)
+                checksums[column].append(zlib.crc32(pixels.data))
+    if not names:
+        raise DataError(f"{rows[0][0].parent}: none of the {len(rows)} photos can be used.")
+    for column, path in enumerate(paths):
+        if len(set(dtypes[column])) > 1:
+            checksums[column] = _widen(path, sizes, dtypes[column])
+    listed = {
+        "names": names,
+        "sizes": sizes,
+        "dtypes": [str(max(column, key=lambda dtype: dtype.itemsize)) for column in dtypes],
+        "checksums": checksums,
+        "left_out": left_out,
+    }
+    (beside / f"{key}.json").write_text(json.dumps(listed), encoding="utf-8")
+
+
+def _widen(path: pathlib.Path, sizes, dtypes: list[np.dtype]) -> list[int]:
+    """Rewrites photos of 8 and 16 bits in 16 bits; returns their checksums."""
+    checksums = []
+    wide = path.with_suffix(".wide")
+    with path.open("rb") as source, wide.open("wb") as target:
+        for (height, width), dtype in zip(sizes, dtypes):
+            pixels = np.fromfile(source, dtype, height * width * 3)
+            pixels = widened(pixels, np.dtype(np.uint16))
+            target.write(pixels.data)
+            checksums.append(zlib.crc32(pixels.data))
+    os.replace(wide, path)
+    return checksums

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import pytest
+
+from drgn_tf.data import DataOptions, PhotometricOptions
+from drgn_tf.losses import LossOptions
+from drgn_tf.models import DRGN, Discriminator, preset
+from drgn_tf.training import RunOptions, TrainingOptions, memory
+
+PLAIN, WHOLE = LossOptions(synthetic_weight=0.0), LossOptions()
+
+
+def needed(name="base", loss=PLAIN, workers=1, **training) -> int:
+    return memory.estimate(preset(name), loss, TrainingOptions(**training), workers)
+
+
+def options(**training) -> RunOptions:
+    return RunOptions(
+        preset("base"), WHOLE, DataOptions(), PhotometricOptions(), TrainingOptions(**training)
+    )
+
+
+def test_pixels_count_not_their_shape():
+    assert needed(batch_size=32, crop_size=64) == needed(batch_size=8, crop_size=128)
+    small, large, larger = (needed(batch_size=size) for size in (8, 16, 24))
+    assert larger - large == pytest.approx(large - small, abs=2)
+    assert large > small
+
+
+def test_what_takes_more_is_said_to():
+    assert needed("tiny") < needed("mobile") < needed("base") < needed("base", WHOLE)
+    one_player = LossOptions(adversarial_low_weight=0.0)
+    assert needed("base", PLAIN) < needed("base", one_player) < needed("base", WHOLE)
+
+
+def test_what_saves_memory_is_said_to():
+    full = needed(batch_size=64)
+    assert needed(batch_size=64, workers=2) < full
+    assert needed(batch_size=64, precision="mixed_bfloat16") < full
+    assert needed(batch_size=64, accumulate=8) < full
+    # The whole batch is there in either case.
+    assert needed(batch_size=64, accumulate=8) > needed(batch_size=8)
+
+
+@pytest.mark.parametrize("changes", [{}, {"scales": 1, "two_step": False}])
+def test_the_network_is_counted_as_it_is(changes, monkeypatch):
+    shape = preset("mobile", **changes)
+    model = DRGN(shape)
+    model.build()
+    made = []
+    call = keras.layers.Conv2D.call
+
+    def recorded(layer, inputs):
+        outputs = call(layer, inputs)
+        made.append(outputs.shape)
+        return outputs
+
+    monkeypatch.setattr(keras.layers.Conv2D, "call", recorded)
+    model(keras.ops.zeros((1, 64, 64, 3)))
+    # The context's are vectors, and small maps of a thumbnail.
+    values = sum(
+        height * width * channels for _, height, width, channels in made if height * width >= 256
+    )
+    counted = [*memory._generator_convolutions(shape)] * (2 if shape.two_step else 1)
+    context = 16 * 16 * 16
+    assert memory._features(counted) == (values - context) / 64**2
+    # But for those that turn the context into attention.
+    generator = [*memory._generator_convolutions(shape)]
+    assert memory._weights(generator) == pytest.approx(
+        model.refinement_generator.count_params(), rel=0.2
+    )
+
+
+def test_the_discriminators_are_counted_as_they_are():
+    model = Discriminator()
+    model.build()
+    weights = sum(weight.shape.num_elements() for weight in model.trainable_variables)
+    assert memory._weights([*memory._discriminator_convolutions()]) == pytest.approx(
+        weights, rel=0.01
+    )
+
+
+def test_a_step_that_does_not_fit_is_refused_in_one_line():
+    large = options(batch_size=64, crop_size=512)
+    with pytest.raises(
+        memory.MemoryRefusedError,
+        match=r"^a step of --batch_size=64 and --crop_size=512 needs about \d+\.\d GB of memory, "
+        r"and 8\.0 GB are free on this machine; lower --batch_size or --crop_size, or raise "
+        r"--accumulate\.$",
+    ):
+        memory.check(large, free=8 * 10**9)
+    memory.check(options(batch_size=1, crop_size=64), free=8 * 10**9)
+    # What the line says, done.
+    accumulated = dataclasses.replace(large.training, accumulate=64)
+    memory.check(dataclasses.replace(large, training=accumulated), free=24 * 10**9)
+
+
+def files(root, contents: dict[str, str]) -> None:
+    for name, text in contents.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_the_least_limit_counts(tmp_path):
+    assert memory.available(tmp_path) is None
+    files(tmp_path, {"proc/meminfo": "MemTotal: 4000 kB\nMemAvailable:    3000 kB\n"})
+    assert memory.available(tmp_path) == 3000 * 1024
+    files(
+        tmp_path,
+        {
+            "proc/self/cgroup": "0::/job/step\n",
+            "sys/fs/cgroup/job/step/memory.max": "max\n",
+            "sys/fs/cgroup/job/step/memory.current": "5000\n",
+            "sys/fs/cgroup/job/memory.max": "20000\n",
+            "sys/fs/cgroup/job/memory.current": "15000\n",
+            "sys/fs/cgroup/job/memory.stat": "anon 7000\ninactive_file 2000\n",
+        },
+    )
+    assert memory.available(tmp_path) == 7000
+
+
+def test_limits_of_older_systems_count_in_containers_too(tmp_path):
+    files(
+        tmp_path,
+        {
+            "proc/self/cgroup": "3:cpu:/a\n2:memory:/outside/of/the/container\n",
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": "9000\n",
+            "sys/fs/cgroup/memory/memory.usage_in_bytes": "4000\n",
+            "sys/fs/cgroup/memory/memory.stat": "total_inactive_file 1000\n",
+        },
+    )
+    assert memory.available(tmp_path) == 6000
