@@ -24,7 +24,8 @@ from drgn_tf import data, training
 from drgn_tf.files import NotWrittenError
 from drgn_tf.models import ModelFileError
 from drgn_tf.models.context import thumbnail
-from flags import data_flags, loss_flags, model_flags, training_flags
+from drgn_tf.training.report_table import report_table
+from flags import data_flags, loss_flags, model_flags, serialization, training_flags
 
 _FLAG_MODULES = (model_flags, data_flags, loss_flags, training_flags)
 for _module in _FLAG_MODULES:
@@ -49,18 +50,6 @@ _LOST_WORKER = (
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
 )
-
-
-def _flagfile() -> str:
-    """Returns the effective flags as text for --flagfile."""
-    by_module = absl_flags.FLAGS.flags_by_module_dict()
-    lines = [
-        flag.serialize()
-        for module in _FLAG_MODULES
-        for flag in by_module[module.__name__]
-        if flag.value is not None
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def _options() -> training.RunOptions:
@@ -92,30 +81,11 @@ def _train(options: training.RunOptions) -> None:
         talk(f"left out: {error}")
     talk(f"photos: {run_data.summary}")
     talk(f"devices: {strategy.num_replicas_in_sync} ({type(strategy).__name__})")
-    report = training.run(options, strategy, run_data, folder, _flagfile())
+    report = training.run(
+        options, strategy, run_data, folder, serialization.flagfile(_FLAG_MODULES)
+    )
     if report is not None:
-        _print_report(report, folder)
-
-
-def _print_report(report: dict, folder: training.RunFolder) -> None:
-    print(f"\n{report['parameters']:,} parameters, {report['macs_per_pixel']:,} MAC per pixel")
-    print(f"{'':34}PSNR dB    SSIM")
-    for photos in ("validation", "test"):
-        if photos not in report["best"]:
-            continue
-        figures = report["best"][photos]
-        rows = [
-            ("untouched input", figures["input_psnr"], figures["input_ssim"]),
-            (f"best.keras (step {report['best_step']})", figures["psnr"], figures["ssim"]),
-            (
-                f"last.keras (step {report['steps']})",
-                report["last"][photos]["psnr"],
-                report["last"][photos]["ssim"],
-            ),
-        ]
-        for name, psnr, ssim in rows:
-            print(f"{photos + ': ' + name:34}{psnr:7.2f}  {ssim:6.4f}")
-    print(f"weights: {folder.file('best.keras')}\npicture: {folder.file('samples.png')}")
+        print(report_table(report, folder))
 
 
 def _fail(error: Exception | str) -> NoReturn:

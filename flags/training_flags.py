@@ -3,8 +3,7 @@
 from absl import flags
 
 from drgn_tf.training import CadenceOptions, TrainingOptions
-from drgn_tf.training.options import KEEP_BY, PRECISIONS
-from drgn_tf.training.strategy import NAMES
+from drgn_tf.training.options import KEEP_BY, PRECISIONS, STRATEGIES
 
 _DEFAULTS = TrainingOptions()
 _CADENCE = CadenceOptions()
@@ -18,7 +17,7 @@ _RUN_DIR = flags.DEFINE_string(
 _STRATEGY = flags.DEFINE_enum(
     "strategy",
     "auto",
-    NAMES,
+    STRATEGIES,
     "Devices: one; all GPUs of this machine (mirrored); the machines named in TF_CONFIG "
     "(multi_worker); or what fits of these (auto).",
 )

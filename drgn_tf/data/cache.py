@@ -26,12 +26,15 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
 from drgn_tf.data.photos import BadImageError, DataError
 from drgn_tf.files import NotWrittenError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 try:
     import fcntl
@@ -62,6 +65,9 @@ class MappedPixels:
 
     def tensor(self) -> tf.Tensor:
         """Returns all values, for use inside a graph, which then holds the path only."""
+        # Here, because photos are read without TensorFlow too.
+        import tensorflow as tf
+
         pixels = tf.raw_ops.ImmutableConst(
             dtype=self.dtype, shape=[self.count], memory_region_name=self.path
         )

@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from drgn_tf.data import photometric
@@ -23,37 +22,10 @@ from drgn_tf.data.augmentation import (
     random_offset,
     random_symmetry,
 )
+from drgn_tf.data.options import SampleOptions
 from drgn_tf.data.photos import DataError
 from drgn_tf.data.service import made_by_servers
-from drgn_tf.data.store import PhotoStore
-
-
-@dataclasses.dataclass(frozen=True)
-class SampleOptions:
-    """How samples are drawn.
-
-    Attributes:
-      crop_size: side of the crops in pixels.
-      batch_size: samples a step, over all devices and workers.
-      seed: of everything that is drawn.
-      photometric_fraction: share of samples that are photos darkened by
-        `drgn_tf.data.photometric`, in [0, 1]; the others are real pairs.
-      photometric: its ranges.
-      exposure_jitter: largest log2 of the factor, drawn per sample, that makes the low photo of
-        a real pair darker or brighter while its partner stays.
-      references: whether each sample brings a normal-light photo for the degradation
-        generator to darken.
-    """
-
-    crop_size: int
-    batch_size: int
-    seed: int
-    photometric_fraction: float = 0.0
-    photometric: photometric.PhotometricOptions = dataclasses.field(
-        default_factory=photometric.PhotometricOptions
-    )
-    exposure_jitter: float = 0.0
-    references: bool = False
+from drgn_tf.data.training_data import TrainingData
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,134 +43,88 @@ class Shard:
     replicas: int = 1
 
 
-class TrainingData:
-    """The photos that are trained on.
+def sampler(data: TrainingData, options: SampleOptions) -> Callable:
+    """Returns a function for use inside a graph: sample number (int64) -> sample.
 
-    Args:
-      low: low-light photos, or None where there are only normal-light photos.
-      high: their partners, in the same order.
-      references: normal-light photos for both kinds of synthetic pairs. By default
-        those in `high`.
-      thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's view of a whole photo.
-
-    Raises:
-      DataError: there is neither a pair nor a reference photo.
+    A sample is a dict of float32: "low", "high" [crop, crop, 3], "thumbnail"
+    [T, T, 3]; with `options.references` also "reference", "reference_thumbnail".
     """
+    crop_size = options.crop_size
+    fraction = data.photometric_share(options)
+    takes_pairs, takes_photos = fraction < 1.0, fraction > 0.0 or options.references
+    data.check_crop(options)
+    draw_pair = _pair_source(data, crop_size) if takes_pairs else None
+    draw_photo = _photo_source(data, crop_size) if takes_photos else None
+    photos = len(data.references)
 
-    def __init__(
-        self,
-        low: PhotoStore | None,
-        high: PhotoStore | None,
-        references: PhotoStore | None,
-        thumbnail: Callable,
-    ):
-        if high is None and references is None:
-            raise DataError("neither pairs nor reference photos to train on.")
-        self.low, self.high = low, high
-        self.references = references or high
-        self._thumbnail = thumbnail
+    def sample_pair(number, seeds):
+        pair = draw_pair(_shuffled(number, len(data.low), options.seed, 0), seeds[0])
+        if not options.exposure_jitter:
+            return pair
+        low, high, thumbnail = pair
+        factor = random_exposure(options.exposure_jitter, seeds[1])
+        return expose(low, factor, data.low.peak), high, expose(thumbnail, factor)
 
-    @staticmethod
-    def _check_crop(crop_size: int, stores: list[PhotoStore]) -> None:
-        photos = [
-            (min(size), name, size)
-            for store in stores
-            for name, size in zip(store.names, store.sizes)
-        ]
-        side, name, (height, width) = min(photos)
-        if side < crop_size:
-            raise DataError(
-                f"photo '{name}' is {width}x{height} pixels, smaller than the crop of "
-                f"{crop_size}; choose --crop_size={side} or less, or remove the photo."
+    def sample_darkened(number, seeds):
+        high, thumbnail = draw_photo(_shuffled(number, photos, options.seed, 1), seeds[0])
+        parameters = photometric.draw_parameters(options.photometric, seeds[1])
+        low = photometric.darken(high, parameters, seeds[2], options.photometric.levels)
+        return low, high, photometric.darken_thumbnail(thumbnail, parameters)
+
+    def sample(number):
+        key = tf.random.fold_in(tf.constant([options.seed, 0], tf.int64), number)
+        seeds = tf.unstack(tf.random.split(key, 7))
+        if fraction <= 0.0:
+            low, high, thumbnail = sample_pair(number, seeds)
+        elif fraction >= 1.0:
+            low, high, thumbnail = sample_darkened(number, seeds)
+        else:
+            low, high, thumbnail = tf.cond(
+                tf.random.stateless_uniform([], seeds[3]) < fraction,
+                lambda: sample_darkened(number, seeds),
+                lambda: sample_pair(number, seeds),
             )
+        symmetry = random_symmetry(seeds[4])
+        result = {
+            "low": apply_symmetry(low, symmetry),
+            "high": apply_symmetry(high, symmetry),
+            "thumbnail": apply_symmetry(thumbnail, symmetry),
+        }
+        if options.references:
+            # An order of its own: unrelated to the photo of the pair.
+            reference, thumbnail = draw_photo(_shuffled(number, photos, options.seed, 2), seeds[5])
+            symmetry = random_symmetry(seeds[6])
+            result["reference"] = apply_symmetry(reference, symmetry)
+            result["reference_thumbnail"] = apply_symmetry(thumbnail, symmetry)
+        return result
 
-    def _thumbnails(self, store: PhotoStore) -> tf.Tensor:
-        views = [np.asarray(self._thumbnail(store.photo(i)[np.newaxis])) for i in range(len(store))]
-        return tf.constant(np.concatenate(views))
+    return sample
 
-    def sampler(self, options: SampleOptions) -> Callable:
-        """Returns a function for use inside a graph: sample number (int64) -> sample.
 
-        A sample is a dict of float32: "low", "high" [crop, crop, 3], "thumbnail"
-        [T, T, 3]; with `options.references` also "reference", "reference_thumbnail".
-        """
-        crop_size = options.crop_size
-        # Without pairs there is nothing else to take.
-        fraction = options.photometric_fraction if self.low is not None else 1.0
-        takes_pairs, takes_photos = fraction < 1.0, fraction > 0.0 or options.references
-        self._check_crop(crop_size, [self.low] * takes_pairs + [self.references] * takes_photos)
-        draw_pair = self._pair_source(crop_size) if takes_pairs else None
-        draw_photo = self._photo_source(crop_size) if takes_photos else None
-        photos = len(self.references)
+def _pair_source(data: TrainingData, crop_size: int) -> Callable:
+    low_crop, high_crop = data.low.cropper(), data.high.cropper()
+    sizes, thumbnails = data.low.size_table(), tf.constant(data.thumbnails(data.low))
 
-        def sample_pair(number, seeds):
-            pair = draw_pair(_shuffled(number, len(self.low), options.seed, 0), seeds[0])
-            if not options.exposure_jitter:
-                return pair
-            low, high, thumbnail = pair
-            factor = random_exposure(options.exposure_jitter, seeds[1])
-            return expose(low, factor, self.low.peak), high, expose(thumbnail, factor)
+    def draw(index, seed):
+        top, left = tf.unstack(random_offset(sizes[index], crop_size, seed))
+        return (
+            low_crop(index, top, left, crop_size),
+            high_crop(index, top, left, crop_size),
+            thumbnails[index],
+        )
 
-        def sample_darkened(number, seeds):
-            high, thumbnail = draw_photo(_shuffled(number, photos, options.seed, 1), seeds[0])
-            parameters = photometric.draw_parameters(options.photometric, seeds[1])
-            low = photometric.darken(high, parameters, seeds[2], options.photometric.levels)
-            return low, high, photometric.darken_thumbnail(thumbnail, parameters)
+    return draw
 
-        def sample(number):
-            key = tf.random.fold_in(tf.constant([options.seed, 0], tf.int64), number)
-            seeds = tf.unstack(tf.random.split(key, 7))
-            if fraction <= 0.0:
-                low, high, thumbnail = sample_pair(number, seeds)
-            elif fraction >= 1.0:
-                low, high, thumbnail = sample_darkened(number, seeds)
-            else:
-                low, high, thumbnail = tf.cond(
-                    tf.random.stateless_uniform([], seeds[3]) < fraction,
-                    lambda: sample_darkened(number, seeds),
-                    lambda: sample_pair(number, seeds),
-                )
-            symmetry = random_symmetry(seeds[4])
-            result = {
-                "low": apply_symmetry(low, symmetry),
-                "high": apply_symmetry(high, symmetry),
-                "thumbnail": apply_symmetry(thumbnail, symmetry),
-            }
-            if options.references:
-                # An order of its own: unrelated to the photo of the pair.
-                reference, thumbnail = draw_photo(
-                    _shuffled(number, photos, options.seed, 2), seeds[5]
-                )
-                symmetry = random_symmetry(seeds[6])
-                result["reference"] = apply_symmetry(reference, symmetry)
-                result["reference_thumbnail"] = apply_symmetry(thumbnail, symmetry)
-            return result
 
-        return sample
+def _photo_source(data: TrainingData, crop_size: int) -> Callable:
+    crop = data.references.cropper()
+    sizes, thumbnails = data.references.size_table(), tf.constant(data.thumbnails(data.references))
 
-    def _pair_source(self, crop_size: int) -> Callable:
-        low_crop, high_crop = self.low.cropper(), self.high.cropper()
-        sizes, thumbnails = self.low.size_table(), self._thumbnails(self.low)
+    def draw(index, seed):
+        top, left = tf.unstack(random_offset(sizes[index], crop_size, seed))
+        return crop(index, top, left, crop_size), thumbnails[index]
 
-        def draw(index, seed):
-            top, left = tf.unstack(random_offset(sizes[index], crop_size, seed))
-            return (
-                low_crop(index, top, left, crop_size),
-                high_crop(index, top, left, crop_size),
-                thumbnails[index],
-            )
-
-        return draw
-
-    def _photo_source(self, crop_size: int) -> Callable:
-        crop = self.references.cropper()
-        sizes, thumbnails = self.references.size_table(), self._thumbnails(self.references)
-
-        def draw(index, seed):
-            top, left = tf.unstack(random_offset(sizes[index], crop_size, seed))
-            return crop(index, top, left, crop_size), thumbnails[index]
-
-        return draw
+    return draw
 
 
 def _shuffled(number, count: int, seed: int, stream: int):
@@ -243,7 +169,7 @@ def training_dataset(
         )
     size = options.batch_size // devices
     first, last = first_step * shard.replicas, steps * shard.replicas
-    sample = data.sampler(options)
+    sample = sampler(data, options)
 
     def number(batch, within):
         step, device = batch // shard.replicas, batch % shard.replicas

@@ -8,10 +8,9 @@ import pathlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
-import tensorflow as tf
 
-from drgn_tf.data import photometric, sample
-from drgn_tf.data.dataset import TrainingData
+from drgn_tf.data import camera, sample
+from drgn_tf.data.options import DataOptions
 from drgn_tf.data.pairs import (
     UnpairedError,
     find_pairs,
@@ -20,38 +19,11 @@ from drgn_tf.data.pairs import (
     split_by_list,
 )
 from drgn_tf.data.photos import DataError, list_photos, to_uint8
-from drgn_tf.data.service import check_servers
 from drgn_tf.data.store import PhotoStore, read_stores, store_in_memory
+from drgn_tf.data.training_data import TrainingData
 
-# Held-out photos are darkened alike in every run, whatever its seed.
+# Held-out photos are darkened alike in every run, whatever its seed and framework.
 _HELD_OUT_SEED = 20210311
-
-
-@dataclasses.dataclass(frozen=True)
-class DataOptions:
-    """Where the photos are. Folders of pairs hold low/ and high/.
-
-    Attributes:
-      data_dir: folder of pairs; or "sample", the built-in set; or "" for none.
-      train_pairs: subfolder of `data_dir` that holds the pairs to train on; "" for itself.
-      test_pairs: subfolder with pairs that are only measured, once, after training; "" for none.
-      reference_dir: folder of normal-light photos for the synthetic pairs; "" takes the
-        high photos of the pairs. Without `data_dir`, all that is trained on.
-      val_list: text file of stems held out for validation, one a line; "" for a fraction.
-      val_fraction: share of the photos held out for validation where there is no list.
-      cache_dir: folder that keeps the decoded photos; "" keeps them in memory.
-      data_service: addresses of the data servers that make the samples, "grpc://host:port"; by
-        default this process makes them. Needs `cache_dir`, on a disk that all see.
-    """
-
-    data_dir: str = ""
-    train_pairs: str = ""
-    test_pairs: str = ""
-    reference_dir: str = ""
-    val_list: str = ""
-    val_fraction: float = 0.05
-    cache_dir: str = ""
-    data_service: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +67,7 @@ class RunData:
 
 def load_run_data(
     options: DataOptions,
-    photometric_options: photometric.PhotometricOptions,
+    photometric_options: camera.PhotometricOptions,
     thumbnail: Callable,
     on_bad: Callable[[DataError], None] | None = None,
 ) -> RunData:
@@ -117,6 +89,9 @@ def load_run_data(
                 "--data_service needs --cache_dir, a folder that the data servers see by the same "
                 "path: they read the photos from there."
             )
+        # Here, because it needs TensorFlow; the rest serves other frameworks too.
+        from drgn_tf.data.service import check_servers
+
         check_servers(options.data_service)
 
     def read_photos(paths: Iterable[pathlib.Path]) -> PhotoStore:
@@ -168,13 +143,17 @@ def load_run_data(
     )  # fmt: skip
 
 
-def darkened_pairs(photos: PhotoStore, options: photometric.PhotometricOptions) -> PairedPhotos:
+def darkened_pairs(photos: PhotoStore, options: camera.PhotometricOptions) -> PairedPhotos:
     """Makes pairs of normal-light photos to measure on, the same in every run."""
     low = []
     for index in range(len(photos)):
-        seeds = tf.random.split(tf.constant([_HELD_OUT_SEED, index], tf.int64), 2)
-        parameters = photometric.draw_parameters(options, seeds[0])
-        photo = photometric.darken(photos.photo(index), parameters, seeds[1], options.levels)
+        random = np.random.default_rng([_HELD_OUT_SEED, index])
+        unit = random.random(7, np.float32)
+        parameters = {k: np.asarray(v) for k, v in camera.scale_parameters(options, unit).items()}
+        light = np.asarray(camera.expose(photos.photo(index), parameters))
+        light = random.poisson(light * parameters["photons"]) / parameters["photons"]
+        light += parameters["read_noise"] * random.standard_normal(light.shape)
+        photo = camera.develop(light.astype(np.float32), options.levels)
         low.append(to_uint8(np.asarray(photo)))
     return PairedPhotos(store_in_memory(low, photos.names), photos)
 

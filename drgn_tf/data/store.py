@@ -13,12 +13,15 @@ import pathlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
 from drgn_tf.data.cache import MappedPixels, cached_photos, widened
 from drgn_tf.data.photos import BadImageError, DataError, read_photo, to_float
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class _MemoryPixels:
@@ -27,14 +30,19 @@ class _MemoryPixels:
     def __init__(self, pixels: np.ndarray):
         self.dtype = pixels.dtype
         self._pixels = pixels
-        # Shared, where tf.constant would keep two more copies. Not on a GPU.
-        with tf.device("CPU:0"):
-            self._tensor = tf.experimental.dlpack.from_dlpack(pixels.__dlpack__())
+        self._tensor: tf.Tensor | None = None
 
     def read(self, start: int, count: int) -> np.ndarray:
         return self._pixels[start : start + count]
 
     def tensor(self) -> tf.Tensor:
+        if self._tensor is None:
+            # Here and below, because photos are read without TensorFlow too.
+            import tensorflow as tf
+
+            # Shared, where tf.constant would keep two more copies. Not in a graph, not on a GPU.
+            with tf.init_scope(), tf.device("CPU:0"):
+                self._tensor = tf.experimental.dlpack.from_dlpack(self._pixels.__dlpack__())
         return self._tensor
 
 
@@ -81,15 +89,21 @@ class PhotoStore:
 
     def photo(self, index: int) -> np.ndarray:
         """Returns photo `index` as float32 [H, W, 3] in [0, 1]."""
+        return to_float(self.pixels(index))
+
+    def pixels(self, index: int) -> np.ndarray:
+        """Returns photo `index` as it is stored, uint8 or uint16 [H, W, 3]."""
         height, width = self.sizes[index]
         pixels = self._pixels.read(int(self._starts[index]), height * width * 3)
-        return to_float(pixels.reshape(height, width, 3))
+        return pixels.reshape(height, width, 3)
 
     def cropper(self) -> Callable:
         """Returns a function for use inside a graph: (index, top, left, size) -> crop.
 
         The crop is float32 [size, size, 3] in [0, 1].
         """
+        import tensorflow as tf
+
         starts = tf.constant(self._starts)
         widths = tf.constant([width for _, width in self.sizes], tf.int64)
 
@@ -105,6 +119,8 @@ class PhotoStore:
 
     def size_table(self) -> tf.Tensor:
         """Returns heights and widths, int32 [N, 2]."""
+        import tensorflow as tf
+
         return tf.constant(self.sizes, tf.int32)
 
 

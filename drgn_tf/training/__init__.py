@@ -1,10 +1,10 @@
 """Training DRGN on one device, several, or several machines."""
 
-from drgn_tf.training.loop import DivergedError, InterruptedRun, run
+from drgn_tf.lazy import lazily
 from drgn_tf.training.memory import MemoryRefusedError
 from drgn_tf.training.options import CadenceOptions, RunOptions, TrainingOptions
 from drgn_tf.training.run_folder import RunFolder, RunFolderError
-from drgn_tf.training.strategy import StrategyError, is_chief, make_strategy
+from drgn_tf.training.run_loop import DivergedError, InterruptedRun
 
 __all__ = [
     "CadenceOptions",
@@ -20,3 +20,14 @@ __all__ = [
     "make_strategy",
     "run",
 ]
+
+# These need TensorFlow.
+__getattr__ = lazily(
+    __name__,
+    {
+        "StrategyError": "strategy",
+        "is_chief": "strategy",
+        "make_strategy": "strategy",
+        "run": "loop",
+    },
+)

@@ -1,4 +1,4 @@
-"""What a run tells while it goes: a progress bar, metrics.csv and TensorBoard."""
+"""What a run tells while it goes: a progress bar, metrics.csv, perhaps TensorBoard."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import csv
 import io
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
-import tensorflow as tf
 import tqdm
 
 from drgn_tf.files import written_beside
 from drgn_tf.training.run_folder import RunFolder
 from drgn_tf.training.validation import Validation
+
+if TYPE_CHECKING:
+    from drgn_tf.training.tensorboard import TensorBoard
 
 _VALIDATION_FIELDS = ("psnr", "ssim", "input_psnr", "input_ssim", "degradation_spread",
                       "base_contrast", "enhanced_contrast")  # fmt: skip
@@ -28,17 +30,26 @@ class RunLogs:
       step: steps done; later lines, of a run that died after them, are dropped.
       steps: of the whole run.
       batch_size: for images per second.
+      board: gets the same, with pictures; by default there is none.
     """
 
-    def __init__(self, folder: RunFolder, terms: list[str], step: int, steps: int, batch_size: int):
+    def __init__(
+        self,
+        folder: RunFolder,
+        terms: list[str],
+        step: int,
+        steps: int,
+        batch_size: int,
+        board: TensorBoard | None = None,
+    ):
         self._batch_size = batch_size
+        self._board = board
         fields = ["step", "seconds", "images_per_second", "learning_rate", *terms]
         fields += [f"val_{name}" for name in _VALIDATION_FIELDS]
         path = folder.file("metrics.csv")
         self._drop_lines_after(step, path, fields)
         self._file = path.open("a", newline="", encoding="utf-8")
         self._csv = csv.DictWriter(self._file, fields, restval="")
-        self._writer = tf.summary.create_file_writer(str(folder.file("tensorboard")))
         self._bar = tqdm.tqdm(
             total=steps, initial=step, unit="step", dynamic_ncols=True, mininterval=0.5
         )
@@ -81,25 +92,19 @@ class RunLogs:
             **scalars,
         }
         self._row(step, row)
-        with self._writer.as_default(step=step):
-            for name, value in row.items():
-                tf.summary.scalar(f"train/{name}", value)
+        if self._board is not None:
+            self._board.scalars(step, "train", row)
         self._restart_clock(step)
 
     def validation(self, step: int, result: Validation) -> None:
         """Logs a validation with its pictures."""
         figures = {name: getattr(result, name) for name in _VALIDATION_FIELDS}
         self._row(step, {f"val_{name}": value for name, value in figures.items()})
-        with self._writer.as_default(step=step):
-            for name, value in figures.items():
-                tf.summary.scalar(f"validation/{name}", value)
-            for channel, value in zip("rgb", result.degradation_mean):
-                tf.summary.scalar(f"validation/degradation_mean_{channel}", value)
-            for index, picture in enumerate(result.pictures):
-                tf.summary.image(
-                    f"low, degradation, base, enhanced, truth/{index}", picture[np.newaxis]
-                )
-        self._writer.flush()
+        if self._board is not None:
+            means = zip("rgb", result.degradation_mean)
+            figures.update({f"degradation_mean_{channel}": mean for channel, mean in means})
+            self._board.scalars(step, "validation", figures)
+            self._board.pictures(step, result.pictures)
         # What a validation takes is not the speed of training.
         self._restart_clock(step)
 
@@ -112,7 +117,8 @@ class RunLogs:
     def close(self) -> None:
         self._bar.close()
         self._file.close()
-        self._writer.close()
+        if self._board is not None:
+            self._board.close()
 
 
 def _is_until(row: dict, step: int) -> bool:

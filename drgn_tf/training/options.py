@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from drgn_tf.data import DataOptions, PhotometricOptions
+from drgn_tf.data import DataOptions, PhotometricOptions, SampleOptions
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import ModelOptions
 
+STRATEGIES = ("auto", "single", "mirrored", "multi_worker")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 KEEP_BY = ("psnr", "ssim")
 
@@ -128,6 +129,22 @@ class RunOptions:
     photometric: PhotometricOptions
     training: TrainingOptions
     cadence: CadenceOptions = CadenceOptions()
+
+    def sample_options(self, references: bool) -> SampleOptions:
+        """Returns how samples are drawn.
+
+        Args:
+          references: see `SampleOptions`.
+        """
+        return SampleOptions(
+            crop_size=self.training.crop_size,
+            batch_size=self.training.batch_size,
+            seed=self.training.seed,
+            photometric_fraction=self.training.photometric_fraction,
+            photometric=self.photometric,
+            exposure_jitter=self.training.exposure_jitter,
+            references=references,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Returns nested dicts that JSON can hold."""

@@ -21,6 +21,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
+import keras
+
 from drgn_tf.files import written_beside
 from drgn_tf.training.options import CadenceOptions, RunOptions
 
@@ -117,7 +119,7 @@ class RunFolder:
           RunFolderError: names the options that differ.
         """
         path = self.file("config.json")
-        if not path.exists() or not any(self.checkpoints.glob("*.index")):
+        if not path.exists() or not any(self.checkpoints.glob("step-*")):
             return
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
@@ -128,6 +130,8 @@ class RunFolder:
                 f"{self.path}: holds a run on other photos (in names, sizes or pixels). Give the "
                 "same photos to continue it, or another --run_dir."
             )
+        # Earlier releases knew this one only, and did not say so.
+        earlier.setdefault("backend", "tensorflow")
         was, now = _flatten(earlier), _flatten(_config(options, fingerprint))
         differences = [
             f"{name} was {was.get(name)} and is now {now.get(name)}"
@@ -164,7 +168,8 @@ class RunFolder:
 
 def _config(options: RunOptions, fingerprint: str) -> dict:
     # Through JSON, so that tuples compare equal to the lists read back.
-    return json.loads(json.dumps({**options.to_dict(), "photos": fingerprint}))
+    config = {**options.to_dict(), "photos": fingerprint, "backend": keras.backend.backend()}
+    return json.loads(json.dumps(config))
 
 
 def _flatten(config: dict, prefix: str = "") -> dict:

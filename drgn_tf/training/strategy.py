@@ -6,7 +6,7 @@ import os
 
 import tensorflow as tf
 
-NAMES = ("auto", "single", "mirrored", "multi_worker")
+from drgn_tf.training.options import STRATEGIES
 
 
 class StrategyError(ValueError):
@@ -28,8 +28,8 @@ def make_strategy(name: str = "auto", logical_cpus: int = 1) -> tf.distribute.St
       StrategyError: an unknown name, TF_CONFIG is missing or wrong, or devices exist
         already.
     """
-    if name not in NAMES:
-        raise StrategyError(f"unknown strategy '{name}'; choose one of: {', '.join(NAMES)}.")
+    if name not in STRATEGIES:
+        raise StrategyError(f"unknown strategy '{name}'; choose one of: {', '.join(STRATEGIES)}.")
     gpus = tf.config.list_physical_devices("GPU")
     try:
         if logical_cpus > 1:

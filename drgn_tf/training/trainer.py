@@ -12,59 +12,17 @@ every step, and would round them for good). What is saved is a float32 network i
 
 from __future__ import annotations
 
-import contextlib
 import math
-import pathlib
-from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 
 from drgn_tf import losses, metrics
 from drgn_tf.losses import LossOptions
-from drgn_tf.models import DRGN, Discriminator, ModelFileError, load_model
-from drgn_tf.training.options import RunOptions, TrainingOptions
+from drgn_tf.models import DRGN, Discriminator
+from drgn_tf.training.options import RunOptions
+from drgn_tf.training.players import make_discriminators, make_model, make_optimizer
 from drgn_tf.training.strategy import StrategyError
-
-
-@contextlib.contextmanager
-def _layers_in(policy: str) -> Iterator[None]:
-    """Layers made inside take this dtype policy."""
-    earlier = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(earlier)
-
-
-def _optimizer(peak: float, options: TrainingOptions) -> keras.optimizers.Optimizer:
-    """Adam(0.9, 0.999), warmed up from 0, then on a cosine down to a fraction of the peak.
-
-    For float16, whose small gradients would vanish, inside one that scales the loss.
-    """
-    warmup = min(options.warmup_steps, options.steps - 1)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup else peak,
-        decay_steps=options.steps - warmup,
-        alpha=options.final_learning_rate,
-        warmup_target=peak if warmup else None,
-        warmup_steps=warmup,
-    )
-    adam = keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.999)
-    if options.precision == "mixed_float16":
-        return keras.optimizers.LossScaleOptimizer(adam)
-    return adam
-
-
-def _start_from(model: DRGN, path: pathlib.Path) -> None:
-    trained = load_model(path)
-    if trained.options != model.options:
-        raise ModelFileError(
-            f"{path}: holds another network ({trained.options}) than is to be trained "
-            f"({model.options}); give the flags of the network that is in the file."
-        )
-    model.set_weights(trained.get_weights())
 
 
 class Trainer:
@@ -102,12 +60,10 @@ class Trainer:
             )
         with strategy.scope():
             self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-            with _layers_in(self._training.precision):
-                self.model = DRGN(options.model)
-                self.model.build()
-            if options.training.init_weights:
-                _start_from(self.model, pathlib.Path(options.training.init_weights))
-            self._generator_optimizer = _optimizer(options.training.learning_rate, options.training)
+            self.model = make_model(options)
+            self._generator_optimizer = make_optimizer(
+                options.training.learning_rate, options.training
+            )
             # Keras' optimizers must know their variables before the first step.
             self._generator_optimizer.build(self.model.trainable_variables)
             self._averages = [
@@ -117,11 +73,9 @@ class Trainer:
             self.discriminators: dict[str, Discriminator] = {}
             self._discriminator_optimizer = None
             if self._synthetic:
-                for name in options.loss.contests:
-                    self.discriminators[name] = Discriminator(name=f"discriminator_{name}")
-                    self.discriminators[name].build()
+                self.discriminators = make_discriminators(options.loss)
             if self.discriminators:
-                self._discriminator_optimizer = _optimizer(
+                self._discriminator_optimizer = make_optimizer(
                     options.training.discriminator_learning_rate, options.training
                 )
                 self._discriminator_optimizer.build(self._discriminator_variables)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+import cv2
 import keras
 import numpy as np
-import tensorflow as tf
 
 from drgn_tf import metrics
 from drgn_tf.data import photos
-from drgn_tf.models import DRGN
 
 # Pixels; wider photos are scaled down for the pictures kept of a validation.
 _PICTURE_WIDTH = 320
@@ -54,17 +53,15 @@ class Validation:
 
 
 class Validator:
-    """Runs one network on whole photos; its graph serves photos of all sizes.
+    """Runs one network on whole photos.
 
     Args:
-      model: the network to measure. Its weights may change between calls.
+      run: float32 [1, H, W, 3] in [0, 1] -> images by name: the network, or a function
+        compiled of it. Its weights may change between calls.
     """
 
-    def __init__(self, model: DRGN):
-        self._run = tf.function(
-            lambda low: model(low),
-            input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)],
-        )
+    def __init__(self, run: Callable[[np.ndarray], dict]):
+        self._run = run
 
     def __call__(
         self, pairs: Iterable[tuple[str, np.ndarray, np.ndarray]], pictures: int = 4
@@ -103,6 +100,6 @@ def _picture(low: np.ndarray, images: dict, high: np.ndarray) -> np.ndarray:
     shown = [low, 0.5 + images["degradation"] / 2, images["base"], images["enhanced"], high]
     height, width = low.shape[:2]
     if width > _PICTURE_WIDTH:
-        size = (max(1, round(height * _PICTURE_WIDTH / width)), _PICTURE_WIDTH)
-        shown = [np.asarray(tf.image.resize(x, size, "area")) for x in shown]
+        size = (_PICTURE_WIDTH, max(1, round(height * _PICTURE_WIDTH / width)))
+        shown = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in shown]
     return photos.to_uint8(np.concatenate(shown, axis=1))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from drgn_tf.data.dataset import SampleOptions, Shard, TrainingData, training_dataset
+from drgn_tf.data.dataset import SampleOptions, Shard, TrainingData, sampler, training_dataset
 from drgn_tf.data.photometric import PhotometricOptions, linear_to_srgb, srgb_to_linear
 from drgn_tf.data.photos import DataError
 from drgn_tf.data.store import PhotoStore, store_in_memory
@@ -489,7 +489,7 @@ def test_photo_smaller_than_the_crop_is_named_with_its_size(photo):
     data = TrainingData(store(low), store(low), None, THUMBNAIL)
     assert assert_too_small(data, 40, "view_1") == 30
     with pytest.raises(DataError, match="30x48 pixels, smaller than the crop of 40"):
-        data.sampler(options(crop_size=40))
+        sampler(data, options(crop_size=40))
     assert len(batches(data, options(crop_size=30), 0, 1)) == 1
 
 

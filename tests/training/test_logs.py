@@ -7,6 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from drgn_tf.training.logs import RunLogs
 from drgn_tf.training.run_folder import RunFolder
+from drgn_tf.training.tensorboard import TensorBoard
 from drgn_tf.training.validation import Validation
 
 RESULT = Validation(
@@ -37,7 +38,7 @@ def test_lines_after_the_checkpoint_are_dropped_and_half_lines_too(tmp_path):
 
 def test_tensorboard_gets_scalars_and_pictures(tmp_path):
     folder = RunFolder(tmp_path)
-    logs = RunLogs(folder, ["loss", "psnr"], 0, 10, 4)
+    logs = RunLogs(folder, ["loss", "psnr"], 0, 10, 4, TensorBoard(folder))
     logs.training(5, {"loss": 0.5, "psnr": 10.0}, 1e-3)
     logs.validation(5, RESULT)
     logs.close()

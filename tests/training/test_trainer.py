@@ -24,6 +24,7 @@ from drgn_tf.training import (
     loop,
     run,
 )
+from drgn_tf.training.validation import Validator
 
 STEPS = 6
 
@@ -131,8 +132,8 @@ def test_the_figure_that_was_asked_for_chooses_the_best(train, monkeypatch):
         psnr, ssim = next(figures, (0.0, 0.0))
         return dataclasses.replace(result, psnr=psnr, ssim=ssim)
 
-    measure = loop.Validator.__call__
-    monkeypatch.setattr(loop.Validator, "__call__", validate)
+    measure = Validator.__call__
+    monkeypatch.setattr(Validator, "__call__", validate)
     folder = train(cadence={"validate_every": 1}, steps=3, keep_by="ssim")
     assert RunFolder(folder).read_json("best.json") == {"step": 2, "psnr": 19.0, "ssim": 0.71}
 

@@ -1,0 +1,293 @@
+"""The players, and the step that improves them, compiled by JAX for one device or several.
+
+The step is that of `drgn_tf.training.trainer`: both players' gradients from one forward
+pass (in several micro-batches, one after the other, where `accumulate` asks for it),
+clipped, applied; then the averaged weights follow. All that changes is one nested dict
+of arrays; the Keras objects only say what to compute. Several steps are one call, inside
+which the devices also make the samples.
+
+Devices share each batch: samples are divided among them, everything else is the same on
+all, and the compiler adds up the gradients.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import keras
+import numpy as np
+from jax import numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from drgn_tf import losses, metrics
+from drgn_tf.data import DataError, TrainingData
+from drgn_tf.jax_training.sampling import Sampler, batch_sampler
+from drgn_tf.models import DRGN
+from drgn_tf.training.options import RunOptions
+from drgn_tf.training.players import (
+    make_discriminators,
+    make_model,
+    make_optimizer,
+    make_schedule,
+)
+
+State = dict[str, Any]
+
+
+class _OverwritingScope(keras.StatelessScope):
+    """A scope in which a weight that is overwritten is differentiated as it then is.
+
+    Spectral normalisation overwrites the kernels it is about to use. As TensorFlow's tapes
+    see it, the gradient is the one by the new kernel, which the optimizer then changes.
+    """
+
+    def __init__(self, state_mapping):
+        state_mapping = list(state_mapping)
+        super().__init__(state_mapping)
+        self._given = {id(variable): value for variable, value in state_mapping}
+
+    def add_update(self, update):
+        variable, value = update
+        given = self._given[id(variable)]
+        unchanged = given - jax.lax.stop_gradient(given)
+        super().add_update((variable, jax.lax.stop_gradient(value) + unchanged))
+
+
+class Trainer:
+    """Generators, discriminators, their optimizers, the averaged weights and the step.
+
+    Args:
+      options: of the run.
+      data: photos to train on.
+
+    Attributes:
+      state: everything a run needs to go on: lists of arrays by name. To be replaced by
+        one of the same shapes to go on from there.
+      devices: how many share each batch.
+
+    Raises:
+      DataError: a photo is too small, or the batch does not divide among the devices.
+      ModelFileError: the weights to start from do not fit.
+    """
+
+    def __init__(self, options: RunOptions, data: TrainingData):
+        keras.utils.set_random_seed(options.training.seed)
+        self._options = options
+        self._training = options.training
+        self._loss = options.loss
+        # There is no degradation to learn from in one step.
+        self._synthetic = options.loss.synthetic and options.model.two_step
+        self.devices = len(jax.devices())
+        parts = self.devices * self._training.accumulate
+        if self._training.batch_size % parts:
+            raise DataError(
+                f"a batch of {self._training.batch_size} does not divide among {self.devices} "
+                f"devices and {self._training.accumulate} micro-batches each; choose "
+                f"--batch_size={max(1, self._training.batch_size // parts) * parts}."
+            )
+        self._sampler = Sampler(data, options.sample_options(references=self._synthetic))
+        self._sample = batch_sampler(self._sampler)
+
+        self._model = make_model(options)
+        self._discriminators = make_discriminators(options.loss) if self._synthetic else {}
+        self._weights = self._model.trainable_variables
+        players = self._discriminators.values()
+        self._opponents = [v for player in players for v in player.trainable_variables]
+        # What spectral normalisation remembers.
+        self._memory = [v for player in players for v in player.non_trainable_variables]
+        self._schedule = make_schedule(self._training.learning_rate, self._training)
+        self._optimizer = make_optimizer(self._training.learning_rate, self._training)
+        self._optimizer.build(self._weights)
+        parts = {
+            "model": self._weights,
+            "averages": self._weights,
+            "optimizer": self._optimizer.variables,
+        }
+        if self._discriminators:
+            rate = self._training.discriminator_learning_rate
+            self._discriminator_optimizer = make_optimizer(rate, self._training)
+            self._discriminator_optimizer.build(self._opponents)
+            parts["discriminators"] = self._opponents
+            parts["discriminator_memory"] = self._memory
+            parts["discriminator_optimizer"] = self._discriminator_optimizer.variables
+
+        mesh = Mesh(np.array(jax.devices()), ("batch",))
+        self._same = NamedSharding(mesh, PartitionSpec())
+        self._divided = NamedSharding(mesh, PartitionSpec("batch"))
+        self._photos = jax.device_put(self._sampler.photos, self._same)
+        # Copied: the step reuses the memory of the state it is given.
+        state = {name: [np.array(v.value) for v in parts[name]] for name in parts}
+        self.state: State = jax.device_put({**state, "step": [np.int32(0)]}, self._same)
+        self._plain_steps = jax.jit(
+            lambda *args: self._steps(*args, synthetic=False), donate_argnums=0
+        )
+        self._synthetic_steps = jax.jit(
+            lambda *args: self._steps(*args, synthetic=True), donate_argnums=0
+        )
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return int(self.state["step"][0])
+
+    @property
+    def scalar_names(self) -> list[str]:
+        """What `train_steps` may report."""
+        return self._reported(self._synthetic)
+
+    @property
+    def learning_rate(self) -> float:
+        """The generators' rate at the next step."""
+        return float(self._schedule(self.step))
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Size of one checkpoint on disk."""
+        return sum(array.nbytes for arrays in self.state.values() for array in arrays)
+
+    def restore(self, state: State) -> None:
+        """Goes on from a state that was saved."""
+        self.state = jax.device_put(state, self._same)
+
+    def averaged_model(self) -> DRGN:
+        """Returns a network of its own, for `load_averages`."""
+        model = DRGN(self._options.model, name="drgn")
+        model.build()
+        return model
+
+    def load_averages(self, model: DRGN) -> None:
+        """Copies the averaged weights into `model`."""
+        for variable, average in zip(model.trainable_variables, self.state["averages"]):
+            variable.assign(np.asarray(average))
+
+    def train_steps(self, step: int, count: int) -> dict[str, jax.Array]:
+        """Runs several steps in one call.
+
+        Args:
+          step: number of the first, from 0, as `self.step` has it.
+          count: how many, at most `steps_per_call`; `synthetic_start` must not lie among
+            them but for the first.
+
+        Returns:
+          Scalars over the whole batch, [count] each: "loss", the weighted terms, "psnr" in
+          dB and "gradient_norm".
+        """
+        synthetic = self._synthetic and step >= self._loss.synthetic_start
+        run = self._synthetic_steps if synthetic else self._plain_steps
+        # Of one length, or each count would be compiled anew.
+        order = self._sampler.order(step, self._options.cadence.steps_per_call)
+        order = jax.device_put(order, self._same)
+        self.state, rows = run(self.state, self._photos, order, np.int32(count))
+        return dict(zip(self._reported(synthetic), rows[:count].T))
+
+    def _reported(self, synthetic: bool) -> list[str]:
+        names = ["loss", *losses.term_names(self._loss, synthetic), "psnr", "gradient_norm"]
+        return names + ["discriminator_gradient_norm"] * bool(synthetic and self._discriminators)
+
+    def _steps(self, state: State, photos: dict, order: dict, count, synthetic: bool):
+        """Returns the state after `count` steps, and the scalars of each, [steps, scalars]."""
+        names = self._reported(synthetic)
+
+        def step(index, carried):
+            state, rows = carried
+            state, scalars = self._step(
+                state, photos, {name: photo[index] for name, photo in order.items()}, synthetic
+            )
+            return state, rows.at[index].set(jnp.stack([scalars[name] for name in names]))
+
+        rows = jnp.zeros((self._options.cadence.steps_per_call, len(names)))
+        return jax.lax.fori_loop(0, count, step, (state, rows))
+
+    def _step(self, state: State, photos: dict, order: dict, synthetic: bool):
+        """Returns the state after one step, and its scalars."""
+        done = state["step"][0]
+        ramp = None
+        if synthetic:
+            started = (done - self._loss.synthetic_start + 1).astype(jnp.float32)
+            ramp = jnp.clip(started / max(1, self._loss.synthetic_ramp), 0.0, 1.0)
+        plays = synthetic and bool(self._discriminators)
+        opponents = (state["discriminators"], state["discriminator_memory"]) if plays else ([], [])
+
+        first = done * self._training.batch_size
+        samples = {"number": first + jnp.arange(self._training.batch_size), **order}
+        (gradients, opponent_gradients, scalars), opponents = self._accumulated_gradients(
+            state["model"], opponents, photos, samples, ramp
+        )
+        new = dict(state)
+        gradients, scalars["gradient_norm"] = self._clipped(gradients)
+        new["model"], new["optimizer"] = self._optimizer.stateless_apply(
+            state["optimizer"], gradients, state["model"]
+        )
+        if plays:
+            gradients, scalars["discriminator_gradient_norm"] = self._clipped(opponent_gradients)
+            kernels, new["discriminator_memory"] = opponents
+            new["discriminators"], new["discriminator_optimizer"] = (
+                self._discriminator_optimizer.stateless_apply(
+                    state["discriminator_optimizer"], gradients, kernels
+                )
+            )
+        # A shorter memory at first, or the initial weights would linger.
+        decay = jnp.minimum(self._training.ema_decay, (1.0 + done) / (10.0 + done))
+        new["averages"] = [
+            average - (1.0 - decay) * (average - weight)
+            for average, weight in zip(state["averages"], new["model"])
+        ]
+        new["step"] = [done + 1]
+        return new, scalars
+
+    def _accumulated_gradients(self, weights, opponents, photos, samples, ramp):
+        """Returns what `_gradients` does, from as many micro-batches as the options say."""
+        parts = self._training.accumulate
+
+        def gradients(opponents, samples):
+            samples = jax.lax.with_sharding_constraint(samples, self._divided)
+            number = samples.pop("number")
+            batch = self._sample(photos, number, samples)
+            return self._gradients(weights, opponents, batch, ramp)
+
+        if parts == 1:
+            return gradients(opponents, samples)
+
+        def add(carried, samples):
+            total, opponents = carried
+            part, opponents = gradients(opponents, samples)
+            return (jax.tree.map(lambda a, b: a + b / parts, total, part), opponents), None
+
+        names = ["loss", *losses.term_names(self._loss, ramp is not None), "psnr"]
+        zero = jax.tree.map(
+            jnp.zeros_like, (weights, opponents[0], {name: jnp.zeros(()) for name in names})
+        )
+        split = {name: x.reshape(parts, -1) for name, x in samples.items()}
+        return jax.lax.scan(add, (zero, opponents), split)[0]
+
+    def _gradients(self, weights, opponents, batch, ramp):
+        """Returns both players' gradients and the scalars, and the discriminators as left."""
+
+        def play(weights, kernels):
+            values = [*zip(self._weights, weights), *zip(self._opponents, kernels)]
+            values += zip(self._memory, opponents[1])
+            with _OverwritingScope(values) as scope:
+                loss, discriminator_loss, terms, images = losses.objective(
+                    self._model, self._discriminators, batch, self._loss, ramp
+                )
+                psnr = metrics.psnr(jnp.clip(images["enhanced"], 0.0, 1.0), batch["high"])
+            left = tuple(
+                [scope.get_current_value(variable) for variable, _ in zip(variables, given)]
+                for variables, given in ((self._opponents, kernels), (self._memory, opponents[1]))
+            )
+            scalars = {"loss": loss, **terms, "psnr": jnp.mean(psnr)}
+            return (loss, discriminator_loss), (scalars, left)
+
+        # One forward pass; what the two ways back share is computed once.
+        _, pull_back, (scalars, left) = jax.vjp(play, weights, opponents[0], has_aux=True)
+        one, zero = jnp.ones(()), jnp.zeros(())
+        gradients, _ = pull_back((one, zero))
+        _, opponent_gradients = pull_back((zero, one))
+        return (gradients, opponent_gradients, scalars), left
+
+    def _clipped(self, gradients):
+        """Returns gradients of at most the largest global norm, and the norm they had."""
+        norm = jnp.sqrt(sum(jnp.sum(jnp.square(gradient)) for gradient in gradients))
+        limit = self._training.clip_norm
+        return [gradient * (limit / jnp.maximum(norm, limit)) for gradient in gradients], norm

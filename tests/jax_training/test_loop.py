@@ -1,0 +1,164 @@
+"""Whole runs of the program: what they leave, stopped ones, and several devices."""
+
+from __future__ import annotations
+
+import csv
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+from drgn_tf.data import DataOptions, PhotometricOptions
+from drgn_tf.losses import LossOptions
+from drgn_tf.models import preset
+from drgn_tf.training import RunFolder, RunFolderError, RunOptions, TrainingOptions
+
+STEPS = 12
+
+PROGRAM = """
+import signal, sys
+from absl import flags
+from absl.testing import flagsaver
+import train_jax_main
+
+def train(*arguments):
+    with flagsaver.flagsaver():
+        try:
+            train_jax_main.main(flags.FLAGS(["train_jax_main.py", *arguments]))
+        except SystemExit as error:
+            return error.code
+    return 0
+"""
+RUN = (
+    PROGRAM
+    + """
+run_dir, *arguments = sys.argv[1:]
+assert train(f"--run_dir={run_dir}", *arguments) == 0
+"""
+)
+# One run, another that is stopped, and a photo.
+RUNS = (
+    RUN
+    + """
+import numpy as np
+from drgn_tf.jax_training.trainer import Trainer
+from drgn_tf.models import load_model
+from drgn_tf.training import RunFolder
+
+folder = RunFolder(run_dir)
+enhanced = load_model(folder.file("best.keras"))(np.load(run_dir + ".npy"))["enhanced"]
+np.save(run_dir + ".enhanced.npy", enhanced)
+
+train_steps = Trainer.train_steps
+
+def interrupted(self, step, count):
+    if step == 4:
+        signal.raise_signal(signal.SIGTERM)
+    return train_steps(self, step, count)
+
+Trainer.train_steps = interrupted
+print("code:", train(f"--run_dir={run_dir}.stopped", *arguments))
+Trainer.train_steps = train_steps
+print("code:", train(f"--flagfile={run_dir}.stopped/run.flags"))
+"""
+)
+
+
+def arguments(pairs: pathlib.Path, *flags: str) -> list[str]:
+    return [
+        # A flagfile of the repository, with other photos and a smaller network.
+        "--flagfile=flags/lol_v1_mobile.flags", "--train_pairs=", "--test_pairs=", "--val_list=",
+        f"--data_dir={pairs}", "--preset=tiny", "--val_fraction=0.25", f"--steps={STEPS}",
+        "--batch_size=4", "--crop_size=16", "--warmup_steps=0", "--learning_rate=5e-3",
+        "--steps_per_call=4", "--log_every=4", "--checkpoint_every=6", "--validate_every=12",
+        *flags,
+    ]  # fmt: skip
+
+
+def weights(run_dir: pathlib.Path) -> list[np.ndarray]:
+    return keras.models.load_model(run_dir / "last.keras").get_weights()
+
+
+def column(run_dir: pathlib.Path, name: str) -> list[float]:
+    with (run_dir / "metrics.csv").open(newline="") as file:
+        return [float(row[name]) for row in csv.DictReader(file) if row[name]]
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory, photo) -> pathlib.Path:
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("pairs")
+    for name in ("low", "high"):
+        (folder / name).mkdir()
+    for index in range(4):
+        # Of different sizes.
+        high = photo[50 * index : 50 * index + 48, 100 : 160 + 8 * index]
+        low = np.round(255 * 0.6 * (high / 255.0) ** 2.5).astype(np.uint8)
+        Image.fromarray(low).save(folder / "low" / f"{index}.png")
+        Image.fromarray(high).save(folder / "high" / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pairs, low_photo, on_jax, tmp_path_factory) -> pathlib.Path:
+    run_dir = tmp_path_factory.mktemp("runs") / "run"
+    np.save(f"{run_dir}.npy", low_photo[:, 100:137, 150:203])
+    code, output = on_jax(RUNS, run_dir, *arguments(pairs))
+    assert code == 0, output
+    assert "photos: 3 pairs to train on, 1 held out for validation" in output
+    assert f"best.keras (step {STEPS})" in output
+    assert "stopped by SIGTERM after step 6" in output
+    assert "code: 143" in output and "code: 0" in output
+    return run_dir
+
+
+def test_a_run_leaves_the_files_of_any_run(undisturbed):
+    names = {path.name for path in undisturbed.iterdir()}
+    assert names == {
+        "config.json", "run.flags", "checkpoints", "best.keras", "best.json", "last.keras",
+        ".lock", "metrics.csv", "samples.png", "report.json",
+    }  # fmt: skip
+    report = json.loads((undisturbed / "report.json").read_text())
+    assert report["steps"] == STEPS
+    saved = sorted(path.name for path in (undisturbed / "checkpoints").iterdir())
+    assert saved == ["step-12.npz", "step-6.npz"]
+
+
+def test_the_loss_falls(undisturbed):
+    losses = column(undisturbed, "loss")
+    assert len(losses) == 4
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_a_stopped_run_ends_with_the_same_weights(undisturbed):
+    resumed = weights(undisturbed.with_suffix(".stopped"))
+    for one, other in zip(weights(undisturbed), resumed, strict=True):
+        np.testing.assert_array_equal(other, one)
+
+
+def test_two_devices_with_micro_batches_give_the_weights_of_one(
+    undisturbed, pairs, on_jax, tmp_path
+):
+    code, output = on_jax(RUN, tmp_path, *arguments(pairs, "--accumulate=2"), devices=2)
+    assert code == 0, output
+    assert "devices: 2 (cpu)" in output
+    for one, two in zip(weights(undisturbed), weights(tmp_path), strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-3)
+
+
+def test_the_network_is_the_same_in_tensorflow(undisturbed):
+    photo, enhanced = (np.load(f"{undisturbed}{suffix}") for suffix in (".npy", ".enhanced.npy"))
+    model = keras.models.load_model(undisturbed / "best.keras")
+    np.testing.assert_allclose(enhanced, model(photo)["enhanced"], atol=1e-4)
+
+
+def test_the_other_program_does_not_continue_the_run(undisturbed):
+    config = json.loads((undisturbed / "config.json").read_text())
+    options = RunOptions(
+        preset("tiny"), LossOptions(), DataOptions(), PhotometricOptions(), TrainingOptions()
+    )
+    with pytest.raises(RunFolderError, match="backend was jax and is now tensorflow"):
+        RunFolder(undisturbed).check_options(options, config["photos"])
