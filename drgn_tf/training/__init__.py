@@ -1,7 +1,6 @@
 """Training DRGN on one device, several, or several machines."""
 
 from drgn_tf.lazy import lazily
-from drgn_tf.training.memory import MemoryRefusedError
 from drgn_tf.training.options import CadenceOptions, RunOptions, TrainingOptions
 from drgn_tf.training.run_folder import RunFolder, RunFolderError
 from drgn_tf.training.run_loop import DivergedError, InterruptedRun
@@ -25,6 +24,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
+        "MemoryRefusedError": "memory",
         "StrategyError": "strategy",
         "is_chief": "strategy",
         "make_strategy": "strategy",

@@ -168,8 +168,7 @@ def run(
       DivergedError: a loss became NaN or infinite.
       InterruptedRun: on SIGTERM or Ctrl-C, after saving.
     """
-    if not tf.config.list_physical_devices("GPU"):
-        memory.check(options, worker_count(strategy))
+    memory.check(options, worker_count(strategy))
     chief = is_chief(strategy)
     with folder.locked() if chief else contextlib.nullcontext():
         process = _Run(options, strategy, data, folder, flagfile)
