@@ -9,7 +9,7 @@ import tensorflow as tf
 from drgn_tf import data
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import macs_per_pixel, preset
-from drgn_tf.training import RunOptions, TrainingOptions
+from drgn_tf.training import CadenceOptions, RunOptions, TrainingOptions
 from drgn_tf.training.trainer import Trainer
 
 # Real pairs alone; and with synthetic pairs, discriminators and KL.
@@ -17,7 +17,9 @@ METHODS = {"plain": LossOptions(synthetic_weight=0.0), "whole": LossOptions()}
 _PLENTY = 10**9
 
 
-def trainer(name: str, method: str, crop_size: int, batch_size: int, **changes) -> Trainer:
+def trainer(
+    name: str, method: str, crop_size: int, batch_size: int, steps_per_call: int = 1, **changes
+) -> Trainer:
     """Makes a trainer that has just come to the synthetic path, if its method has one.
 
     Args:
@@ -25,6 +27,7 @@ def trainer(name: str, method: str, crop_size: int, batch_size: int, **changes) 
       method: of `METHODS`.
       crop_size: side of the crops in pixels.
       batch_size: samples a step.
+      steps_per_call: 1, or more than `run` is asked for.
       **changes: other fields of `TrainingOptions`.
     """
     options = RunOptions(
@@ -33,6 +36,7 @@ def trainer(name: str, method: str, crop_size: int, batch_size: int, **changes) 
         data=data.DataOptions(),
         photometric=data.PhotometricOptions(),
         training=TrainingOptions(crop_size=crop_size, batch_size=batch_size, **changes),
+        cadence=CadenceOptions(steps_per_call=steps_per_call),
     )
     made = Trainer(tf.distribute.get_strategy(), options)
     made.step.assign(METHODS[method].synthetic_start)

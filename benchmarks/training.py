@@ -93,19 +93,17 @@ def _measure_preset(name: str, data: TrainingData, batch: dict, report: Report) 
     crop_size, batch_size = _CROP_SIZE.value, _BATCH_SIZE.value
     standard = yardstick("keras", preset(name).width)
     calls: dict[str, Callable[[], object]] = {"yardstick": standard.run}
-    trainers: dict[tuple, Trainer] = {}
+    trainers: dict[str, Trainer] = {}
     inputs = {}
     for variant in _CHOSEN.value:
         method, count, changes = _VARIANTS[variant]
-        key = (method, *changes.items())
-        if key not in trainers:
-            trainers[key] = steps.trainer(name, method, crop_size, batch_size, **changes)
-        step = functools.partial(steps.run, trainers[key], method)
+        trainers[variant] = steps.trainer(name, method, crop_size, batch_size, count, **changes)
+        step = functools.partial(steps.run, trainers[variant], method)
         calls[variant] = functools.partial(step, steps.repeated(batch), count)
         if variant == method:
             samples = SampleOptions(crop_size, batch_size, 1, references=method == "whole")
             inputs[method] = functools.partial(step, steps.drawn(data, samples))
-    parts = {method: _parts(trainers[(method,)], method, batch) for method in inputs}
+    parts = {method: _parts(trainers[method], method, batch) for method in inputs}
     for method, functions in parts.items():
         calls |= {f"{method}, {part}": call for part, call in functions.items()}
         calls[f"{method}, own input"] = inputs[method]
@@ -115,9 +113,9 @@ def _measure_preset(name: str, data: TrainingData, batch: dict, report: Report) 
     pixels = batch_size * crop_size**2
     rows = []
     for variant in _CHOSEN.value:
-        method, count, changes = _VARIANTS[variant]
+        method, count, _ = _VARIANTS[variant]
         taken = seconds[variant] / count
-        macs = steps.forward_macs(trainers[(method, *changes.items())], method, crop_size)
+        macs = steps.forward_macs(trainers[variant], method, crop_size)
         rows.append(
             {
                 "step": variant,

@@ -47,6 +47,7 @@ class Trainer:
         self._strategy = strategy
         self._loss: LossOptions = options.loss
         self._training = options.training
+        self._steps_per_call = options.cadence.steps_per_call
         self._model_options = options.model
         # There is no degradation to learn from in one step.
         self._synthetic = options.loss.synthetic and options.model.two_step
@@ -149,7 +150,8 @@ class Trainer:
         Args:
           batches: iterator of (distributed) batches, see `drgn_tf.losses.objective`.
           step: number of the first, from 0, as `self.step` has it.
-          count: how many; `synthetic_start` must not lie among them but for the first.
+          count: how many, 1 if `steps_per_call` is; `synthetic_start` must not lie among them but
+            for the first.
           stop: whether this worker was asked to stop.
 
         Returns:
@@ -168,16 +170,23 @@ class Trainer:
 
     def _steps(self, batches, count, stop, synthetic: bool):
         """Returns the scalars of each step, [count, scalars]."""
+        if self._steps_per_call == 1:
+            # A loop would take longer to build.
+            return self._step(batches, stop, synthetic)[tf.newaxis]
         names = [*self._reported(synthetic), "stop"]
         rows = tf.TensorArray(tf.float32, count, element_shape=[len(names)])
         for index in tf.range(count):
-            ramp = self._ramp() if synthetic else None
-            scalars = self._strategy.run(self._replica_step, args=(next(batches), ramp, stop))
-            means = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, scalars, axis=None)
-            rows = rows.write(index, means)
-            self._update_averages()
-            self.step.assign_add(1)
+            rows = rows.write(index, self._step(batches, stop, synthetic))
         return rows.stack()
+
+    def _step(self, batches, stop, synthetic: bool):
+        """Makes a step; returns its scalars as one tensor."""
+        ramp = self._ramp() if synthetic else None
+        scalars = self._strategy.run(self._replica_step, args=(next(batches), ramp, stop))
+        means = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, scalars, axis=None)
+        self._update_averages()
+        self.step.assign_add(1)
+        return means
 
     def _replica_step(self, batch, ramp, stop):
         gradients, discriminator_gradients, scalars = self._accumulated_gradients(batch, ramp)
