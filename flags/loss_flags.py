@@ -31,7 +31,14 @@ _WEIGHTS = (
     _weight("adversarial_degradation_weight", "Weight of fooling D_de, which judges degradations."),
     _weight("kl_weight", "Weight of the KL divergence between degradations."),
 )
-_STEPS = (
+_COUNTS = (
+    flags.DEFINE_integer(
+        "discriminator_width",
+        _DEFAULTS.discriminator_width,
+        "Channels of the first of four convolutions of each discriminator; each next has twice as "
+        "many. Most of what a step of the mobile preset costs is in those of 64.",
+        lower_bound=1,
+    ),
     flags.DEFINE_integer(
         "synthetic_start",
         _DEFAULTS.synthetic_start,
@@ -49,4 +56,4 @@ _STEPS = (
 
 def loss_options() -> LossOptions:
     """Returns the weights and ramps."""
-    return LossOptions(**{flag.name: flag.value for flag in _WEIGHTS + _STEPS})
+    return LossOptions(**{flag.name: flag.value for flag in _WEIGHTS + _COUNTS})

@@ -29,10 +29,13 @@ class KerasDriver(Driver):
         self.thumbnail_size = model.options.thumbnail_size
         image = tf.TensorSpec([None, None, None, 3], tf.float32)
         thumbnail = tf.TensorSpec([None, self.thumbnail_size, self.thumbnail_size, 3], tf.float32)
-        self._whole = tf.function(lambda images: model(images), input_signature=[image])
+        self._whole = tf.function(
+            lambda images: model(images), input_signature=[image], autograph=False
+        )
         self._tile = tf.function(
             lambda images, thumbnails: model(images, thumbnails),
             input_signature=[image, thumbnail],
+            autograph=False,
         )
 
     def run(

@@ -39,6 +39,8 @@ class LossOptions:
         turns the adversarial and KL terms off: they need the synthetic path.
       adversarial_low_weight: fooling D_low.
       adversarial_degradation_weight: fooling D_de.
+      discriminator_width: channels of a discriminator's first convolution; three more have 2,
+        4 and 8 times as many. Beside a small network those of 64 are most of the cost of a step.
       kl_weight: KL between I_D and I_D,ref.
       synthetic_start: steps before the synthetic path begins: until DeG is sane,
         what it makes is useless, and nothing is spent on it.
@@ -51,6 +53,7 @@ class LossOptions:
     synthetic_weight: float = 1.0
     adversarial_low_weight: float = 1e-3
     adversarial_degradation_weight: float = 1e-3
+    discriminator_width: int = 64
     kl_weight: float = 1e-3
     synthetic_start: int = 500
     synthetic_ramp: int = 1000
@@ -62,6 +65,10 @@ class LossOptions:
                 raise ValueError(
                     f"{field.name} must not be negative, not {getattr(self, field.name)}."
                 )
+        if self.discriminator_width < 1:
+            raise ValueError(
+                f"discriminator_width must be at least 1, not {self.discriminator_width}."
+            )
         if self.gt_mean_share >= 1:
             raise ValueError(
                 f"gt_mean_share must be below 1, not {self.gt_mean_share}: nothing would tell how "
@@ -74,6 +81,11 @@ class LossOptions:
     def synthetic(self) -> bool:
         """Whether the synthetic path is part of training."""
         return self.synthetic_weight > 0
+
+    @property
+    def discriminator_widths(self) -> tuple[int, ...]:
+        """Channels of a discriminator's convolutions."""
+        return tuple(self.discriminator_width * factor for factor in (1, 2, 4, 8))
 
     @property
     def contests(self) -> dict[str, float]:

@@ -55,7 +55,7 @@ class _Profile:
 def _runner(model: DRGN):
     """Returns a graph of a network that serves photos of all sizes."""
     photo = tf.TensorSpec([None, None, None, 3], tf.float32)
-    return tf.function(lambda low: model(low), input_signature=[photo])
+    return tf.function(lambda low: model(low), input_signature=[photo], autograph=False)
 
 
 class _Run(RunLoop):

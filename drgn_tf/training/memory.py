@@ -75,9 +75,9 @@ def _generator_convolutions(options: ModelOptions) -> Iterator[tuple[int, int, i
     yield 4, 3, half, 12
 
 
-def _discriminator_convolutions() -> Iterator[tuple[int, int, int, int]]:
+def _discriminator_convolutions(widths: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
     channels = 3
-    for index, width in enumerate((64, 128, 256, 512), 1):
+    for index, width in enumerate(widths, 1):
         yield 4**index, 3, channels, width
         channels = width
 
@@ -108,7 +108,8 @@ def estimate(
     synthetic = loss.synthetic and model.two_step
     passes = 2 if synthetic else 1
     generators = [*_generator_convolutions(model)] * (2 if model.two_step else 1)
-    judges = [*_discriminator_convolutions()] * (len(loss.contests) if synthetic else 0)
+    judge = _discriminator_convolutions(loss.discriminator_widths)
+    judges = [*judge] * (len(loss.contests) if synthetic else 0)
 
     pixels = training.crop_size**2 * training.batch_size / workers
     in_work = pixels / training.accumulate

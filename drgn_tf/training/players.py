@@ -52,7 +52,9 @@ def make_discriminators(options: LossOptions) -> dict[str, Discriminator]:
     """Returns the discriminators that play."""
     discriminators = {}
     for name in options.contests:
-        discriminators[name] = Discriminator(name=f"discriminator_{name}")
+        discriminators[name] = Discriminator(
+            options.discriminator_widths, name=f"discriminator_{name}"
+        )
         discriminators[name].build()
     return discriminators
 

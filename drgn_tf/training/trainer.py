@@ -12,6 +12,7 @@ every step, and would round them for good). What is saved is a float32 network i
 
 from __future__ import annotations
 
+import functools
 import math
 
 import keras
@@ -81,9 +82,12 @@ class Trainer:
                 )
                 self._discriminator_optimizer.build(self._discriminator_variables)
         if self._training.xla:
-            self._gradients = tf.function(self._gradients, jit_compile=True)
-        self._plain_steps = tf.function(lambda *args: self._steps(*args, False))
-        self._synthetic_steps = tf.function(lambda *args: self._steps(*args, True))
+            self._gradients = tf.function(self._gradients, jit_compile=True, autograph=False)
+        # Nothing in a step needs AutoGraph, whose reading of the sources takes seconds.
+        self._plain_steps, self._synthetic_steps = (
+            tf.function(functools.partial(self._steps, synthetic=synthetic), autograph=False)
+            for synthetic in (False, True)
+        )
 
     @property
     def needs_references(self) -> bool:
@@ -175,8 +179,13 @@ class Trainer:
             return self._step(batches, stop, synthetic)[tf.newaxis]
         names = [*self._reported(synthetic), "stop"]
         rows = tf.TensorArray(tf.float32, count, element_shape=[len(names)])
-        for index in tf.range(count):
-            rows = rows.write(index, self._step(batches, stop, synthetic))
+        _, rows = tf.while_loop(
+            lambda index, _: index < count,
+            lambda index, rows: (index + 1, rows.write(index, self._step(batches, stop, synthetic))),
+            (0, rows),
+            # One step after the other.
+            parallel_iterations=1,
+        )
         return rows.stack()
 
     def _step(self, batches, stop, synthetic: bool):

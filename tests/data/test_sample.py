@@ -1,5 +1,6 @@
 """The built-in photos."""
 
+import importlib.machinery
 import importlib.util
 
 import numpy as np
@@ -40,11 +41,10 @@ def test_missing_package_is_named_with_the_remedy(monkeypatch):
 
 
 def test_photo_that_the_package_lacks_is_named(monkeypatch, tmp_path):
-    find_spec = importlib.util.find_spec
-
     def elsewhere(name):
-        spec = find_spec(name)
-        spec.submodule_search_locations = [str(tmp_path)]
+        # A new spec: the one that is found belongs to the package for as long as the process.
+        spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations.append(str(tmp_path))
         return spec
 
     monkeypatch.setattr(importlib.util, "find_spec", elsewhere)

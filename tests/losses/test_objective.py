@@ -176,6 +176,12 @@ def test_something_must_tell_how_bright_to_be():
         LossOptions(gt_mean_share=1.0)
 
 
+def test_discriminators_are_as_wide_as_the_options_say():
+    assert LossOptions(discriminator_width=16).discriminator_widths == (16, 32, 64, 128)
+    with pytest.raises(ValueError, match=r"discriminator_width must be at least 1, not 0"):
+        LossOptions(discriminator_width=0)
+
+
 def test_the_generators_minimise_all_but_the_discriminators_terms(play):
     loss, discriminator_loss, terms, _ = play(ramp=0.6)
     judged = {name for name in terms if name.startswith("discriminator")}

@@ -74,13 +74,14 @@ def test_the_network_is_counted_as_it_is(changes, monkeypatch):
     )
 
 
-def test_the_discriminators_are_counted_as_they_are():
-    model = Discriminator()
+@pytest.mark.parametrize("width", [16, 64])
+def test_the_discriminators_are_counted_as_they_are(width):
+    widths = LossOptions(discriminator_width=width).discriminator_widths
+    model = Discriminator(widths)
     model.build()
     weights = sum(weight.shape.num_elements() for weight in model.trainable_variables)
-    assert memory._weights([*memory._discriminator_convolutions()]) == pytest.approx(
-        weights, rel=0.01
-    )
+    counted = memory._weights([*memory._discriminator_convolutions(widths)])
+    assert counted == pytest.approx(weights, rel=0.01)
 
 
 def test_a_step_that_does_not_fit_is_refused_in_one_line():

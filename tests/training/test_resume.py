@@ -41,7 +41,7 @@ def command(pairs: pathlib.Path, run_dir: pathlib.Path, *flags: str) -> list[str
         "--deterministic",
         "--log_every=1",
         "--validate_every=8",
-        "--checkpoint_every=2",
+        "--checkpoint_every=4",
         *flags,
     ]
 
@@ -120,21 +120,10 @@ def test_every_loss_of_the_whole_method_is_logged(undisturbed):
         assert sorted(column(undisturbed, name)) == list(range(1, STEPS + 1))
 
 
-def test_a_killed_run_ends_with_the_same_weights(undisturbed, pairs, tmp_path):
-    process = start(command(pairs, tmp_path))
-    wait_for_checkpoint(process, tmp_path, 8)
-    process.kill()
-    process.communicate()
-    assert not (tmp_path / "report.json").exists()
-    finish(start(command(pairs, tmp_path)))
-    for resumed, expected in zip(weights(tmp_path), weights(undisturbed)):
-        np.testing.assert_array_equal(resumed, expected)
-    # Each step has one line, those that were lost and done again too.
-    assert column(tmp_path, "loss") == column(undisturbed, "loss")
-
-
-def test_sigterm_saves_and_the_flagfile_of_the_run_continues_it(undisturbed, pairs, tmp_path):
-    process = start(command(pairs, tmp_path, "--checkpoint_every=1000", "--validate_every=1000"))
+def test_a_run_that_was_stopped_then_killed_ends_with_the_same_weights(
+    undisturbed, pairs, tmp_path
+):
+    process = start(command(pairs, tmp_path, "--checkpoint_every=1000"))
     # The log is written step by step here.
     while not (tmp_path / "metrics.csv").exists() or not column(tmp_path, "loss"):
         assert process.poll() is None
@@ -143,9 +132,20 @@ def test_sigterm_saves_and_the_flagfile_of_the_run_continues_it(undisturbed, pai
     output = finish(process, 128 + signal.SIGTERM)
     assert "stopped by SIGTERM after step" in output.splitlines()[-1]
     assert (tmp_path / "last.keras").exists()
-    finish(start([sys.executable, "train_main.py", f"--flagfile={tmp_path / 'run.flags'}"]))
+    assert any((tmp_path / "checkpoints").glob("*.index"))
+
+    flagfile = f"--flagfile={tmp_path / 'run.flags'}"
+    process = start([sys.executable, "train_main.py", flagfile, "--checkpoint_every=4"])
+    wait_for_checkpoint(process, tmp_path, 12)
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "report.json").exists()
+
+    finish(start(command(pairs, tmp_path)))
     for resumed, expected in zip(weights(tmp_path), weights(undisturbed)):
         np.testing.assert_array_equal(resumed, expected)
+    # Each step has one line, those that were lost and done again too.
+    assert column(tmp_path, "loss") == column(undisturbed, "loss")
 
 
 def test_other_options_are_refused_and_named(undisturbed, pairs):
