@@ -179,12 +179,12 @@ class Trainer:
             return self._step(batches, stop, synthetic)[tf.newaxis]
         names = [*self._reported(synthetic), "stop"]
         rows = tf.TensorArray(tf.float32, count, element_shape=[len(names)])
+
+        def step(index, rows):
+            return index + 1, rows.write(index, self._step(batches, stop, synthetic))
+
         _, rows = tf.while_loop(
-            lambda index, _: index < count,
-            lambda index, rows: (index + 1, rows.write(index, self._step(batches, stop, synthetic))),
-            (0, rows),
-            # One step after the other.
-            parallel_iterations=1,
+            lambda index, _: index < count, step, (0, rows), parallel_iterations=1
         )
         return rows.stack()
 
