@@ -89,8 +89,7 @@ def _train(options: training.RunOptions) -> None:
 
 
 def _fail(error: Exception | str) -> NoReturn:
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(f"error: {error}")
 
 
 def main(argv: list[str]) -> None:

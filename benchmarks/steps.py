@@ -12,8 +12,13 @@ from drgn_tf.models import macs_per_pixel, preset
 from drgn_tf.training import CadenceOptions, RunOptions, TrainingOptions
 from drgn_tf.training.trainer import Trainer
 
-# Real pairs alone; and with synthetic pairs, discriminators and KL.
-METHODS = {"plain": LossOptions(synthetic_weight=0.0), "whole": LossOptions()}
+# Real pairs alone; with synthetic pairs, discriminators and KL; the same, and discriminators of a
+# sixteenth of the work.
+METHODS = {
+    "plain": LossOptions(synthetic_weight=0.0),
+    "whole": LossOptions(),
+    "whole_narrow": LossOptions(discriminator_width=16),
+}
 _PLENTY = 10**9
 
 

@@ -47,6 +47,7 @@ _VARIANTS = {
     "whole": ("whole", 1, {}),
     "whole_steps": ("whole", _STEPS_PER_CALL, {}),
     "whole_xla": ("whole", 1, {"xla": True}),
+    "whole_narrow": ("whole_narrow", 1, {}),
 }
 # Of the operators, those that are printed.
 _LONGEST = 12
@@ -54,9 +55,9 @@ _LONGEST = 12
 _PRESETS = flags.DEFINE_list("presets", ["mobile", "base"], "See train_main.py.")
 _CHOSEN = flags.DEFINE_list(
     "variants",
-    ["plain", "plain_steps", "plain_xla", "whole"],
+    ["plain", "plain_steps", "plain_bfloat16", "whole", "whole_narrow"],
     f"Of {', '.join(_VARIANTS)}. _steps: {_STEPS_PER_CALL} steps a call; _accumulate: two "
-    "micro-batches.",
+    "micro-batches; _narrow: --discriminator_width=16.",
 )
 _CROP_SIZE = flags.DEFINE_integer("crop_size", 96, "Side of the crops in pixels.", 16)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Samples a step.", 1)
@@ -67,7 +68,7 @@ _SECONDS = flags.DEFINE_float("seconds", 1.0, "Least duration of a measurement."
 def _parts(trainer: Trainer, method: str, batch: dict) -> dict[str, Callable[[], object]]:
     """Returns calls that do more and more of a step."""
     options = steps.METHODS[method]
-    ramp = tf.constant(1.0) if method == "whole" else None
+    ramp = tf.constant(1.0) if method != "plain" else None
     players = list(trainer.discriminators.values())
 
     def losses():
@@ -100,8 +101,9 @@ def _measure_preset(name: str, data: TrainingData, batch: dict, report: Report) 
         trainers[variant] = steps.trainer(name, method, crop_size, batch_size, count, **changes)
         step = functools.partial(steps.run, trainers[variant], method)
         calls[variant] = functools.partial(step, steps.repeated(batch), count)
-        if variant == method:
-            samples = SampleOptions(crop_size, batch_size, 1, references=method == "whole")
+        # What a step of the narrow one is made of is that of the whole method.
+        if variant == method and method in ("plain", "whole"):
+            samples = SampleOptions(crop_size, batch_size, 1, references=method != "plain")
             inputs[method] = functools.partial(step, steps.drawn(data, samples))
     parts = {method: _parts(trainers[method], method, batch) for method in inputs}
     for method, functions in parts.items():

@@ -24,15 +24,14 @@ from drgn_tf.jax_training.trainer import Trainer
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import preset
 from drgn_tf.models.context import thumbnail
-from drgn_tf.training import RunOptions, TrainingOptions, players
+from drgn_tf.training import RunOptions, TrainingOptions
 
 folder = sys.argv[1]
 given = np.load(folder + "/given.npz")
-players.Discriminator = functools.partial(players.Discriminator, widths=(8, 16))
 photos = store_in_memory([np.zeros((32, 32, 3), np.uint8)], ["black"])
 options = RunOptions(
-    preset("tiny"), LossOptions(synthetic_start=0, synthetic_ramp=2), DataOptions(),
-    PhotometricOptions(),
+    preset("tiny"), LossOptions(discriminator_width=8, synthetic_start=0, synthetic_ramp=2),
+    DataOptions(), PhotometricOptions(),
     TrainingOptions(
         batch_size=2, crop_size=32, init_weights=folder + "/model.keras", clip_norm=0.1,
         warmup_steps=0, discriminator_learning_rate=1e-3,
@@ -71,7 +70,8 @@ def both(photo, low_photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
     model = DRGN(preset("tiny"))
     model.build()
     model.save(folder / "model.keras")
-    discriminators = {name: Discriminator(widths=(8, 16)) for name in CONTESTS}
+    options = LossOptions(discriminator_width=8)
+    discriminators = {name: Discriminator(options.discriminator_widths) for name in CONTESTS}
     for discriminator in discriminators.values():
         discriminator.build()
     kernels = [v for x in discriminators.values() for v in x.trainable_variables]
@@ -91,7 +91,7 @@ def both(photo, low_photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
 
     with tf.GradientTape(persistent=True) as tape:
         loss, opponents_loss, terms, _ = objective(
-            model, discriminators, {k: tf.constant(v) for k, v in batch.items()}, LossOptions(), 0.5
+            model, discriminators, {k: tf.constant(v) for k, v in batch.items()}, options, 0.5
         )
     expected = {name: value.numpy() for name, value in {"loss": loss, **terms}.items()}
     for name, target, variables in (

@@ -29,7 +29,11 @@ def command(pairs: pathlib.Path, run_dir: pathlib.Path, *flags: str) -> list[str
         "train_main.py",
         f"--data_dir={pairs}",
         f"--run_dir={run_dir}",
+        # Little to trace: it is most of what a short run takes.
         "--preset=tiny",
+        "--scales=1",
+        "--fusion_blocks=0",
+        "--discriminator_width=8",
         f"--steps={STEPS}",
         "--batch_size=4",
         "--crop_size=32",
