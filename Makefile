@@ -23,7 +23,9 @@ bench: .venv/user
 	$(BIN)/python -m benchmarks.inference --artefacts=bench/artefacts --json=bench/inference.json
 	$(BIN)/python -m benchmarks.startup --artefacts=bench/artefacts --json=bench/startup.json
 	$(BIN)/python -m benchmarks.photo_sizes --json=bench/photo_sizes.json
-	$(BIN)/python -m benchmarks.training --json=bench/training.json
+	$(BIN)/python -m benchmarks.training --presets=base --json=bench/training_base.json
+	$(BIN)/python -m benchmarks.training --presets=mobile --batch_size=32 \
+		--json=bench/training_mobile.json
 	$(BIN)/python -m benchmarks.input_pipeline --json=bench/input_pipeline.json
 	$(BIN)/python -m benchmarks.memory --json=bench/memory.json
 

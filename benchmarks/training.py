@@ -55,7 +55,7 @@ _LONGEST = 12
 _PRESETS = flags.DEFINE_list("presets", ["mobile", "base"], "See train_main.py.")
 _CHOSEN = flags.DEFINE_list(
     "variants",
-    ["plain", "plain_steps", "plain_bfloat16", "whole", "whole_narrow"],
+    ["plain", "plain_bfloat16", "whole", "whole_narrow"],
     f"Of {', '.join(_VARIANTS)}. _steps: {_STEPS_PER_CALL} steps a call; _accumulate: two "
     "micro-batches; _narrow: --discriminator_width=16.",
 )
