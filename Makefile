@@ -21,7 +21,8 @@ bench: .venv/user
 	mkdir bench
 	$(BIN)/python -m benchmarks.export --output_dir=bench/artefacts --json=bench/export.json
 	$(BIN)/python -m benchmarks.inference --artefacts=bench/artefacts --json=bench/inference.json
-	$(BIN)/python -m benchmarks.startup --artefacts=bench/artefacts --json=bench/startup.json
+	$(BIN)/python -m benchmarks.startup --artefacts=bench/artefacts --rounds=2 \
+		--json=bench/startup.json
 	$(BIN)/python -m benchmarks.photo_sizes --json=bench/photo_sizes.json
 	$(BIN)/python -m benchmarks.training --presets=base --json=bench/training_base.json
 	$(BIN)/python -m benchmarks.training --presets=mobile --batch_size=32 \

@@ -8,8 +8,8 @@ is TensorFlow's at each network's width. A step counts as three forward passes: 
 forward, two backward. What the losses compute is not counted, so it is part of what is
 missing in the share of the yardstick.
 
-The parts of a step are differences between functions of their own, each of which does
-what the one before does, and more. The operators are from TensorFlow's profiler.
+The parts of a plain step are differences between functions of their own, each of which
+does what the one before does, and more. The operators are from TensorFlow's profiler.
 """
 
 from __future__ import annotations
@@ -62,32 +62,23 @@ _CHOSEN = flags.DEFINE_list(
 _CROP_SIZE = flags.DEFINE_integer("crop_size", 96, "Side of the crops in pixels.", 16)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Samples a step.", 1)
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Measurements of each; medians are printed.", 1)
-_SECONDS = flags.DEFINE_float("seconds", 1.0, "Least duration of a measurement.", 0.0)
+_SECONDS = flags.DEFINE_float("seconds", 0.5, "Least duration of a measurement.", 0.0)
 
 
-def _parts(trainer: Trainer, method: str, batch: dict) -> dict[str, Callable[[], object]]:
-    """Returns calls that do more and more of a step."""
-    options = steps.METHODS[method]
-    ramp = tf.constant(1.0) if method != "plain" else None
-    players = list(trainer.discriminators.values())
+def _parts(trainer: Trainer, batch: dict) -> dict[str, Callable[[], object]]:
+    """Returns calls that do more and more of a plain step."""
 
-    def losses():
-        return objective(trainer.model, trainer.discriminators, batch, options, ramp)[:2]
-
-    @tf.function
-    def forward():
-        return losses()
+    def loss():
+        return objective(trainer.model, {}, batch, steps.METHODS["plain"])[0]
 
     @tf.function
     def gradients():
-        with tf.GradientTape(persistent=True) as tape:
-            loss, contest = losses()
-        found = tape.gradient(loss, [v.value for v in trainer.model.trainable_variables])
-        for player in players:
-            found += tape.gradient(contest, [v.value for v in player.trainable_variables])
-        return found
+        with tf.GradientTape() as tape:
+            value = loss()
+        return tape.gradient(value, [v.value for v in trainer.model.trainable_variables])
 
-    return {"forward": lambda: forward()[0].numpy(), "gradients": lambda: gradients()[0].numpy()}
+    forward = tf.function(loss)
+    return {"forward": lambda: forward().numpy(), "gradients": lambda: gradients()[0].numpy()}
 
 
 def _measure_preset(name: str, data: TrainingData, batch: dict, report: Report) -> None:
@@ -95,20 +86,15 @@ def _measure_preset(name: str, data: TrainingData, batch: dict, report: Report) 
     standard = yardstick("keras", preset(name).width)
     calls: dict[str, Callable[[], object]] = {"yardstick": standard.run}
     trainers: dict[str, Trainer] = {}
-    inputs = {}
     for variant in _CHOSEN.value:
         method, count, changes = _VARIANTS[variant]
         trainers[variant] = steps.trainer(name, method, crop_size, batch_size, count, **changes)
         step = functools.partial(steps.run, trainers[variant], method)
         calls[variant] = functools.partial(step, steps.repeated(batch), count)
-        # What a step of the narrow one is made of is that of the whole method.
-        if variant == method and method in ("plain", "whole"):
-            samples = SampleOptions(crop_size, batch_size, 1, references=method != "plain")
-            inputs[method] = functools.partial(step, steps.drawn(data, samples))
-    parts = {method: _parts(trainers[method], method, batch) for method in inputs}
-    for method, functions in parts.items():
-        calls |= {f"{method}, {part}": call for part, call in functions.items()}
-        calls[f"{method}, own input"] = inputs[method]
+        if variant == "plain":
+            samples = SampleOptions(crop_size, batch_size, 1)
+            calls |= _parts(trainers[variant], batch)
+            calls["own input"] = functools.partial(step, steps.drawn(data, samples))
     seconds = alternate(calls, _ROUNDS.value, _SECONDS.value)
     rate = standard.rate(seconds["yardstick"])
 
@@ -128,30 +114,31 @@ def _measure_preset(name: str, data: TrainingData, batch: dict, report: Report) 
             }
         )
     report.table(f"{name}: steps; yardstick {rate / 1e9:.1f} GMAC/s", rows)
-    for method in parts:
-        whole = seconds[method]
-        ends = [0.0, seconds[f"{method}, forward"], seconds[f"{method}, gradients"], whole,
-                seconds[f"{method}, own input"]]  # fmt: skip
-        names = ("forward pass and losses", "backward pass",
-                 "clipping, optimizers, averages, figures", "waiting for the input")  # fmt: skip
-        report.table(
-            f"{name}: parts of a step, {method}",
-            [
-                {"part": part, "ms": 1e3 * (end - begin), "of the step": (end - begin) / whole}
-                for part, begin, end in zip(names, ends, ends[1:])
-            ],
-        )
-    if parts:
-        method = next(iter(parts))
-        found = operator_seconds(calls[method], 3)
-        total = sum(found.values())
-        report.table(
-            f"{name}: operators of a step, {method}",
-            [
-                {"operator": operator, "ms": 1e3 * taken, "of all operators": taken / total}
-                for operator, taken in [*found.items()][:_LONGEST]
-            ],
-        )
+    if "plain" not in calls:
+        return
+    ends = [0.0, *(seconds[call] for call in ("forward", "gradients", "plain", "own input"))]
+    names = ("forward pass and losses", "backward pass",
+             "clipping, optimizer, averages, figures", "waiting for the input")  # fmt: skip
+    report.table(
+        f"{name}: parts of a plain step",
+        [
+            {
+                "part": part,
+                "ms": 1e3 * (end - begin),
+                "of the step": (end - begin) / seconds["plain"],
+            }
+            for part, begin, end in zip(names, ends, ends[1:])
+        ],
+    )
+    found = operator_seconds(calls["plain"], 3)
+    total = sum(found.values())
+    report.table(
+        f"{name}: operators of a plain step",
+        [
+            {"operator": operator, "ms": 1e3 * taken, "of all operators": taken / total}
+            for operator, taken in [*found.items()][:_LONGEST]
+        ],
+    )
 
 
 def _measure_dissimilarity(report: Report) -> None:

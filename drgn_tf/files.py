@@ -14,6 +14,10 @@ class NotWrittenError(ValueError):
     """A file or folder could not be written. The message says why and what to do."""
 
 
+class ModelFileError(ValueError):
+    """A file that cannot be used as a network. The message says why and what to do."""
+
+
 @contextlib.contextmanager
 def written_beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a name to write to, and renames it to `path` once that has succeeded.

@@ -1,10 +1,6 @@
 """Photos and the batches made of them (tf.data)."""
 
-from drgn_tf.data.camera import PhotometricOptions
-from drgn_tf.data.loading import PairedPhotos, RunData, load_run_data
-from drgn_tf.data.options import DataOptions, SampleOptions
 from drgn_tf.data.photos import BadImageError, DataError
-from drgn_tf.data.training_data import TrainingData
 from drgn_tf.lazy import lazily
 
 __all__ = [
@@ -21,5 +17,18 @@ __all__ = [
     "training_dataset",
 ]
 
-# These need TensorFlow.
-__getattr__ = lazily(__name__, {"Shard": "dataset", "training_dataset": "dataset"})
+# These need Keras; the last two TensorFlow.
+__getattr__ = lazily(
+    __name__,
+    {
+        "DataOptions": "options",
+        "PairedPhotos": "loading",
+        "PhotometricOptions": "camera",
+        "RunData": "loading",
+        "SampleOptions": "options",
+        "TrainingData": "training_data",
+        "load_run_data": "loading",
+        "Shard": "dataset",
+        "training_dataset": "dataset",
+    },
+)

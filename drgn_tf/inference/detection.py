@@ -26,10 +26,9 @@ import numpy as np
 
 from drgn_tf.data.annotations import Annotations
 from drgn_tf.data.photos import read_photo, to_float
-from drgn_tf.files import first_line
+from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.inference.evaluation import to_8_bits
 from drgn_tf.inference.tflite_driver import dequantise, quantise
-from drgn_tf.models import ModelFileError
 
 # Boxes below this count for no figure in practice, and there are thousands of them.
 _LOWEST_SCORE = 0.001

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pathlib
 
 from drgn_tf import weights
+from drgn_tf.files import ModelFileError
 from drgn_tf.inference.driver import Driver
-from drgn_tf.models import ModelFileError, load_model
 
 _EXPECTED = "a .keras, .tflite, .onnx or .ort file, or a SavedModel folder"
 
@@ -32,6 +32,7 @@ def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver
     # Each runtime takes seconds and memory to import.
     if path.suffix == ".keras":
         from drgn_tf.inference.keras_driver import KerasDriver
+        from drgn_tf.models import load_model
 
         return KerasDriver(load_model(path), path)
     if path.is_dir():

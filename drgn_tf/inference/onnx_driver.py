@@ -6,9 +6,8 @@ import pathlib
 
 import numpy as np
 
-from drgn_tf.files import first_line
+from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.inference.driver import Driver
-from drgn_tf.models import ModelFileError
 
 
 class OnnxDriver(Driver):

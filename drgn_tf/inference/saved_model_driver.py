@@ -7,9 +7,8 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from drgn_tf.files import first_line
+from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.inference.driver import Driver
-from drgn_tf.models import ModelFileError
 
 
 def latest_version(folder: pathlib.Path) -> pathlib.Path:

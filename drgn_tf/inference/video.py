@@ -15,9 +15,8 @@ import cv2
 import numpy as np
 
 from drgn_tf.data.photos import BadImageError
-from drgn_tf.files import NotWrittenError, written_beside
+from drgn_tf.files import ModelFileError, NotWrittenError, written_beside
 from drgn_tf.inference.enhancer import Enhancer
-from drgn_tf.models import ModelFileError
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
 # Over so many seconds the view of the scene follows.

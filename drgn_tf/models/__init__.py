@@ -1,14 +1,7 @@
 """The networks of DRGN, written with `keras.layers` and `keras.ops` only."""
 
-from drgn_tf.models.cost import macs_per_pixel
-from drgn_tf.models.discriminator import Discriminator
-from drgn_tf.models.drgn import DRGN
-from drgn_tf.models.fusion_network import (
-    DegradationGenerator,
-    MultiResolutionFusionNetwork,
-    RefinementGenerator,
-)
-from drgn_tf.models.loading import ModelFileError, load_model
+from drgn_tf.files import ModelFileError
+from drgn_tf.lazy import lazily
 from drgn_tf.models.options import PRESETS, ModelOptions, preset
 
 __all__ = [
@@ -24,3 +17,17 @@ __all__ = [
     "macs_per_pixel",
     "preset",
 ]
+
+# These need Keras, which programs that only run an exported network do without.
+__getattr__ = lazily(
+    __name__,
+    {
+        "DRGN": "drgn",
+        "DegradationGenerator": "fusion_network",
+        "Discriminator": "discriminator",
+        "MultiResolutionFusionNetwork": "fusion_network",
+        "RefinementGenerator": "fusion_network",
+        "load_model": "loading",
+        "macs_per_pixel": "cost",
+    },
+)

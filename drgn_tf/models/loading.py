@@ -7,12 +7,8 @@ import zipfile
 
 import keras
 
-from drgn_tf.files import first_line
+from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.models.drgn import DRGN
-
-
-class ModelFileError(ValueError):
-    """A file that cannot be used as a network. The message says why and what to do."""
 
 
 def load_model(path: pathlib.Path) -> DRGN:

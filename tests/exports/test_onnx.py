@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from drgn_tf.inference import load_driver
 from exports import onnx as onnx_export
@@ -134,3 +140,24 @@ def test_ort_files_give_the_same(files, dark_photos, capfd):
         for file in (path, path.with_suffix(".ort"))
     ]
     np.testing.assert_allclose(*results, atol=1e-5)
+
+
+def test_exported_files_run_where_tensorflow_and_keras_are_not(
+    files, tflite_file, dark_photos, tmp_path
+):
+    absent = tmp_path / "absent"
+    absent.mkdir()
+    for name in ("tensorflow", "keras"):
+        (absent / f"{name}.py").write_text(f"raise ImportError('{name} is not installed')")
+    Image.fromarray(dark_photos[0]).save(tmp_path / "dark.png")
+    for model in (files["nchw_dynamic_tile"], tflite_file("float32")):
+        out = tmp_path / model.suffix
+        process = subprocess.run(
+            [sys.executable, "enhance_main.py", f"--model={model}", f"--output_dir={out}",
+             tmp_path / "dark.png"],
+            cwd=pathlib.Path(__file__).parents[2],
+            env={**os.environ, "PYTHONPATH": str(absent)},
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert process.returncode == 0, process.stdout + process.stderr
+        assert (out / "dark.png").exists()

@@ -24,11 +24,12 @@ from drgn_tf.models import (
 
 ROOT = pathlib.Path(__file__).parents[2]
 
-# Knows nothing of the networks but the name of the package.
+# Keras alone opens them, once the networks are imported.
 OPEN = """
 import sys
-import drgn_tf, keras
+import keras
 import numpy as np
+from drgn_tf.models import DRGN, Discriminator
 
 folder = sys.argv[1]
 inputs = np.load(folder + "/inputs.npz")
