@@ -21,6 +21,7 @@ from absl import app, logging
 from absl import flags as absl_flags
 
 from drgn_tf import data, training
+from drgn_tf.data.service import watch_servers
 from drgn_tf.files import NotWrittenError
 from drgn_tf.models import ModelFileError
 from drgn_tf.models.context import thumbnail
@@ -79,6 +80,8 @@ def _train(options: training.RunOptions) -> None:
     )
     for error in left_out:
         talk(f"left out: {error}")
+    if options.data.data_service:
+        watch_servers(options.data.data_service, _leave_without)
     talk(f"photos: {run_data.summary}")
     talk(f"devices: {strategy.num_replicas_in_sync} ({type(strategy).__name__})")
     report = training.run(
@@ -86,6 +89,19 @@ def _train(options: training.RunOptions) -> None:
     )
     if report is not None:
         print(report_table(report, folder))
+
+
+def _leave_without(error: Exception) -> NoReturn:
+    """Ends the process at once: an ordinary exit would wait for what is gone."""
+    line = str(error).splitlines()[0]
+    print(
+        f"error: another worker, or a data server, left the run ({line}); give the same "
+        "command again on all machines to continue.",
+        file=sys.stderr,
+    )
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(os.EX_TEMPFAIL)
 
 
 def _fail(error: Exception | str) -> NoReturn:
@@ -122,16 +138,7 @@ def main(argv: list[str]) -> None:
             "--cache_dir, then give the same command again."
         )
     except _LOST_WORKER as error:
-        line = str(error).splitlines()[0]
-        print(
-            f"error: another worker, or a data server, left the run ({line}); give the same "
-            "command again on all machines to continue.",
-            file=sys.stderr,
-        )
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # An ordinary exit would wait for the lost worker.
-        os._exit(os.EX_TEMPFAIL)
+        _leave_without(error)
 
 
 if __name__ == "__main__":

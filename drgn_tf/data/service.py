@@ -15,13 +15,20 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from drgn_tf.data.photos import DataError
 
 _SECONDS_TO_ANSWER = 10
+# How often a watched server is called upon, and how often in a row it may fail to answer. One that
+# is started again takes longer than that to import TensorFlow, so that it is missed, too: it knows
+# nothing of the run, whose next batch would never come.
+_SECONDS_BETWEEN_CALLS = 1.0
+_MISSED_CALLS = 3
 
 
 def check_servers(servers: Sequence[str]) -> None:
@@ -41,6 +48,31 @@ def check_servers(servers: Sequence[str]) -> None:
                 f"--data_service={server}: no data server answers ({error}); start "
                 "data_service_main.py there."
             ) from error
+
+
+def watch_servers(servers: Sequence[str], lost: Callable[[DataError], None]) -> None:
+    """Calls `lost`, once and from a thread of its own, when a data server has gone.
+
+    tf.data would wait for the server's next batch for ever, and no signal would be heard.
+
+    Args:
+      servers: their addresses.
+      lost: is told which one; to end the process.
+    """
+
+    def watch() -> None:
+        missed = 0
+        while missed < _MISSED_CALLS:
+            time.sleep(_SECONDS_BETWEEN_CALLS)
+            try:
+                check_servers(servers)
+                missed = 0
+            except DataError as error:
+                missed += 1
+                last = error
+        lost(last)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def made_by_servers(

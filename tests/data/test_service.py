@@ -1,7 +1,9 @@
 """Batches made by data servers equal those that the trainer makes itself."""
 
 import functools
+import queue
 import shutil
+import socket
 
 import numpy as np
 import pytest
@@ -14,9 +16,10 @@ from drgn_tf.data import (
     SampleOptions,
     Shard,
     load_run_data,
+    service,
     training_dataset,
 )
-from drgn_tf.data.service import DataServer, made_by_servers
+from drgn_tf.data.service import DataServer, made_by_servers, watch_servers
 from drgn_tf.models.context import thumbnail
 
 SAMPLES = SampleOptions(
@@ -117,3 +120,16 @@ def test_port_in_use_is_named(addresses):
     port = int(addresses[0].rpartition(":")[2])
     with pytest.raises(DataError, match=f"port.*{port}.*--port"):
         DataServer(port, "localhost")
+
+
+def test_a_server_that_goes_is_noticed(monkeypatch):
+    monkeypatch.setattr(service, "_SECONDS_BETWEEN_CALLS", 0.01)
+    stays, goes = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+    addresses = [f"grpc://127.0.0.1:{server.getsockname()[1]}" for server in (stays, goes)]
+    lost = queue.Queue()
+    watch_servers(addresses, lost.put)
+    with pytest.raises(queue.Empty):
+        lost.get(timeout=0.5)
+    goes.close()
+    assert addresses[1] in str(lost.get(timeout=60))
+    stays.close()
