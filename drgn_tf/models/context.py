@@ -19,7 +19,7 @@ import keras
 from keras import layers, ops
 
 from drgn_tf.models.options import GRID_FACTOR
-from drgn_tf.models.padding import pad_to_multiple
+from drgn_tf.models.padding import pad_at_least
 
 
 def thumbnail(image, size: int):
@@ -36,7 +36,7 @@ def thumbnail(image, size: int):
     Returns:
       [B, size, size, 3] in [0, 1].
     """
-    image = pad_to_multiple(image, GRID_FACTOR)
+    image = pad_at_least(image, GRID_FACTOR)
     reduced = ops.average_pool(image, GRID_FACTOR, strides=GRID_FACTOR)
     return ops.image.resize(reduced, (size, size), interpolation="bilinear", antialias=False)
 

@@ -2,31 +2,41 @@
 
 The last row and column are repeated. Reflection, the usual choice, needs an
 image larger than the padding and therefore fails on tiny ones; at most three
-pixels are ever added, so the two differ by nothing one could see. Slices and
-concatenations are all it takes, which every runtime and GPU delegate has, also
-with sizes that are unknown until the graph runs.
+pixels are ever added, so the two differ by nothing one could see.
+
+Where sizes are unknown until the graph runs, nothing here computes with them: TensorFlow
+Lite would learn every later shape only while it runs, piece by piece, which costs it its
+fast path and most of its memory.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from keras import ops
 
 
-def _pad_axis(x, axis: int, multiple: int):
+def _repeat_last(x, axis: int, multiple: int):
+    """Adds what a known size lacks to a multiple, or what an unknown one could lack."""
     size = ops.shape(x)[axis]
-    if isinstance(size, int):
-        missing = -size % multiple
-        if not missing:
-            return x
-    else:
-        missing = multiple - 1
-    last = x[:, -1:] if axis == 1 else x[:, :, -1:]
-    x = ops.concatenate([x] + [last] * missing, axis=axis)
-    if isinstance(size, int):
+    missing = -size % multiple if isinstance(size, int) else multiple - 1
+    if not missing:
         return x
-    # The size is only known at run time: as much as could be needed was added.
-    size = (size + multiple - 1) // multiple * multiple
-    return x[:, :size] if axis == 1 else x[:, :, :size]
+    last = x[:, -1:] if axis == 1 else x[:, :, -1:]
+    return ops.concatenate([x] + [last] * missing, axis=axis)
+
+
+def pad_at_least(x, multiple: int):
+    """Repeats the last row and column as `pad_to_multiple` does, or a few times more.
+
+    Args:
+      x: [B, H, W, C]; H and W may be unknown when the graph is built.
+      multiple: in pixels.
+
+    Returns:
+      [B, H', W', C]: of a known H the next multiple, else H + multiple - 1; likewise W'.
+      Windows of `multiple` pixels that have to lie inside see the same in both cases.
+    """
+    return _repeat_last(_repeat_last(x, 1, multiple), 2, multiple)
 
 
 def pad_to_multiple(x, multiple: int):
@@ -39,7 +49,16 @@ def pad_to_multiple(x, multiple: int):
     Returns:
       [B, H', W', C] with H <= H' < H + multiple, likewise W'.
     """
-    return _pad_axis(_pad_axis(x, 1, multiple), 2, multiple)
+    known = all(isinstance(size, int) for size in ops.shape(x)[1:3])
+    x = pad_at_least(x, multiple)
+    if known or multiple == 1:
+        return x
+    # Blocks of pixels that are whole, and back: a convolution leaves the others out by itself.
+    channels = x.shape[-1]
+    values = multiple**2 * channels
+    blocks = np.eye(values, dtype="float32").reshape(multiple, multiple, channels, values)
+    x = ops.conv(x, ops.cast(blocks, x.dtype), strides=multiple, padding="valid")
+    return ops.depth_to_space(x, multiple)
 
 
 def crop_like(x, reference):

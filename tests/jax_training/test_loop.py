@@ -6,13 +6,12 @@ import csv
 import json
 import pathlib
 
-import keras
 import numpy as np
 import pytest
 
 from drgn_tf.data import DataOptions, PhotometricOptions
 from drgn_tf.losses import LossOptions
-from drgn_tf.models import preset
+from drgn_tf.models import load_model, preset
 from drgn_tf.training import RunFolder, RunFolderError, RunOptions, TrainingOptions
 
 STEPS = 12
@@ -79,7 +78,7 @@ def arguments(pairs: pathlib.Path, *flags: str) -> list[str]:
 
 
 def weights(run_dir: pathlib.Path) -> list[np.ndarray]:
-    return keras.models.load_model(run_dir / "last.keras").get_weights()
+    return load_model(run_dir / "last.keras").get_weights()
 
 
 def column(run_dir: pathlib.Path, name: str) -> list[float]:
@@ -152,7 +151,7 @@ def test_two_devices_with_micro_batches_give_the_weights_of_one(
 
 def test_the_network_is_the_same_in_tensorflow(undisturbed):
     photo, enhanced = (np.load(f"{undisturbed}{suffix}") for suffix in (".npy", ".enhanced.npy"))
-    model = keras.models.load_model(undisturbed / "best.keras")
+    model = load_model(undisturbed / "best.keras")
     np.testing.assert_allclose(enhanced, model(photo)["enhanced"], atol=1e-4)
 
 

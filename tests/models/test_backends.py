@@ -23,6 +23,7 @@ import sys
 import keras
 import numpy as np
 from drgn_tf.losses import LossOptions, objective
+from drgn_tf.models import DRGN, Discriminator
 
 folder, backend = sys.argv[1:]
 assert keras.backend.backend() == backend

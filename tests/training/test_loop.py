@@ -4,14 +4,13 @@ import csv
 import dataclasses
 import functools
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from drgn_tf.data import DataOptions, PhotometricOptions, load_run_data
 from drgn_tf.losses import LossOptions
-from drgn_tf.models import DRGN, ModelFileError, preset
+from drgn_tf.models import DRGN, ModelFileError, load_model, preset
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training import (
     CadenceOptions,
@@ -96,7 +95,7 @@ def test_fine_tuning_starts_from_a_trained_network(photos, tmp_path):
         steps=1, init_weights=str(tmp_path / "trained.keras"), learning_rate=1e-30, seed=9
     )
     train(started, photos, tmp_path / "run")
-    tuned = keras.models.load_model(tmp_path / "run" / "last.keras").get_weights()
+    tuned = load_model(tmp_path / "run" / "last.keras").get_weights()
     for before, after in zip(trained.get_weights(), tuned):
         np.testing.assert_allclose(after, before, atol=1e-6)
     other = dataclasses.replace(started, model=preset("tiny", scales=2))

@@ -15,9 +15,10 @@ import subprocess
 import sys
 import time
 
-import keras
 import numpy as np
 import pytest
+
+from drgn_tf.models import load_model
 
 ROOT = pathlib.Path(__file__).parents[2]
 STEPS = 16
@@ -68,7 +69,7 @@ def finish(process: subprocess.Popen, code: int = 0) -> str:
 
 
 def weights(run_dir: pathlib.Path) -> list[np.ndarray]:
-    return keras.models.load_model(run_dir / "last.keras").get_weights()
+    return load_model(run_dir / "last.keras").get_weights()
 
 
 def column(run_dir: pathlib.Path, name: str) -> dict[int, float]:

@@ -68,7 +68,7 @@ def plain(train):
 
 
 def weights(folder) -> np.ndarray:
-    values = keras.models.load_model(folder / "last.keras").get_weights()
+    values = load_model(folder / "last.keras").get_weights()
     return np.concatenate([value.ravel() for value in values])
 
 

@@ -21,9 +21,10 @@ import sys
 import time
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 import pytest
+
+from drgn_tf.models import load_model
 
 ROOT = pathlib.Path(__file__).parents[2]
 STEPS = 40
@@ -191,7 +192,7 @@ def wait_for_checkpoint(workers: list[Worker], run_dir: pathlib.Path, step: int)
 
 
 def weights(run_dir: pathlib.Path) -> list[np.ndarray]:
-    return keras.models.load_model(run_dir / "last.keras").get_weights()
+    return load_model(run_dir / "last.keras").get_weights()
 
 
 def losses(run_dir: pathlib.Path) -> list[float]:
