@@ -4,9 +4,8 @@ The last row and column are repeated. Reflection, the usual choice, needs an
 image larger than the padding and therefore fails on tiny ones; at most three
 pixels are ever added, so the two differ by nothing one could see.
 
-Where sizes are unknown until the graph runs, nothing here computes with them: TensorFlow
-Lite would learn every later shape only while it runs, piece by piece, which costs it its
-fast path and most of its memory.
+Where sizes are unknown until the graph runs, padding does not compute with them: TensorFlow
+Lite would learn every later shape only while it runs, and could prepare nothing.
 """
 
 from __future__ import annotations
