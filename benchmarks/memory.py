@@ -30,7 +30,7 @@ from exports.measurement import forget_peak, peak_memory
 
 _PRESETS = flags.DEFINE_list("presets", ["mobile", "base"], "See train_main.py.")
 _SHAPES = flags.DEFINE_list(
-    "shapes", ["8x96", "32x96", "8x192"], "BATCHxCROP: samples a step, side of the crops in pixels."
+    "shapes", ["8x96", "32x96"], "BATCHxCROP: samples a step, side of the crops in pixels."
 )
 _EVERYTHING = flags.DEFINE_boolean(
     "everything", False, "The whole method at all shapes, too. Otherwise only at the first."

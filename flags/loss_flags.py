@@ -16,6 +16,9 @@ def _weight(name: str, help_text: str, highest: float | None = None):
 _WEIGHTS = (
     _weight("content_weight", "Weight of the Charbonnier loss."),
     _weight("ssim_weight", "Weight of 1 - SSIM."),
+    _weight("gradient_weight", "Weight of the differences of horizontal and vertical gradients."),
+    _weight("spectral_weight", "Weight of the differences of Fourier coefficients."),
+    _weight("chroma_weight", "Weight of the differences of Cb and Cr: colour without luminance."),
     _weight(
         "gt_mean_share",
         "Share of the Charbonnier loss that compares the result scaled to its reference's mean: "

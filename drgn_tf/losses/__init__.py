@@ -11,15 +11,23 @@ from drgn_tf.losses.objective import (
     term_names,
 )
 from drgn_tf.losses.ssim import structural_dissimilarity
+from drgn_tf.losses.transformed import (
+    chroma_difference,
+    gradient_difference,
+    spectral_difference,
+)
 
 __all__ = [
     "LossOptions",
     "charbonnier",
+    "chroma_difference",
     "discriminator_adversarial",
     "gaussian_divergence",
     "generator_adversarial",
+    "gradient_difference",
     "objective",
     "scale_to_reference",
+    "spectral_difference",
     "structural_dissimilarity",
     "synthesize_low_light",
     "term_names",

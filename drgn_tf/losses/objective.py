@@ -24,6 +24,19 @@ from drgn_tf.losses.adversarial import discriminator_adversarial, generator_adve
 from drgn_tf.losses.charbonnier import charbonnier
 from drgn_tf.losses.divergence import gaussian_divergence
 from drgn_tf.losses.ssim import structural_dissimilarity
+from drgn_tf.losses.transformed import (
+    chroma_difference,
+    gradient_difference,
+    spectral_difference,
+)
+
+# What restoration consists of beside the content loss, on real and synthetic pairs alike.
+_RESTORATION = {
+    "ssim": structural_dissimilarity,
+    "gradient": gradient_difference,
+    "spectral": spectral_difference,
+    "chroma": chroma_difference,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +46,14 @@ class LossOptions:
     Attributes:
       content_weight: Charbonnier, on real and synthetic pairs.
       ssim_weight: 1 - SSIM, on real and synthetic pairs.
+      gradient_weight: `gradient_difference`, on the same.
+      spectral_weight: `spectral_difference`, on the same.
+      chroma_weight: `chroma_difference`, on the same.
       gt_mean_share: share of the Charbonnier loss that is taken of the image scaled to its
-        reference's mean (`scale_to_reference`), below 1. Unless it is 0, all of SSIM is.
-      synthetic_weight: factor on the synthetic pair's content and SSIM terms. 0 also
-        turns the adversarial and KL terms off: they need the synthetic path.
+        reference's mean (`scale_to_reference`), below 1. Unless it is 0, all of SSIM, gradient,
+        spectral and chroma losses is.
+      synthetic_weight: factor on the synthetic pair's restoration terms, which are those above.
+        0 also turns the adversarial and KL terms off: they need the synthetic path.
       adversarial_low_weight: fooling D_low.
       adversarial_degradation_weight: fooling D_de.
       discriminator_width: channels of a discriminator's first convolution; three more have 2,
@@ -49,6 +66,9 @@ class LossOptions:
 
     content_weight: float = 1.0
     ssim_weight: float = 0.1
+    gradient_weight: float = 0.0
+    spectral_weight: float = 0.0
+    chroma_weight: float = 0.0
     gt_mean_share: float = 0.0
     synthetic_weight: float = 1.0
     adversarial_low_weight: float = 1e-3
@@ -99,7 +119,9 @@ class LossOptions:
 
 def term_names(options: LossOptions, synthetic: bool) -> list[str]:
     """Returns the names of the terms that `objective` may report."""
-    restoration = [name for name in ("content", "ssim") if getattr(options, f"{name}_weight")]
+    restoration = [
+        name for name in ("content", *_RESTORATION) if getattr(options, f"{name}_weight")
+    ]
     if not (synthetic and options.synthetic):
         return restoration
     names = restoration + [f"synthetic_{name}" for name in restoration]
@@ -152,8 +174,9 @@ def _restoration_terms(images, references, options: LossOptions) -> dict:
         if share:
             content = (1.0 - share) * content + share * charbonnier(scaled, references)
         terms["content"] = options.content_weight * content
-    if options.ssim_weight:
-        terms["ssim"] = options.ssim_weight * structural_dissimilarity(scaled, references)
+    for name, loss in _RESTORATION.items():
+        if weight := getattr(options, f"{name}_weight"):
+            terms[name] = weight * loss(scaled, references)
     return terms
 
 
