@@ -78,6 +78,11 @@ _CAST = flags.DEFINE_float(
     _PHOTOMETRIC.cast,
     "Largest logarithm of a colour channel's factor in linear light; 0.1 is about 10 %.",
 )
+_WELL_LIT = flags.DEFINE_float(
+    "photometric_well_lit",
+    _PHOTOMETRIC.well_lit,
+    "Share of these samples that stay as bright as they are: what is not dark is to be kept.",
+)
 
 
 def _is_folder_or(*words: str):
@@ -121,6 +126,7 @@ def photometric_options() -> PhotometricOptions:
     ranges = {"gamma": _GAMMA, "gain": _GAIN, "photons": _PHOTONS, "read_noise": _READ_NOISE}
     return PhotometricOptions(
         cast=_CAST.value,
+        well_lit=_WELL_LIT.value,
         **{name: tuple(float(x) for x in flag.value) for name, flag in ranges.items()},
     )
 

@@ -99,4 +99,5 @@ def test_every_flagfile_parses_and_shapes_a_run():
     printed = dict(zip([path.stem for path in paths], process.stdout.splitlines(), strict=True))
     assert printed["lol_v1"] == "False 3"
     assert printed["lol_v1_full"] == "True 3"
-    assert printed["ablation_one_resolution"] == "True 1"
+    assert printed["ablation_whole"] == "True 3"
+    assert printed["ablation_one_resolution"] == "False 1"

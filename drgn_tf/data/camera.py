@@ -31,6 +31,8 @@ class PhotometricOptions:
       photons: photons that saturate a pixel, log-uniform; fewer make more noise.
       read_noise: standard deviation of the readout in units of saturation, uniform.
       levels: steps of the file after the first; 255 is 8 bits. Not drawn.
+      well_lit: share of samples, below 1, that are none of this: their low photo is the photo.
+        They teach that one which is not dark is to stay as it is.
     """
 
     gamma: tuple[float, float] = (1.5, 3.5)
@@ -39,6 +41,7 @@ class PhotometricOptions:
     photons: tuple[float, float] = (1000.0, 20000.0)
     read_noise: tuple[float, float] = (0.0, 0.001)
     levels: int = 255
+    well_lit: float = 0.0
 
     def __post_init__(self) -> None:
         for name, smallest in (
@@ -57,8 +60,16 @@ class PhotometricOptions:
             raise ValueError("photometric gain must lie above 0 and not above 1.")
         if not 0 <= self.cast <= 1:
             raise ValueError(f"photometric cast must lie in [0, 1], not {self.cast:g}.")
+        if not 0 <= self.well_lit < 1:
+            raise ValueError(
+                f"photometric well_lit must be a share from 0 to below 1, not {self.well_lit:g}."
+            )
         if self.levels < 1:
             raise ValueError(f"photometric levels must be positive, not {self.levels}.")
+
+
+# Neither darker nor tinted, and noise far below a level of 8 bits.
+_WELL_LIT = {"gamma": 1.0, "gain": 1.0, "photons": 1e8, "read_noise": 0.0, "cast": 1.0}
 
 
 def srgb_to_linear(x):
@@ -85,14 +96,16 @@ def scale_parameters(options: PhotometricOptions, unit) -> dict:
     def between(lowest, highest, u):
         return lowest + (highest - lowest) * u
 
-    lowest, highest = options.photons
-    return {
-        "gamma": between(*options.gamma, unit[0]),
+    # One number decides on both, so that without well-lit photos all draws stay what they were.
+    well_lit = unit[0] < options.well_lit
+    dark = {
+        "gamma": between(*options.gamma, (unit[0] - options.well_lit) / (1.0 - options.well_lit)),
         "gain": between(*options.gain, unit[1]),
-        "photons": lowest * (highest / lowest) ** unit[2],
+        "photons": options.photons[0] * (options.photons[1] / options.photons[0]) ** unit[2],
         "read_noise": between(*options.read_noise, unit[3]),
         "cast": ops.exp(options.cast * (2.0 * unit[4:7] - 1.0)),
     }
+    return {name: ops.where(well_lit, _WELL_LIT[name], value) for name, value in dark.items()}
 
 
 def expose(photo, parameters: dict):

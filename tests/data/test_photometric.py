@@ -1,5 +1,6 @@
 """The darkening of normal-light photos: its values, its noise, its ranges."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -284,6 +285,32 @@ def test_range_of_one_value_is_that_value():
     np.testing.assert_array_equal(drawn["cast"], np.ones(3))
 
 
+WELL_LIT = dataclasses.replace(WIDE, well_lit=0.25)
+
+
+def test_a_share_of_the_photos_stays_as_it_is(view):
+    drawn = draws(WELL_LIT)
+    kept = drawn["gamma"] == 1.0
+    # The standard deviation of the share is 0.018.
+    assert kept.mean() == pytest.approx(0.25, abs=0.07)
+    for index in np.flatnonzero(kept)[:3]:
+        one = {name: tf.constant(values[index]) for name, values in drawn.items()}
+        same = darken(tf.constant(view), one, seed=[1, 2])
+        np.testing.assert_allclose(same, view, atol=1e-6)
+        np.testing.assert_allclose(darken_thumbnail(view[:16, :16], one), view[:16, :16], atol=1e-6)
+
+
+def test_the_other_photos_are_darkened_as_ever():
+    drawn = draws(WELL_LIT)
+    lowest, highest = WIDE.gamma
+    gamma = drawn["gamma"][drawn["gamma"] != 1.0]
+    unit = (gamma - lowest) / (highest - lowest)
+    assert unit.min() >= 0 and unit.max() <= 1
+    counts = np.histogram(unit, bins=10, range=(0, 1))[0]
+    # 45 expected in each tenth; the standard deviation is 6.3.
+    assert counts.min() > 15 and counts.max() < 75
+
+
 # ---------------------------------------------------------------- options
 
 
@@ -300,6 +327,9 @@ def test_range_of_one_value_is_that_value():
         ({"read_noise": (-0.1, 0.1)}, r"read_noise must be a range.*from 0 up, not -0\.1,0\.1"),
         ({"cast": -0.1}, r"cast must lie in \[0, 1\], not -0\.1"),
         ({"cast": 1.5}, r"cast must lie in \[0, 1\], not 1\.5"),
+        ({"well_lit": -0.1}, r"well_lit must be a share from 0 to below 1, not -0\.1"),
+        ({"well_lit": 1.0}, r"well_lit must be a share.*not 1"),
+        ({"well_lit": float("nan")}, r"well_lit must be a share.*not nan"),
         ({"levels": 0}, r"levels must be positive, not 0"),
         ({"gamma": (float("nan"), 2.0)}, r"gamma must be a range.*not nan,2"),
         ({"gain": (0.5, float("nan"))}, r"gain must be a range.*not 0\.5,nan"),
