@@ -78,6 +78,12 @@ _CAST = flags.DEFINE_float(
     _PHOTOMETRIC.cast,
     "Largest logarithm of a colour channel's factor in linear light; 0.1 is about 10 %.",
 )
+_COLOUR = flags.DEFINE_float(
+    "photometric_colour",
+    _PHOTOMETRIC.colour,
+    "Largest logarithm of a factor on each colour channel of the photo itself, before it is "
+    "darkened; 0.5 is between 0.6 and 1.6.",
+)
 _WELL_LIT = flags.DEFINE_float(
     "photometric_well_lit",
     _PHOTOMETRIC.well_lit,
@@ -126,6 +132,7 @@ def photometric_options() -> PhotometricOptions:
     ranges = {"gamma": _GAMMA, "gain": _GAIN, "photons": _PHOTONS, "read_noise": _READ_NOISE}
     return PhotometricOptions(
         cast=_CAST.value,
+        colour=_COLOUR.value,
         well_lit=_WELL_LIT.value,
         **{name: tuple(float(x) for x in flag.value) for name, flag in ranges.items()},
     )

@@ -30,6 +30,8 @@ class PhotometricOptions:
         light, uniform; 0.1 is about 10 %.
       photons: photons that saturate a pixel, log-uniform; fewer make more noise.
       read_noise: standard deviation of the readout in units of saturation, uniform.
+      colour: largest natural logarithm, up or down, of each channel's factor on the sRGB values
+        of the photo itself, uniform, before it is darkened: more colours than the photos have.
       levels: steps of the file after the first; 255 is 8 bits. Not drawn.
       well_lit: share of samples, below 1, that are none of this: their low photo is the photo.
         They teach that one which is not dark is to stay as it is.
@@ -38,6 +40,7 @@ class PhotometricOptions:
     gamma: tuple[float, float] = (1.5, 3.5)
     gain: tuple[float, float] = (0.4, 1.0)
     cast: float = 0.1
+    colour: float = 0.0
     photons: tuple[float, float] = (1000.0, 20000.0)
     read_noise: tuple[float, float] = (0.0, 0.001)
     levels: int = 255
@@ -58,8 +61,11 @@ class PhotometricOptions:
                 )
         if self.gain[0] == 0 or self.gain[1] > 1:
             raise ValueError("photometric gain must lie above 0 and not above 1.")
-        if not 0 <= self.cast <= 1:
-            raise ValueError(f"photometric cast must lie in [0, 1], not {self.cast:g}.")
+        for name in ("cast", "colour"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(
+                    f"photometric {name} must lie in [0, 1], not {getattr(self, name):g}."
+                )
         if not 0 <= self.well_lit < 1:
             raise ValueError(
                 f"photometric well_lit must be a share from 0 to below 1, not {self.well_lit:g}."
@@ -67,6 +73,9 @@ class PhotometricOptions:
         if self.levels < 1:
             raise ValueError(f"photometric levels must be positive, not {self.levels}.")
 
+
+# Uniform numbers that the values of one sample take.
+DRAWS = 10
 
 # Neither darker nor tinted, and noise far below a level of 8 bits.
 _WELL_LIT = {"gamma": 1.0, "gain": 1.0, "photons": 1e8, "read_noise": 0.0, "cast": 1.0}
@@ -87,14 +96,17 @@ def scale_parameters(options: PhotometricOptions, unit) -> dict:
 
     Args:
       options: ranges.
-      unit: float32 [7], drawn uniformly from [0, 1).
+      unit: float32 [DRAWS], drawn uniformly from [0, 1).
 
     Returns:
-      float32 scalars "gamma", "gain", "photons", "read_noise" and "cast" [3].
+      float32 scalars "gamma", "gain", "photons", "read_noise", and "cast" and "colour" [3].
     """
 
     def between(lowest, highest, u):
         return lowest + (highest - lowest) * u
+
+    def factors(largest, u):
+        return ops.exp(largest * (2.0 * u - 1.0))
 
     # One number decides on both, so that without well-lit photos all draws stay what they were.
     well_lit = unit[0] < options.well_lit
@@ -103,9 +115,22 @@ def scale_parameters(options: PhotometricOptions, unit) -> dict:
         "gain": between(*options.gain, unit[1]),
         "photons": options.photons[0] * (options.photons[1] / options.photons[0]) ** unit[2],
         "read_noise": between(*options.read_noise, unit[3]),
-        "cast": ops.exp(options.cast * (2.0 * unit[4:7] - 1.0)),
+        "cast": factors(options.cast, unit[4:7]),
     }
-    return {name: ops.where(well_lit, _WELL_LIT[name], value) for name, value in dark.items()}
+    return {
+        **{name: ops.where(well_lit, _WELL_LIT[name], value) for name, value in dark.items()},
+        "colour": factors(options.colour, unit[7:10]),
+    }
+
+
+def recolour(photo, parameters: dict):
+    """Returns the photo, or its thumbnail, in the colours that it is to have before it is darkened.
+
+    Args:
+      photo: sRGB [H, W, 3] in [0, 1].
+      parameters: from `scale_parameters`.
+    """
+    return ops.minimum(photo * parameters["colour"], 1.0)
 
 
 def expose(photo, parameters: dict):

@@ -68,6 +68,8 @@ def sampler(data: TrainingData, options: SampleOptions) -> Callable:
     def sample_darkened(number, seeds):
         high, thumbnail = draw_photo(_shuffled(number, photos, options.seed, 1), seeds[0])
         parameters = photometric.draw_parameters(options.photometric, seeds[1])
+        if options.photometric.colour:
+            high, thumbnail = (photometric.recolour(x, parameters) for x in (high, thumbnail))
         low = photometric.darken(high, parameters, seeds[2], options.photometric.levels)
         return low, high, photometric.darken_thumbnail(thumbnail, parameters)
 

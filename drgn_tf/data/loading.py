@@ -148,7 +148,7 @@ def darkened_pairs(photos: PhotoStore, options: camera.PhotometricOptions) -> Pa
     low = []
     for index in range(len(photos)):
         random = np.random.default_rng([_HELD_OUT_SEED, index])
-        unit = random.random(7, np.float32)
+        unit = random.random(camera.DRAWS, np.float32)
         parameters = {k: np.asarray(v) for k, v in camera.scale_parameters(options, unit).items()}
         light = np.asarray(camera.expose(photos.photo(index), parameters))
         light = random.poisson(light * parameters["photons"]) / parameters["photons"]

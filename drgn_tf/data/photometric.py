@@ -8,11 +8,13 @@ from __future__ import annotations
 import tensorflow as tf
 
 from drgn_tf.data.camera import (
+    DRAWS,
     PhotometricOptions,
     darken_thumbnail,
     develop,
     expose,
     linear_to_srgb,
+    recolour,
     scale_parameters,
     srgb_to_linear,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "draw_parameters",
     "expose",
     "linear_to_srgb",
+    "recolour",
     "srgb_to_linear",
 ]
 
@@ -38,7 +41,7 @@ def draw_parameters(options: PhotometricOptions, seed) -> dict:
     Returns:
       See `drgn_tf.data.camera.scale_parameters`.
     """
-    return scale_parameters(options, tf.random.stateless_uniform([7], seed))
+    return scale_parameters(options, tf.random.stateless_uniform([DRAWS], seed))
 
 
 def darken(photo, parameters: dict, seed, levels: int = 255):

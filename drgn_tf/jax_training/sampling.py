@@ -156,7 +156,9 @@ class Sampler:
     def _darkened(self, references: dict, index, keys) -> list:
         options = self._options.photometric
         (high,), thumbnail = self._crops([references], index, keys[0])
-        parameters = camera.scale_parameters(options, jax.random.uniform(keys[1], [7]))
+        parameters = camera.scale_parameters(options, jax.random.uniform(keys[1], [camera.DRAWS]))
+        if options.colour:
+            high, thumbnail = (camera.recolour(x, parameters) for x in (high, thumbnail))
         light = camera.expose(high, parameters)
         photon_key, read_key = jax.random.split(keys[2])
         photons = parameters["photons"]

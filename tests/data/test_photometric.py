@@ -18,6 +18,7 @@ from drgn_tf.data.photometric import (
 )
 from drgn_tf.models.context import thumbnail
 
+COLOURS = ("cast", "colour")
 # So fine that rounding adds nothing to the noise.
 FINE = 65535
 
@@ -36,7 +37,7 @@ def draws(options: PhotometricOptions, count: int = 600, seed: int = 3) -> dict:
     """Draws with many seeds, as arrays."""
     scalar = tf.TensorSpec([], tf.float32)
     names = ("gamma", "gain", "photons", "read_noise")
-    signature = {**dict.fromkeys(names, scalar), "cast": tf.TensorSpec([3])}
+    signature = {**dict.fromkeys(names, scalar), **dict.fromkeys(COLOURS, tf.TensorSpec([3]))}
 
     @tf.function
     def draw_all(numbers):
@@ -230,8 +231,9 @@ def test_darkened_thumbnail_of_a_real_photo_is_close(photo):
 
 
 WIDE = PhotometricOptions(
-    gamma=(1.5, 3.5), gain=(0.4, 1.0), cast=0.3, photons=(100.0, 10000.0), read_noise=(0.01, 0.05)
-)
+    gamma=(1.5, 3.5), gain=(0.4, 1.0), cast=0.3, photons=(100.0, 10000.0), read_noise=(0.01, 0.05),
+    colour=0.6,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["gamma", "gain", "read_noise"])
@@ -246,9 +248,10 @@ def test_photons_cover_their_range_uniformly_on_a_logarithmic_scale():
     assert_uniform(np.log(draws(WIDE)["photons"] / lowest) / np.log(highest / lowest))
 
 
+@pytest.mark.parametrize("name", COLOURS)
 @pytest.mark.parametrize("channel", range(3))
-def test_cast_covers_its_range_uniformly_on_a_logarithmic_scale(channel):
-    assert_uniform((np.log(draws(WIDE)["cast"][:, channel]) / WIDE.cast + 1) / 2)
+def test_colours_cover_their_range_uniformly_on_a_logarithmic_scale(channel, name):
+    assert_uniform((np.log(draws(WIDE)[name][:, channel]) / getattr(WIDE, name) + 1) / 2)
 
 
 def assert_uniform(unit) -> None:
@@ -261,9 +264,10 @@ def assert_uniform(unit) -> None:
 def test_parameters_are_drawn_independently():
     drawn = draws(WIDE)
     columns = [drawn["gamma"], drawn["gain"], np.log(drawn["photons"]), drawn["read_noise"]]
-    correlations = np.corrcoef([*columns, *np.log(drawn["cast"]).T])
+    columns += [channel for name in COLOURS for channel in np.log(drawn[name]).T]
+    correlations = np.corrcoef(columns)
     # The standard deviation of a correlation is 0.04.
-    assert np.abs(correlations - np.eye(7)).max() < 0.2
+    assert np.abs(correlations - np.eye(len(columns))).max() < 0.2
 
 
 def test_equal_seeds_draw_equal_values_and_others_differ():
@@ -333,6 +337,7 @@ def test_the_other_photos_are_darkened_as_ever():
         ({"levels": 0}, r"levels must be positive, not 0"),
         ({"gamma": (float("nan"), 2.0)}, r"gamma must be a range.*not nan,2"),
         ({"gain": (0.5, float("nan"))}, r"gain must be a range.*not 0\.5,nan"),
+        ({"colour": 1.5}, r"colour must lie in \[0, 1\], not 1\.5"),
         ({"cast": float("nan")}, r"cast must lie in \[0, 1\], not nan"),
         ({"photons": (1000.0, float("inf"))}, r"photons must be.*not 1000,inf"),
         ({"gamma": (2.0, float("inf"))}, r"gamma must be.*not 2,inf"),

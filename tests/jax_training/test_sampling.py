@@ -13,6 +13,7 @@ import sys
 import jax
 import numpy as np
 from drgn_tf.data import SampleOptions, TrainingData
+from drgn_tf.data.camera import PhotometricOptions
 from drgn_tf.data.store import store_in_memory
 from drgn_tf.jax_training.sampling import Sampler, batch_sampler
 
@@ -32,7 +33,8 @@ low, high = (
 )
 data = TrainingData(low, high, None, lambda photo: photo[:, :8, :8])
 options = SampleOptions(
-    16, count, seed=5, photometric_fraction=0.25, exposure_jitter=0.0, references=True
+    16, count, seed=5, photometric_fraction=0.25, photometric=PhotometricOptions(colour=0.3),
+    exposure_jitter=0.0, references=True,
 )
 sampler = Sampler(data, options)
 order = {name: photos[0] for name, photos in sampler.order(0, 1).items()}
@@ -101,7 +103,8 @@ def test_the_others_are_darkened_photos(samples):
     pairs = are_pairs(samples)
     low, high = samples["low"][~pairs], samples["high"][~pairs]
     assert (low.mean((1, 2, 3)) < 0.85 * high.mean((1, 2, 3))).all()
-    # In steps of a file.
+    # Recoloured, so between the steps of a file; what was darkened is a file again.
+    assert np.abs(high * 255 - np.round(high * 255)).max() > 0.3
     np.testing.assert_allclose(low * 255, np.round(low * 255), atol=1e-3)
     thumbnails = samples["thumbnail"][~pairs].mean((1, 2, 3))
     np.testing.assert_allclose(thumbnails, low.mean((1, 2, 3)), atol=0.1)
