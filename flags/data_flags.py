@@ -81,8 +81,8 @@ _CAST = flags.DEFINE_float(
 _COLOUR = flags.DEFINE_float(
     "photometric_colour",
     _PHOTOMETRIC.colour,
-    "Largest logarithm of a factor on each colour channel of the photo itself, before it is "
-    "darkened; 0.5 is between 0.6 and 1.6.",
+    "Each colour channel of the photo itself is lowered by up to a factor of this natural "
+    "logarithm, before it is darkened; 0.7 is down to a half.",
 )
 _WELL_LIT = flags.DEFINE_float(
     "photometric_well_lit",

@@ -30,8 +30,10 @@ class PhotometricOptions:
         light, uniform; 0.1 is about 10 %.
       photons: photons that saturate a pixel, log-uniform; fewer make more noise.
       read_noise: standard deviation of the readout in units of saturation, uniform.
-      colour: largest natural logarithm, up or down, of each channel's factor on the sRGB values
-        of the photo itself, uniform, before it is darkened: more colours than the photos have.
+      colour: largest natural logarithm, down, of each channel's factor on the sRGB values of
+        the photo itself, uniform, before it is darkened: more colours than the photos have. Only
+        down, because a photo made brighter and then dark looks like one of high contrast that is
+        not dark, and those would be made brighter too.
       levels: steps of the file after the first; 255 is 8 bits. Not drawn.
       well_lit: share of samples, below 1, that are none of this: their low photo is the photo.
         They teach that one which is not dark is to stay as it is.
@@ -105,9 +107,6 @@ def scale_parameters(options: PhotometricOptions, unit) -> dict:
     def between(lowest, highest, u):
         return lowest + (highest - lowest) * u
 
-    def factors(largest, u):
-        return ops.exp(largest * (2.0 * u - 1.0))
-
     # One number decides on both, so that without well-lit photos all draws stay what they were.
     well_lit = unit[0] < options.well_lit
     dark = {
@@ -115,11 +114,11 @@ def scale_parameters(options: PhotometricOptions, unit) -> dict:
         "gain": between(*options.gain, unit[1]),
         "photons": options.photons[0] * (options.photons[1] / options.photons[0]) ** unit[2],
         "read_noise": between(*options.read_noise, unit[3]),
-        "cast": factors(options.cast, unit[4:7]),
+        "cast": ops.exp(options.cast * (2.0 * unit[4:7] - 1.0)),
     }
     return {
         **{name: ops.where(well_lit, _WELL_LIT[name], value) for name, value in dark.items()},
-        "colour": factors(options.colour, unit[7:10]),
+        "colour": ops.exp(-options.colour * unit[7:10]),
     }
 
 
@@ -130,7 +129,7 @@ def recolour(photo, parameters: dict):
       photo: sRGB [H, W, 3] in [0, 1].
       parameters: from `scale_parameters`.
     """
-    return ops.minimum(photo * parameters["colour"], 1.0)
+    return photo * parameters["colour"]
 
 
 def expose(photo, parameters: dict):

@@ -437,10 +437,11 @@ def test_recoloured_photos_are_darkened_in_their_new_colours():
     """Flat grey photos: the truth and the thumbnail have the colours that were darkened."""
     flat = [np.full([CROP, CROP, 3], level, np.uint8) for level in (80, 120)]
     data = TrainingData(None, None, store(flat), THUMBNAIL)
-    samples = run_from_0(data, options(photometric=dataclasses.replace(PLAIN, colour=0.5)))
+    samples = run_from_0(data, options(photometric=dataclasses.replace(PLAIN, colour=1.0)))
     np.testing.assert_allclose(samples["low"], samples["high"] ** 2, atol=0.502 / 255)
     truths = samples["high"].mean(axis=(1, 2))
     np.testing.assert_allclose(samples["thumbnail"].mean(axis=(1, 2)), truths**2, atol=1e-5)
+    assert truths.max() < 121 / 255
     ratios = truths.max(axis=1) / truths.min(axis=1)
     assert 1.5 < ratios.max() < np.exp(1.0) + 1e-3
     assert len(np.unique(ratios.round(4))) > 40
