@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
+import cv2
 import numpy as np
 import pytest
 
 import drgn_tf
 from drgn_tf import weights
+from drgn_tf.data import sample
+from drgn_tf.data.photos import read_photo
 from drgn_tf.files import sha256
 from drgn_tf.models import load_model, macs_per_pixel, preset
 
@@ -37,3 +40,13 @@ def test_a_dark_photo_becomes_more_like_the_photo(name, photo, low_photo):
     reference = photo / 255.0
     before, after = (np.square(image - reference).mean() for image in (low_photo[0], enhanced))
     assert after < before / 3
+
+
+@pytest.mark.parametrize("name", ["base", "mobile"])
+def test_a_photo_in_good_light_stays_nearly_as_it_is(name):
+    enhance = drgn_tf.load(name)
+    for path in sample.training_photos() + sample.held_out_photos():
+        # Far less than their sizes: the thumbnail, which decides, is that of the whole photo.
+        photo = cv2.resize(read_photo(path), (240, 180), interpolation=cv2.INTER_AREA)
+        change = np.abs(enhance(photo).astype(int) - photo)
+        assert change.mean() < 13, path.stem
