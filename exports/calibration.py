@@ -82,13 +82,16 @@ def calibration_samples(
       photos: uint8 [H, W, 3]; those smaller than `size` are repeated to fill it.
       size: height and width of the samples in pixels.
       thumbnail_size: side of the thumbnails in pixels.
-      count: of samples; each photo gives as many as the others, or one more.
+      count: of samples; each photo gives as many as the others, or one more. With fewer than
+        photos they come from all over the list.
       seed: of the places.
     """
     generator = np.random.default_rng(seed)
     samples = []
+    # Neighbours in the list are one photo, darkened more or less.
+    step = max(1.0, len(photos) / count)
     for i in range(count):
-        photo = photos[i % len(photos)]
+        photo = photos[int(i * step) % len(photos)]
         repeats = [-(-side // have) for side, have in zip(size, photo.shape)]
         filled = np.tile(photo, (*repeats, 1))
         y, x = (generator.integers(0, have - side + 1) for have, side in zip(filled.shape, size))

@@ -59,7 +59,8 @@ _CALIBRATION_DIR = flags.DEFINE_string(
 _CALIBRATION_COUNT = flags.DEFINE_integer(
     "calibration_count",
     _DEFAULTS.calibration_count,
-    "Cuttings of these photos that the ranges are taken from.",
+    "Cuttings of these photos that the ranges are taken from; fewer than there are photos leave "
+    "kinds of photos out.",
     lower_bound=1,
 )
 _EVAL_DATA_DIR = flags.DEFINE_string(

@@ -41,7 +41,6 @@ def test_one_command_exports_proves_and_reports(pair_folder, tmp_path):
             "--tflite_sizes=32x48",
             "--tflite_precisions=float32,int8",
             "--onnx_layouts=nchw",
-            "--calibration_count=16",
             "--threads=0",
             f"--eval_data_dir={pair_folder}",
         ],

@@ -45,6 +45,13 @@ def test_samples_are_the_same_each_time_and_know_the_whole_photo(dark_photos):
     assert not np.array_equal(first[0].image, first[len(dark_photos)].image)
 
 
+def test_few_samples_come_from_all_over_the_photos(photo):
+    photos = [photo[i : i + 200] for i in range(45)]
+    samples = calibration_samples(photos, (64, 48), 16, 5)
+    for sample, number in zip(samples, (0, 9, 18, 27, 36), strict=True):
+        np.testing.assert_array_equal(sample.thumbnail, photo_thumbnail(photos[number], 16))
+
+
 def test_photos_smaller_than_the_file_fill_it(dark_photos):
     (sample,) = calibration_samples([dark_photos[0][:20, :30]], (64, 64), 16, 1)
     assert sample.image.shape == (64, 64, 3)
