@@ -83,15 +83,15 @@ def calibration_samples(
       size: height and width of the samples in pixels.
       thumbnail_size: side of the thumbnails in pixels.
       count: of samples; each photo gives as many as the others, or one more. With fewer than
-        photos they come from all over the list.
-      seed: of the places.
+        photos, chance decides which give one.
+      seed: of that and of the places.
     """
     generator = np.random.default_rng(seed)
     samples = []
-    # Neighbours in the list are one photo, darkened more or less.
-    step = max(1.0, len(photos) / count)
+    # Not the first ones: those of a list may be of one kind.
+    order = generator.permutation(len(photos)) if count < len(photos) else range(len(photos))
     for i in range(count):
-        photo = photos[int(i * step) % len(photos)]
+        photo = photos[order[i % len(order)]]
         repeats = [-(-side // have) for side, have in zip(size, photo.shape)]
         filled = np.tile(photo, (*repeats, 1))
         y, x = (generator.integers(0, have - side + 1) for have, side in zip(filled.shape, size))

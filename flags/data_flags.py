@@ -87,7 +87,7 @@ _COLOUR = flags.DEFINE_float(
 _WELL_LIT = flags.DEFINE_float(
     "photometric_well_lit",
     _PHOTOMETRIC.well_lit,
-    "Share of these samples that stay as bright as they are: what is not dark is to be kept.",
+    "Share of these samples that are only recoloured: what is not dark is to be kept.",
 )
 
 

@@ -22,7 +22,8 @@ _WEIGHTS = (
     _weight(
         "gt_mean_share",
         "Share of the Charbonnier loss that compares the result scaled to its reference's mean: "
-        "brightness can hardly be known, so the rest is learnt in spite of it. Below 1.",
+        "brightness can hardly be known, so the rest is learnt in spite of it. Below 1. Unless it "
+        "is 0, the other restoration losses compare that result alone.",
         highest=1.0,
     ),
     _weight(

@@ -89,7 +89,8 @@ def test_every_flagfile_parses_and_shapes_a_run():
         "    with flagsaver.flagsaver():\n"
         "        flags.FLAGS(['', f'--flagfile={path}', '--run_dir=run'])\n"
         "        options = train_main._options()\n"
-        "        print(options.loss.synthetic, options.model.scales)\n"
+        "        print(options.loss.synthetic, options.model.scales, options.model.width,\n"
+        "              options.photometric.well_lit, options.photometric.colour)\n"
     )
     paths = sorted((ROOT / "flags").glob("*.flags"))
     process = subprocess.run(
@@ -97,7 +98,9 @@ def test_every_flagfile_parses_and_shapes_a_run():
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     printed = dict(zip([path.stem for path in paths], process.stdout.splitlines(), strict=True))
-    assert printed["lol_v1"] == "False 3"
-    assert printed["lol_v1_full"] == "True 3"
-    assert printed["ablation_whole"] == "True 3"
-    assert printed["ablation_one_resolution"] == "False 1"
+    base, mobile = "40 0.0 0.0", "16 0.0 0.0"
+    assert printed["lol_v1"] == f"False 3 {base}"
+    assert printed["lol_v1_full"] == f"True 3 {base}"
+    assert printed["lol_v1_mobile_stage2"] == "False 3 16 0.4 0.7"
+    assert printed["ablation_whole"] == f"True 3 {mobile}"
+    assert printed["ablation_one_resolution"] == f"False 1 {mobile}"

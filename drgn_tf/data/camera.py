@@ -35,8 +35,9 @@ class PhotometricOptions:
         down, because a photo made brighter and then dark looks like one of high contrast that is
         not dark, and those would be made brighter too.
       levels: steps of the file after the first; 255 is 8 bits. Not drawn.
-      well_lit: share of samples, below 1, that are none of this: their low photo is the photo.
-        They teach that one which is not dark is to stay as it is.
+      well_lit: share of samples, below 1, that are not darkened: their low photo is the photo,
+        recoloured and in the steps of the file. They teach that one which is not dark is to stay
+        as it is.
     """
 
     gamma: tuple[float, float] = (1.5, 3.5)
@@ -76,8 +77,9 @@ class PhotometricOptions:
             raise ValueError(f"photometric levels must be positive, not {self.levels}.")
 
 
-# Uniform numbers that the values of one sample take.
+# Uniform numbers that the values of one sample take; the first ones serve all but its colour.
 DRAWS = 10
+DARKENING_DRAWS = 7
 
 # Neither darker nor tinted, and noise far below a level of 8 bits.
 _WELL_LIT = {"gamma": 1.0, "gain": 1.0, "photons": 1e8, "read_noise": 0.0, "cast": 1.0}
@@ -98,10 +100,11 @@ def scale_parameters(options: PhotometricOptions, unit) -> dict:
 
     Args:
       options: ranges.
-      unit: float32 [DRAWS], drawn uniformly from [0, 1).
+      unit: float32 [DRAWS], drawn uniformly from [0, 1), or the first DARKENING_DRAWS of them.
 
     Returns:
-      float32 scalars "gamma", "gain", "photons", "read_noise", and "cast" and "colour" [3].
+      float32 scalars "gamma", "gain", "photons", "read_noise", and "cast" [3]; of all draws also
+      "colour" [3].
     """
 
     def between(lowest, highest, u):
@@ -116,10 +119,10 @@ def scale_parameters(options: PhotometricOptions, unit) -> dict:
         "read_noise": between(*options.read_noise, unit[3]),
         "cast": ops.exp(options.cast * (2.0 * unit[4:7] - 1.0)),
     }
-    return {
-        **{name: ops.where(well_lit, _WELL_LIT[name], value) for name, value in dark.items()},
-        "colour": ops.exp(-options.colour * unit[7:10]),
-    }
+    drawn = {name: ops.where(well_lit, _WELL_LIT[name], value) for name, value in dark.items()}
+    if unit.shape[0] == DRAWS:
+        drawn["colour"] = ops.exp(-options.colour * unit[DARKENING_DRAWS:])
+    return drawn
 
 
 def recolour(photo, parameters: dict):

@@ -144,11 +144,15 @@ def load_run_data(
 
 
 def darkened_pairs(photos: PhotoStore, options: camera.PhotometricOptions) -> PairedPhotos:
-    """Makes pairs of normal-light photos to measure on, the same in every run."""
+    """Makes pairs of normal-light photos to measure on, the same in every run.
+
+    All are darkened and none is recoloured: those are means of training.
+    """
+    options = dataclasses.replace(options, well_lit=0.0, colour=0.0)
     low = []
     for index in range(len(photos)):
         random = np.random.default_rng([_HELD_OUT_SEED, index])
-        unit = random.random(camera.DRAWS, np.float32)
+        unit = random.random(camera.DARKENING_DRAWS, np.float32)
         parameters = {k: np.asarray(v) for k, v in camera.scale_parameters(options, unit).items()}
         light = np.asarray(camera.expose(photos.photo(index), parameters))
         light = random.poisson(light * parameters["photons"]) / parameters["photons"]

@@ -94,8 +94,11 @@ class LossOptions:
                 f"gt_mean_share must be below 1, not {self.gt_mean_share}: nothing would tell how "
                 "bright to be."
             )
-        if self.content_weight == 0 and self.ssim_weight == 0:
-            raise ValueError("content_weight and ssim_weight are both 0: nothing to learn from.")
+        if not (self.content_weight or self.ssim_weight or self.spectral_weight):
+            raise ValueError(
+                "content_weight, ssim_weight and spectral_weight are all 0: nothing to learn "
+                "brightness from."
+            )
 
     @property
     def synthetic(self) -> bool:

@@ -1,7 +1,7 @@
 """Distances of images as another representation shows them: edges, frequencies, colour.
 
 Each is a mean of (smoothed) absolute differences after a linear transform of both. They are added
-to `charbonnier`, and cannot stand for it: gradients and chroma do not see how bright an image is.
+to `charbonnier`. Gradients and chroma cannot stand for it: they do not see how bright an image is.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def spectral_difference(images, references):
     is what its pixels cost, over the root of two.
 
     Args:
-      images: [B, H, W, C]; a transform of a crop takes its borders for edges.
+      images: [B, H, W, C], H and W known; a transform of a crop takes its borders for edges.
       references: [B, H, W, C].
 
     Returns:

@@ -15,6 +15,7 @@ report.json     the figures of the finished run
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -23,7 +24,9 @@ from collections.abc import Iterator
 
 import keras
 
+from drgn_tf.data.camera import PhotometricOptions
 from drgn_tf.files import written_beside
+from drgn_tf.losses import LossOptions
 from drgn_tf.training.options import CadenceOptions, RunOptions
 
 try:
@@ -132,6 +135,10 @@ class RunFolder:
             )
         # Earlier releases knew this one only, and did not say so.
         earlier.setdefault("backend", "tensorflow")
+        # What they had no option for, they did as the defaults do.
+        for name, defaults in (("loss", LossOptions()), ("photometric", PhotometricOptions())):
+            earlier[name] = {**dataclasses.asdict(defaults), **earlier.get(name, {})}
+        earlier = _through_json(earlier)
         was, now = _flatten(earlier), _flatten(_config(options, fingerprint))
         differences = [
             f"{name} was {was.get(name)} and is now {now.get(name)}"
@@ -167,8 +174,13 @@ class RunFolder:
 
 
 def _config(options: RunOptions, fingerprint: str) -> dict:
-    # Through JSON, so that tuples compare equal to the lists read back.
-    config = {**options.to_dict(), "photos": fingerprint, "backend": keras.backend.backend()}
+    return _through_json(
+        {**options.to_dict(), "photos": fingerprint, "backend": keras.backend.backend()}
+    )
+
+
+def _through_json(config: dict) -> dict:
+    # Tuples become the lists that are read back.
     return json.loads(json.dumps(config))
 
 

@@ -156,6 +156,15 @@ def test_held_out_photos_are_darkened_as_the_options_say(reference_folder):
         np.testing.assert_allclose(low, high**2, atol=0.502 / 255)
 
 
+def test_held_out_photos_are_all_darkened_and_keep_their_colours(reference_folder):
+    (photos,) = read_stores([(path,) for path in list_photos(reference_folder).values()])
+    trained = PhotometricOptions(well_lit=0.9, colour=1.0)
+    for (_, low, _), (_, plain, _) in zip(
+        darkened_pairs(photos, trained), darkened_pairs(photos, PhotometricOptions()), strict=True
+    ):
+        np.testing.assert_array_equal(low, plain)
+
+
 # ---------------------------------------------------------------- built-in photos
 
 

@@ -332,5 +332,6 @@ def test_negative_options_are_named(field):
 
 
 def test_options_without_any_restoration_loss_are_refused():
-    with pytest.raises(ValueError, match="content_weight and ssim_weight are both 0"):
-        LossOptions(content_weight=0, ssim_weight=0)
+    with pytest.raises(ValueError, match="ssim_weight and spectral_weight are all 0"):
+        LossOptions(content_weight=0, ssim_weight=0, gradient_weight=1, chroma_weight=1)
+    LossOptions(content_weight=0, ssim_weight=0, spectral_weight=1)

@@ -85,6 +85,20 @@ def test_each_difference_is_named(tmp_path):
         assert text in str(error.value)
 
 
+def test_a_run_from_before_an_option_was_there_goes_on(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.save_options(OPTIONS, "abc", "")
+    started(folder)
+    config = folder.read_json("config.json")
+    for section, name in (("loss", "chroma_weight"), ("photometric", "well_lit")):
+        del config[section][name]
+    folder.write_json("config.json", config)
+    folder.check_options(OPTIONS, "abc")
+    other = dataclasses.replace(OPTIONS, photometric=PhotometricOptions(well_lit=0.5))
+    with pytest.raises(RunFolderError, match=r"photometric.well_lit was 0.0 and is now 0.5"):
+        folder.check_options(other, "abc")
+
+
 def test_a_full_disk_is_said_with_figures(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 5 * 10**6))
