@@ -30,7 +30,11 @@ folder = sys.argv[1]
 given = np.load(folder + "/given.npz")
 photos = store_in_memory([np.zeros((32, 32, 3), np.uint8)], ["black"])
 options = RunOptions(
-    preset("tiny"), LossOptions(discriminator_width=8, synthetic_start=0, synthetic_ramp=2),
+    preset("tiny"),
+    LossOptions(
+        discriminator_width=8, synthetic_start=0, synthetic_ramp=2,
+        gradient_weight=1.0, spectral_weight=1.0, chroma_weight=1.0,
+    ),
     DataOptions(), PhotometricOptions(),
     TrainingOptions(
         batch_size=2, crop_size=32, init_weights=folder + "/model.keras", clip_norm=0.1,
@@ -70,7 +74,9 @@ def both(photo, low_photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
     model = DRGN(preset("tiny"))
     model.build()
     model.save(folder / "model.keras")
-    options = LossOptions(discriminator_width=8)
+    options = LossOptions(
+        discriminator_width=8, gradient_weight=1.0, spectral_weight=1.0, chroma_weight=1.0
+    )
     discriminators = {name: Discriminator(options.discriminator_widths) for name in CONTESTS}
     for discriminator in discriminators.values():
         discriminator.build()
@@ -114,7 +120,8 @@ def both(photo, low_photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
 def test_the_losses_are_those_of_tensorflow(both):
     expected, found = both
     names = [name for name in expected if "/" not in name]
-    assert len(names) == 1 + 2 + 2 + 1 + 4
+    # The whole; five of restoration, twice; the generators' KL, and two for each player.
+    assert len(names) == 1 + 5 + 5 + 1 + 4
     for name in names:
         assert found[name] == pytest.approx(float(expected[name]), rel=1e-4, abs=1e-6), name
 
