@@ -100,11 +100,10 @@ def scale_parameters(options: PhotometricOptions, unit) -> dict:
 
     Args:
       options: ranges.
-      unit: float32 [DRAWS], drawn uniformly from [0, 1), or the first DARKENING_DRAWS of them.
+      unit: float32 [DRAWS], drawn uniformly from [0, 1).
 
     Returns:
-      float32 scalars "gamma", "gain", "photons", "read_noise", and "cast" [3]; of all draws also
-      "colour" [3].
+      float32 scalars "gamma", "gain", "photons", "read_noise", and "cast" and "colour" [3].
     """
 
     def between(lowest, highest, u):
@@ -119,10 +118,10 @@ def scale_parameters(options: PhotometricOptions, unit) -> dict:
         "read_noise": between(*options.read_noise, unit[3]),
         "cast": ops.exp(options.cast * (2.0 * unit[4:7] - 1.0)),
     }
-    drawn = {name: ops.where(well_lit, _WELL_LIT[name], value) for name, value in dark.items()}
-    if unit.shape[0] == DRAWS:
-        drawn["colour"] = ops.exp(-options.colour * unit[DARKENING_DRAWS:])
-    return drawn
+    return {
+        **{name: ops.where(well_lit, _WELL_LIT[name], value) for name, value in dark.items()},
+        "colour": ops.exp(-options.colour * unit[DARKENING_DRAWS:]),
+    }
 
 
 def recolour(photo, parameters: dict):

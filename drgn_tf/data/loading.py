@@ -152,7 +152,8 @@ def darkened_pairs(photos: PhotoStore, options: camera.PhotometricOptions) -> Pa
     low = []
     for index in range(len(photos)):
         random = np.random.default_rng([_HELD_OUT_SEED, index])
-        unit = random.random(camera.DARKENING_DRAWS, np.float32)
+        unit = np.zeros(camera.DRAWS, np.float32)
+        unit[: camera.DARKENING_DRAWS] = random.random(camera.DARKENING_DRAWS, np.float32)
         parameters = {k: np.asarray(v) for k, v in camera.scale_parameters(options, unit).items()}
         light = np.asarray(camera.expose(photos.photo(index), parameters))
         light = random.poisson(light * parameters["photons"]) / parameters["photons"]

@@ -133,13 +133,8 @@ class RunFolder:
                 f"{self.path}: holds a run on other photos (in names, sizes or pixels). Give the "
                 "same photos to continue it, or another --run_dir."
             )
-        # Earlier releases knew this one only, and did not say so.
-        earlier.setdefault("backend", "tensorflow")
-        # What they had no option for, they did as the defaults do.
-        for name, defaults in (("loss", LossOptions()), ("photometric", PhotometricOptions())):
-            earlier[name] = {**dataclasses.asdict(defaults), **earlier.get(name, {})}
-        earlier = _through_json(earlier)
-        was, now = _flatten(earlier), _flatten(_config(options, fingerprint))
+        was = {**_flatten(_unsaid()), **_flatten(earlier)}
+        now = _flatten(_config(options, fingerprint))
         differences = [
             f"{name} was {was.get(name)} and is now {now.get(name)}"
             for name in sorted(was.keys() | now.keys())
@@ -176,6 +171,17 @@ class RunFolder:
 def _config(options: RunOptions, fingerprint: str) -> dict:
     return _through_json(
         {**options.to_dict(), "photos": fingerprint, "backend": keras.backend.backend()}
+    )
+
+
+def _unsaid() -> dict:
+    """Returns what earlier releases did without an option for it, and so did not write down."""
+    return _through_json(
+        {
+            "backend": "tensorflow",
+            "loss": dataclasses.asdict(LossOptions()),
+            "photometric": dataclasses.asdict(PhotometricOptions()),
+        }
     )
 
 
