@@ -22,9 +22,9 @@ from absl import flags as absl_flags
 
 from drgn_tf.data import BadImageError
 from drgn_tf.files import NotWrittenError
+from drgn_tf.flags import enhance_flags
 from drgn_tf.inference import Enhancer, ModelFileError, load_driver
 from drgn_tf.inference.batch import Job, enhance_file, find_jobs
-from flags import enhance_flags
 
 absl_flags.adopt_module_key_flags(enhance_flags)
 

@@ -30,10 +30,10 @@ from drgn_tf.data.annotations import read_annotations
 from drgn_tf.data.pairs import Pair, find_pairs
 from drgn_tf.data.photos import list_photos
 from drgn_tf.files import NotWrittenError, sha256
+from drgn_tf.flags import eval_flags
 from drgn_tf.inference import Enhancer, ModelFileError, detection, evaluation, load_driver
 from drgn_tf.inference import evaluation_report as report
 from drgn_tf.metrics import detection as detection_metrics
-from flags import eval_flags
 
 absl_flags.adopt_module_key_flags(eval_flags)
 

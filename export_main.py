@@ -22,12 +22,12 @@ from absl import flags as absl_flags
 
 from drgn_tf import weights
 from drgn_tf.data.pairs import find_pairs
+from drgn_tf.exports import pipeline, reports
+from drgn_tf.exports.calibration import load_calibration_photos
 from drgn_tf.files import sha256
+from drgn_tf.flags import export_flags
 from drgn_tf.inference import Enhancer, load_driver
 from drgn_tf.models import ModelFileError, macs_per_pixel
-from exports import pipeline, reports
-from exports.calibration import load_calibration_photos
-from flags import export_flags
 
 absl_flags.adopt_module_key_flags(export_flags)
 

@@ -23,10 +23,10 @@ from absl import flags as absl_flags
 from drgn_tf import data, training
 from drgn_tf.data.service import watch_servers
 from drgn_tf.files import NotWrittenError
+from drgn_tf.flags import data_flags, loss_flags, model_flags, serialization, training_flags
 from drgn_tf.models import ModelFileError
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training.report_table import report_table
-from flags import data_flags, loss_flags, model_flags, serialization, training_flags
 
 _FLAG_MODULES = (model_flags, data_flags, loss_flags, training_flags)
 for _module in _FLAG_MODULES:

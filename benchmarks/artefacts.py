@@ -18,9 +18,9 @@ def make(model: str, folder: pathlib.Path, calibration_count: int) -> Iterator[t
     Yields:
       Path below the folder, and the seconds that it took to make.
     """
+    from drgn_tf.exports import pipeline
+    from drgn_tf.exports.calibration import load_calibration_photos
     from drgn_tf.inference import load_driver
-    from exports import pipeline
-    from exports.calibration import load_calibration_photos
 
     reference = load_driver(model)
     options = pipeline.ExportOptions(name=reference.path.stem, calibration_count=calibration_count)

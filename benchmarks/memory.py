@@ -24,9 +24,9 @@ from absl import flags
 
 from benchmarks import steps
 from benchmarks.report import Report, run
+from drgn_tf.exports.measurement import forget_peak, peak_memory
 from drgn_tf.models import preset
 from drgn_tf.training import TrainingOptions, memory
-from exports.measurement import forget_peak, peak_memory
 
 _PRESETS = flags.DEFINE_list("presets", ["mobile", "base"], "See train_main.py.")
 _SHAPES = flags.DEFINE_list(

@@ -28,7 +28,7 @@ from benchmarks.photos import dark_photo, size_of
 from benchmarks.report import Report, run
 from benchmarks.timing import seconds
 from benchmarks.yardstick import yardstick
-from exports.measurement import peak_memory
+from drgn_tf.exports.measurement import peak_memory
 
 _MODEL = flags.DEFINE_string("model", "mobile", "As of enhance_main.py.")
 _MEGAPIXELS = flags.DEFINE_list("megapixels", ["0.25", "1", "4", "12", "48"], "Sizes to try.")

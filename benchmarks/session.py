@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.timing import seconds
 from benchmarks.yardstick import Yardstick, yardstick
-from exports.measurement import forget_peak, peak_memory
+from drgn_tf.exports.measurement import forget_peak, peak_memory
 
 
 class Session:

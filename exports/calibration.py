@@ -24,8 +24,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from drgn_tf.data import photometric, sample
 from drgn_tf.data.photos import list_photos, read_photo, to_float, to_uint8
+from drgn_tf.exports.tflite_metadata import unpacked
 from drgn_tf.inference.thumbnail import photo_thumbnail
-from exports.tflite_metadata import unpacked
 
 # Darkenings of each free photo.
 _STRENGTHS = 8

@@ -13,7 +13,7 @@ import pathlib
 
 from ai_edge_litert import schema_py_generated as schema
 
-from exports.tflite_metadata import text, unpacked
+from drgn_tf.exports.tflite_metadata import text, unpacked
 
 # Conservative: what the OpenGL and OpenCL delegates have had for years.
 # fmt: off

@@ -1,6 +1,6 @@
 """How fast an artefact is on this machine, and how much memory it takes.
 
-  python -m exports.measurement photo.npy model.tflite 2
+  python -m drgn_tf.exports.measurement photo.npy model.tflite 2
 
 Each is measured in a process of its own: what another one left in memory or in caches
 does not count.
@@ -25,7 +25,7 @@ _WARM_UP = 2
 # Runs, and seconds after which no further one begins.
 _RUNS = 20
 _SECONDS = 4.0
-_ROOT = pathlib.Path(__file__).parents[1]
+_ROOT = pathlib.Path(__file__).parents[2]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +64,14 @@ def measure(path: pathlib.Path, photo: np.ndarray, threads: int) -> Measurement:
         np.save(file, photo)
         file.flush()
         process = subprocess.run(
-            [sys.executable, "-m", "exports.measurement", file.name, str(path), str(threads)],
+            [
+                sys.executable,
+                "-m",
+                "drgn_tf.exports.measurement",
+                file.name,
+                str(path),
+                str(threads),
+            ],
             cwd=_ROOT,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             capture_output=True,

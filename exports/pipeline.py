@@ -26,17 +26,17 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from drgn_tf.data.pairs import Pair
+from drgn_tf.exports import gpu_delegate
+from drgn_tf.exports.calibration import calibration_samples
+from drgn_tf.exports.measurement import Measurement, measure
+from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
+from drgn_tf.exports.saved_model import export_saved_model
+from drgn_tf.exports.tflite import PRECISIONS, export_tflite
+from drgn_tf.exports.verification import BOUNDS, Agreement, NotEqualError, verify, verify_serving
 from drgn_tf.files import first_line, sha256
 from drgn_tf.inference import Driver, Enhancer, ModelFileError, load_driver
 from drgn_tf.inference.evaluation import evaluate_pairs, mean_figures
 from drgn_tf.models import DRGN
-from exports import gpu_delegate
-from exports.calibration import calibration_samples
-from exports.measurement import Measurement, measure
-from exports.onnx import export_onnx, export_ort, onnx_operators
-from exports.saved_model import export_saved_model
-from exports.tflite import PRECISIONS, export_tflite
-from exports.verification import BOUNDS, Agreement, NotEqualError, verify, verify_serving
 
 # What is made unless something else is asked for, and what there is.
 DEFAULT_FORMATS = ("saved_model", "tflite", "onnx")

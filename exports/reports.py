@@ -12,8 +12,8 @@ import matplotlib.backends.backend_agg
 import matplotlib.figure
 import numpy as np
 
+from drgn_tf.exports.pipeline import Outcome
 from drgn_tf.files import written_beside
-from exports.pipeline import Outcome
 
 _COLUMNS = 4
 # Pixels on the long side of each picture in report.png.

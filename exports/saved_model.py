@@ -15,7 +15,7 @@ enhanced and encoded by itself. The result is PNG: it loses nothing, and JPEG no
 what one wants in a photo that was just brightened. Names ending in _bytes make TF Serving's
 REST interface use base64.
 
-Every signature gets a request to warm up with; see `exports.serving_warmup`.
+Every signature gets a request to warm up with; see `drgn_tf.exports.serving_warmup`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from drgn_tf.exports.serving_warmup import prediction_log, write_requests
 from drgn_tf.files import written_beside
 from drgn_tf.models import DRGN
-from exports.serving_warmup import prediction_log, write_requests
 
 _UINT8 = tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")
 _FLOAT32 = tf.TensorSpec([None, None, None, 3], tf.float32, name="image")

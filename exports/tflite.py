@@ -59,13 +59,13 @@ from ai_edge_litert import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.optimize.calibrator import Calibrator
 
+from drgn_tf.exports import calibration as calibrating
+from drgn_tf.exports.calibration import CalibrationSample
+from drgn_tf.exports.gpu_delegate import operator_name
+from drgn_tf.exports.tflite_metadata import TensorDescription, attach, packed, text, unpacked
 from drgn_tf.files import written_beside
 from drgn_tf.models import DRGN
 from drgn_tf.models.options import GRID_FACTOR
-from exports import calibration as calibrating
-from exports.calibration import CalibrationSample
-from exports.gpu_delegate import operator_name
-from exports.tflite_metadata import TensorDescription, attach, packed, text, unpacked
 
 PRECISIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8")
 SIGNATURE = "serving_default"

@@ -6,8 +6,8 @@ import re
 from absl import flags
 
 from drgn_tf import weights
-from exports.pipeline import FORMATS, LAYOUTS, ExportOptions
-from exports.tflite import PRECISIONS
+from drgn_tf.exports.pipeline import FORMATS, LAYOUTS, ExportOptions
+from drgn_tf.exports.tflite import PRECISIONS
 
 _DEFAULTS = ExportOptions(name="")
 

@@ -14,8 +14,8 @@ from benchmarks import photos
 from benchmarks.artefacts import find
 from benchmarks.timing import alternate
 from benchmarks.yardstick import yardstick
+from drgn_tf.exports.tflite import export_tflite
 from drgn_tf.models import DRGN, preset
-from exports.tflite import export_tflite
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+from drgn_tf.exports.calibration import calibration_samples, load_calibration_photos
+from drgn_tf.exports.tflite import export_tflite
 from drgn_tf.models import DRGN, preset
-from exports.calibration import calibration_samples, load_calibration_photos
-from exports.tflite import export_tflite
 
 TFLITE_SIZE = (64, 96)
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from drgn_tf.data.photos import DataError
+from drgn_tf.exports.calibration import calibration_samples, load_calibration_photos
 from drgn_tf.inference import photo_thumbnail
-from exports.calibration import calibration_samples, load_calibration_photos
 
 
 def test_the_built_in_photos_are_mostly_dark():

@@ -16,9 +16,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from exports.onnx import export_onnx
-from exports.saved_model import export_saved_model
-from exports.tflite import export_tflite
+from drgn_tf.exports.onnx import export_onnx
+from drgn_tf.exports.saved_model import export_saved_model
+from drgn_tf.exports.tflite import export_tflite
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 SERVER = "localhost:8501"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from exports.measurement import measure
+from drgn_tf.exports.measurement import measure
 
 
 def test_an_artefact_is_timed_in_its_own_process(tiny_model, dark_photos, tmp_path):

@@ -12,9 +12,9 @@ import onnx
 import pytest
 from PIL import Image
 
+from drgn_tf.exports import onnx as onnx_export
+from drgn_tf.exports.onnx import ConversionError, export_onnx, export_ort, onnx_operators
 from drgn_tf.inference import load_driver
-from exports import onnx as onnx_export
-from exports.onnx import ConversionError, export_onnx, export_ort, onnx_operators
 
 FILES = {
     "nhwc_dynamic_photo": ("nhwc", None, False),

@@ -7,10 +7,10 @@ import pathlib
 import numpy as np
 import pytest
 
+from drgn_tf.exports import pipeline
+from drgn_tf.exports.pipeline import Artefact, ExportError, ExportOptions
 from drgn_tf.inference.keras_driver import KerasDriver
 from drgn_tf.models import DRGN
-from exports import pipeline
-from exports.pipeline import Artefact, ExportError, ExportOptions
 
 OPTIONS = ExportOptions("tiny", formats=("onnx",), onnx_layouts=("nhwc",))
 

@@ -14,9 +14,9 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
+from drgn_tf.exports.saved_model import export_saved_model
+from drgn_tf.exports.serving_warmup import PATH, PredictionLog, prediction_log
 from drgn_tf.inference import load_driver
-from exports.saved_model import export_saved_model
-from exports.serving_warmup import PATH, PredictionLog, prediction_log
 
 # Made once with tensorflow-serving-api 2.21: a request for "float_tile" of "net", with "image"
 # [[1, 2]] and "thumbnail" [b"x"].
@@ -172,7 +172,7 @@ def test_a_killed_export_leaves_nothing_that_looks_whole(tiny_model, tmp_path, m
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("exports.saved_model.write_requests", killed)
+    monkeypatch.setattr("drgn_tf.exports.saved_model.write_requests", killed)
     with pytest.raises(KeyboardInterrupt):
         export_saved_model(tiny_model, tmp_path / "1", name="tiny", warmup_photos=[])
     assert not list(tmp_path.iterdir())

@@ -10,13 +10,13 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from drgn_tf.exports import calibration as calibrating
+from drgn_tf.exports.gpu_delegate import operator_name
+from drgn_tf.exports.tflite import PRECISIONS, TFLiteExportError, export_tflite
+from drgn_tf.exports.tflite_metadata import unpacked
+from drgn_tf.exports.verification import BOUNDS, psnr_between
 from drgn_tf.inference import load_driver, photo_thumbnail
 from drgn_tf.models import DRGN, preset
-from exports import calibration as calibrating
-from exports.gpu_delegate import operator_name
-from exports.tflite import PRECISIONS, TFLiteExportError, export_tflite
-from exports.tflite_metadata import unpacked
-from exports.verification import BOUNDS, psnr_between
 
 SIZE = (64, 96)
 

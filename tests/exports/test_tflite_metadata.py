@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from drgn_tf.exports.tflite_metadata import packed, read_metadata, unpacked
 from drgn_tf.version import __version__
-from exports.tflite_metadata import packed, read_metadata, unpacked
 
 
 @pytest.fixture(scope="module")

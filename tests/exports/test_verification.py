@@ -7,9 +7,9 @@ import pathlib
 import numpy as np
 import pytest
 
+from drgn_tf.exports.verification import BOUNDS, SIZES, NotEqualError, verify
 from drgn_tf.inference import Driver
 from drgn_tf.inference.keras_driver import KerasDriver
-from exports.verification import BOUNDS, SIZES, NotEqualError, verify
 
 
 class Changed(Driver):
