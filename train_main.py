@@ -21,7 +21,6 @@ from absl import app, logging
 from absl import flags as absl_flags
 
 from drgn_tf import data, training
-from drgn_tf.data.service import watch_servers
 from drgn_tf.files import NotWrittenError
 from drgn_tf.flags import data_flags, loss_flags, model_flags, serialization, training_flags
 from drgn_tf.models import ModelFileError
@@ -80,8 +79,6 @@ def _train(options: training.RunOptions) -> None:
     )
     for error in left_out:
         talk(f"left out: {error}")
-    if options.data.data_service:
-        watch_servers(options.data.data_service, _leave_without)
     talk(f"photos: {run_data.summary}")
     talk(f"devices: {strategy.num_replicas_in_sync} ({type(strategy).__name__})")
     report = training.run(
@@ -95,8 +92,8 @@ def _leave_without(error: Exception) -> NoReturn:
     """Ends the process at once: an ordinary exit would wait for what is gone."""
     line = str(error).splitlines()[0]
     print(
-        f"error: another worker, or a data server, left the run ({line}); give the same "
-        "command again on all machines to continue.",
+        f"error: another worker left the run ({line}); give the same command again on all "
+        "machines to continue.",
         file=sys.stderr,
     )
     sys.stdout.flush()
@@ -131,11 +128,11 @@ def main(argv: list[str]) -> None:
         line = (str(error) or "out of memory").splitlines()[0]
         _fail(f"{line}; lower --batch_size or --crop_size.")
     except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
-        if not (options.data.data_service or options.data.cache_dir):
+        if not options.data.cache_dir:
             raise
         _fail(
-            f"samples could not be made ({str(error).splitlines()[0]}); check the data servers and "
-            "--cache_dir, then give the same command again."
+            f"samples could not be made ({str(error).splitlines()[0]}); check --cache_dir, then "
+            "give the same command again."
         )
     except _LOST_WORKER as error:
         _leave_without(error)

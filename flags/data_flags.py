@@ -51,13 +51,6 @@ _CACHE_DIR = flags.DEFINE_string(
     "later ones; they are then read from disk and need not fit into memory. May be deleted while "
     "nothing trains from it. Default: in memory.",
 )
-_DATA_SERVICE = flags.DEFINE_list(
-    "data_service",
-    [],
-    "Addresses of the data servers (data_service_main.py) that make the samples: "
-    "grpc://host:port,... Needs --cache_dir, which they see by the same path. The samples stay "
-    "the same. Default: made by the trainer.",
-)
 
 _PHOTOMETRIC = PhotometricOptions()
 
@@ -123,7 +116,6 @@ def data_options() -> DataOptions:
         val_list=_VAL_LIST.value,
         val_fraction=_VAL_FRACTION.value,
         cache_dir=_CACHE_DIR.value,
-        data_service=tuple(_DATA_SERVICE.value),
     )
 
 

@@ -10,7 +10,7 @@ each batch, and a batch is the same however many devices share it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -24,7 +24,6 @@ from drgn_tf.data.augmentation import (
 )
 from drgn_tf.data.options import SampleOptions
 from drgn_tf.data.photos import DataError
-from drgn_tf.data.service import made_by_servers
 from drgn_tf.data.training_data import TrainingData
 
 
@@ -144,7 +143,6 @@ def training_dataset(
     first_step: int,
     steps: int,
     shard: Shard = Shard(),
-    servers: Sequence[str] = (),
 ) -> tf.data.Dataset:
     """Returns the batches of steps first_step .. steps - 1, as one worker sees them.
 
@@ -154,7 +152,6 @@ def training_dataset(
       first_step: where to begin; the batches before are not computed.
       steps: where to end.
       shard: this worker's part.
-      servers: addresses of the data servers that make the batches; by default this process does.
 
     Returns:
       A dataset of batches for one device each; a worker's devices take turns. Worker 0's
@@ -177,29 +174,8 @@ def training_dataset(
         step, device = batch // shard.replicas, batch % shard.replicas
         return ((step * shard.count + shard.index) * shard.replicas + device) * size + within
 
-    def numbered_batches(turn: int = 0, turns: int = 1) -> tf.data.Dataset:
-        """Returns every `turns`-th batch of this worker, and the numbers of its samples."""
-
-        def numbered(position):
-            of_sample = number(first + turn + position // size * turns, position % size)
-            return of_sample, sample(of_sample)
-
-        count = len(range(first + turn, last, turns))
-        dataset = tf.data.Dataset.range(count * size).map(numbered, tf.data.AUTOTUNE)
-        return dataset.batch(size, drop_remainder=True)
-
-    def checked(batch, element):
-        numbers, samples = element
-        message = "a data server sent another batch than the next; start it and the run again."
-        with tf.control_dependencies(
-            [tf.debugging.assert_equal(numbers[0], number(batch, 0), message)]
-        ):
-            return tf.nest.map_structure(tf.identity, samples)
-
-    if servers:
-        parts = [numbered_batches(turn, len(servers)) for turn in range(len(servers))]
-        dataset = made_by_servers(parts, servers, last - first)
-        dataset = dataset.enumerate(first).map(checked)
-    else:
-        dataset = numbered_batches().map(lambda _, samples: samples)
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    dataset = tf.data.Dataset.range((last - first) * size).map(
+        lambda position: sample(number(first + position // size, position % size)),
+        tf.data.AUTOTUNE,
+    )
+    return dataset.batch(size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)

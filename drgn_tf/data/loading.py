@@ -83,16 +83,6 @@ def load_run_data(
     Raises:
       DataError: nothing to train on, or a photo cannot be used.
     """
-    if options.data_service:
-        if not options.cache_dir:
-            raise DataError(
-                "--data_service needs --cache_dir, a folder that the data servers see by the same "
-                "path: they read the photos from there."
-            )
-        # Here, because it needs TensorFlow; the rest serves other frameworks too.
-        from drgn_tf.data.service import check_servers
-
-        check_servers(options.data_service)
 
     def read_photos(paths: Iterable[pathlib.Path]) -> PhotoStore:
         return read_stores([(path,) for path in paths], on_bad, options.cache_dir)[0]

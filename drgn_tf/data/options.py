@@ -20,8 +20,6 @@ class DataOptions:
       val_list: text file of stems held out for validation, one a line; "" for a fraction.
       val_fraction: share of the photos held out for validation where there is no list.
       cache_dir: folder that keeps the decoded photos; "" keeps them in memory.
-      data_service: addresses of the data servers that make the samples, "grpc://host:port"; by
-        default this process makes them. Needs `cache_dir`, on a disk that all see.
     """
 
     data_dir: str = ""
@@ -31,7 +29,6 @@ class DataOptions:
     val_list: str = ""
     val_fraction: float = 0.05
     cache_dir: str = ""
-    data_service: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

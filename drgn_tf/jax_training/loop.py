@@ -28,7 +28,6 @@ def check_options(options: RunOptions) -> None:
             "XLA_FLAGS=--xla_gpu_deterministic_ops=true in the environment is what it has",
         ),
         "profile": (options.cadence.profile, "JAX has profilers of its own"),
-        "data_service": (options.data.data_service, "samples are made on the devices"),
     }
     for name, (asked, reason) in reasons.items():
         if asked:

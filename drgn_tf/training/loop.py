@@ -137,8 +137,7 @@ class _Run(RunLoop):
                 context.num_input_pipelines,
                 context.num_replicas_in_sync // context.num_input_pipelines,
             )
-            servers = self._options.data.data_service
-            return training_dataset(self._data.training, samples, first_step, steps, shard, servers)
+            return training_dataset(self._data.training, samples, first_step, steps, shard)
 
         return self._strategy.distribute_datasets_from_function(for_worker)
 
