@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from absl import app, flags, logging
 
-from drgn_tf.files import written_beside
+from drgn_tf.files import atomic_path
 
 _JSON = flags.DEFINE_string("json", "", "File for the figures; '' for none.")
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime")
@@ -87,7 +87,7 @@ class Report:
         """
         if not _JSON.value:
             return
-        with written_beside(pathlib.Path(_JSON.value)) as path:
+        with atomic_path(pathlib.Path(_JSON.value)) as path:
             path.write_text(json.dumps(self._content, indent=2) + "\n", encoding="utf-8")
 
 

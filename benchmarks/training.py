@@ -29,7 +29,7 @@ from benchmarks.report import Report, run
 from benchmarks.timing import alternate
 from benchmarks.yardstick import yardstick
 from drgn_tf.data import SampleOptions, TrainingData
-from drgn_tf.losses import objective, structural_dissimilarity
+from drgn_tf.losses import objective, ssim_loss
 from drgn_tf.metrics import ssim
 from drgn_tf.models import preset
 from drgn_tf.models.context import thumbnail
@@ -157,7 +157,7 @@ def _measure_dissimilarity(report: Report) -> None:
 
     seconds = alternate(
         {
-            "banded (used)": with_gradient(structural_dissimilarity),
+            "banded (used)": with_gradient(ssim_loss),
             "depthwise": with_gradient(lambda x, y: 1.0 - tf.reduce_mean(ssim(x, y))),
         },
         _ROUNDS.value,

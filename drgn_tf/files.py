@@ -19,7 +19,7 @@ class ModelFileError(ValueError):
 
 
 @contextlib.contextmanager
-def written_beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
+def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a name to write to, and renames it to `path` once that has succeeded.
 
     The name keeps the ending, by which some writers choose the format. What is

@@ -30,7 +30,7 @@ import tensorflow as tf
 import tf2onnx
 from onnx import numpy_helper
 
-from drgn_tf.files import written_beside
+from drgn_tf.files import atomic_path
 from drgn_tf.models import DRGN
 from drgn_tf.version import __version__
 
@@ -92,7 +92,7 @@ def export_onnx(
     if layout == "nchw" and any(node.op_type == "Transpose" for node in converted.graph.node):
         raise ConversionError(f"{path.name}: a Transpose is left in NCHW; export NHWC instead.")
     onnx.checker.check_model(converted, full_check=True)
-    with written_beside(path) as beside:
+    with atomic_path(path) as beside:
         onnx.save(converted, beside)
 
 
@@ -127,7 +127,7 @@ def export_ort(path: pathlib.Path) -> str:
                 target_platform="arm",
             )
         target = path.with_suffix(".ort")
-        with written_beside(target) as beside:
+        with atomic_path(target) as beside:
             beside.write_bytes(pathlib.Path(folder, target.name).read_bytes())
     return report.getvalue()
 

@@ -13,7 +13,7 @@ import matplotlib.figure
 import numpy as np
 
 from drgn_tf.exports.pipeline import Outcome
-from drgn_tf.files import written_beside
+from drgn_tf.files import atomic_path
 
 _COLUMNS = 4
 # Pixels on the long side of each picture in report.png.
@@ -39,11 +39,11 @@ def write_report(
       NotWrittenError: the disk is full, or does not take the files.
     """
     content = {**facts, "machine": machine(), "artefacts": [_to_json(o) for o in outcomes]}
-    with written_beside(output_dir / "report.json") as path:
+    with atomic_path(output_dir / "report.json") as path:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    with written_beside(output_dir / "report.md") as path:
+    with atomic_path(output_dir / "report.md") as path:
         path.write_text(_markdown(facts, outcomes), encoding="utf-8")
-    with written_beside(output_dir / "report.png") as path:
+    with atomic_path(output_dir / "report.png") as path:
         _save_pictures(pictures, path)
 
 

@@ -27,7 +27,7 @@ import numpy as np
 import tensorflow as tf
 
 from drgn_tf.exports.serving_warmup import prediction_log, write_requests
-from drgn_tf.files import written_beside
+from drgn_tf.files import atomic_path
 from drgn_tf.models import DRGN
 
 _UINT8 = tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")
@@ -63,7 +63,7 @@ def export_saved_model(
         for photo in warmup_photos
         for signature, inputs in _requests(model, photo, stages)
     ]
-    with written_beside(path) as beside:
+    with atomic_path(path) as beside:
         tf.saved_model.save(module, str(beside), signatures=_signatures(model, stages))
         write_requests(beside, logs)
 

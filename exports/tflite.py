@@ -63,7 +63,7 @@ from drgn_tf.exports import calibration as calibrating
 from drgn_tf.exports.calibration import CalibrationSample
 from drgn_tf.exports.gpu_delegate import operator_name
 from drgn_tf.exports.tflite_metadata import TensorDescription, attach, packed, text, unpacked
-from drgn_tf.files import written_beside
+from drgn_tf.files import atomic_path
 from drgn_tf.models import DRGN
 from drgn_tf.models.options import GRID_FACTOR
 
@@ -134,7 +134,7 @@ def export_tflite(
     _name_tensors(content)
     _describe(content, name, size)
     _check_content(content, precision)
-    with written_beside(path) as beside:
+    with atomic_path(path) as beside:
         beside.write_bytes(packed(content))
 
 

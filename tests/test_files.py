@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from drgn_tf.files import NotWrittenError, sha256, written_beside
+from drgn_tf.files import NotWrittenError, atomic_path, sha256
 
 
 def test_a_failed_write_leaves_the_file_before_and_nothing_beside(tmp_path):
     path = tmp_path / "best.keras"
     path.write_text("earlier")
-    with pytest.raises(NotWrittenError, match="disk full"), written_beside(path) as beside:
+    with pytest.raises(NotWrittenError, match="disk full"), atomic_path(path) as beside:
         assert beside.suffix == ".keras"
         beside.write_text("half")
         raise OSError("disk full")
@@ -17,7 +17,7 @@ def test_a_failed_write_leaves_the_file_before_and_nothing_beside(tmp_path):
 
 
 def test_a_failed_folder_leaves_nothing_beside(tmp_path):
-    with pytest.raises(ZeroDivisionError), written_beside(tmp_path / "1") as beside:
+    with pytest.raises(ZeroDivisionError), atomic_path(tmp_path / "1") as beside:
         beside.mkdir()
         (beside / "half").write_text("half")
         raise ZeroDivisionError

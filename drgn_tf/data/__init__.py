@@ -23,7 +23,7 @@ __getattr__ = lazily(
     {
         "DataOptions": "options",
         "PairedPhotos": "loading",
-        "PhotometricOptions": "camera",
+        "PhotometricOptions": "low_light_simulation",
         "RunData": "loading",
         "SampleOptions": "options",
         "TrainingData": "training_data",

@@ -9,7 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
-from drgn_tf.data import camera, sample
+from drgn_tf.data import low_light_simulation as simulation
+from drgn_tf.data import sample
+from drgn_tf.data.decoded_photos import PhotoStore, read_stores, store_in_memory
 from drgn_tf.data.options import DataOptions
 from drgn_tf.data.pairs import (
     UnpairedError,
@@ -19,7 +21,6 @@ from drgn_tf.data.pairs import (
     split_by_list,
 )
 from drgn_tf.data.photos import DataError, list_photos, to_uint8
-from drgn_tf.data.store import PhotoStore, read_stores, store_in_memory
 from drgn_tf.data.training_data import TrainingData
 
 # Held-out photos are darkened alike in every run, whatever its seed and framework.
@@ -67,7 +68,7 @@ class RunData:
 
 def load_run_data(
     options: DataOptions,
-    photometric_options: camera.PhotometricOptions,
+    photometric_options: simulation.PhotometricOptions,
     thumbnail: Callable,
     on_bad: Callable[[DataError], None] | None = None,
 ) -> RunData:
@@ -133,7 +134,7 @@ def load_run_data(
     )  # fmt: skip
 
 
-def darkened_pairs(photos: PhotoStore, options: camera.PhotometricOptions) -> PairedPhotos:
+def darkened_pairs(photos: PhotoStore, options: simulation.PhotometricOptions) -> PairedPhotos:
     """Makes pairs of normal-light photos to measure on, the same in every run.
 
     All are darkened and none is recoloured: those are means of training.
@@ -142,13 +143,15 @@ def darkened_pairs(photos: PhotoStore, options: camera.PhotometricOptions) -> Pa
     low = []
     for index in range(len(photos)):
         random = np.random.default_rng([_HELD_OUT_SEED, index])
-        unit = np.zeros(camera.DRAWS, np.float32)
-        unit[: camera.DARKENING_DRAWS] = random.random(camera.DARKENING_DRAWS, np.float32)
-        parameters = {k: np.asarray(v) for k, v in camera.scale_parameters(options, unit).items()}
-        light = np.asarray(camera.expose(photos.photo(index), parameters))
+        unit = np.zeros(simulation.DRAWS, np.float32)
+        unit[: simulation.DARKENING_DRAWS] = random.random(simulation.DARKENING_DRAWS, np.float32)
+        parameters = {
+            k: np.asarray(v) for k, v in simulation.scale_parameters(options, unit).items()
+        }
+        light = np.asarray(simulation.expose(photos.photo(index), parameters))
         light = random.poisson(light * parameters["photons"]) / parameters["photons"]
         light += parameters["read_noise"] * random.standard_normal(light.shape)
-        photo = camera.develop(light.astype(np.float32), options.levels)
+        photo = simulation.develop(light.astype(np.float32), options.levels)
         low.append(to_uint8(np.asarray(photo)))
     return PairedPhotos(store_in_memory(low, photos.names), photos)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from drgn_tf.data.camera import PhotometricOptions
+from drgn_tf.data.low_light_simulation import PhotometricOptions
 
 
 @dataclasses.dataclass(frozen=True)

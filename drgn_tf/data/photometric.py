@@ -1,13 +1,13 @@
 """Low-light pairs from normal-light photos alone, inside an input pipeline.
 
-The physics is `drgn_tf.data.camera`'s; here is what chance decides.
+The physics is `drgn_tf.data.low_light_simulation`'s; here is what chance decides.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from drgn_tf.data.camera import (
+from drgn_tf.data.low_light_simulation import (
     DRAWS,
     PhotometricOptions,
     darken_thumbnail,
@@ -39,7 +39,7 @@ def draw_parameters(options: PhotometricOptions, seed) -> dict:
       seed: integer [2]; equal seeds draw equal values.
 
     Returns:
-      See `drgn_tf.data.camera.scale_parameters`.
+      See `drgn_tf.data.low_light_simulation.scale_parameters`.
     """
     return scale_parameters(options, tf.random.stateless_uniform([DRAWS], seed))
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
 from drgn_tf.data.photos import DataError
-from drgn_tf.data.store import PhotoStore
 
 
 class TrainingData:

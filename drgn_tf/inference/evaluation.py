@@ -19,9 +19,9 @@ import keras
 import numpy as np
 
 from drgn_tf import metrics
+from drgn_tf.data.decoded_photos import read_rows
 from drgn_tf.data.pairs import Pair
 from drgn_tf.data.photos import BadImageError, read_photo, to_float, to_uint8
-from drgn_tf.data.store import read_rows
 from drgn_tf.metrics.niqe import BLOCK, fits, niqe
 
 # uint8 [H, W, 3] -> uint8 [H, W, 3].

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin
 
 from drgn_tf.data.photos import BadImageError, decode_16_bits, describe_mode, opened, to_uint8
-from drgn_tf.files import written_beside
+from drgn_tf.files import atomic_path
 
 # By file ending: the name that Pillow has for the format.
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".webp": "WEBP"}
@@ -111,7 +111,7 @@ def write(path: pathlib.Path, pixels: np.ndarray, photo: PhotoFile, quality: int
     if photo.alpha is not None and kind in ("JPEG", "BMP"):
         raise BadImageError(f"{path}: {kind} cannot hold transparency; choose PNG or WebP.")
     data = _encoded(kind, pixels, photo, quality)
-    with written_beside(path) as beside:
+    with atomic_path(path) as beside:
         beside.write_bytes(data)
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from drgn_tf.data.photos import BadImageError
-from drgn_tf.files import ModelFileError, NotWrittenError, written_beside
+from drgn_tf.files import ModelFileError, NotWrittenError, atomic_path
 from drgn_tf.inference.enhancer import Enhancer
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
@@ -89,7 +89,7 @@ def _copy_enhanced(enhancer, reader, source, target, start) -> None:
     on_frame = start(max(0, int(reader.get(cv2.CAP_PROP_FRAME_COUNT))))
     steady = SteadyThumbnail(rate)
     height, width = frame.shape[:2]
-    with written_beside(target) as beside:
+    with atomic_path(target) as beside:
         writer = cv2.VideoWriter(
             str(beside), cv2.VideoWriter_fourcc(*"mp4v"), rate, (width, height)
         )

@@ -7,7 +7,7 @@ import zipfile
 
 import numpy as np
 
-from drgn_tf.files import NotWrittenError, first_line, written_beside
+from drgn_tf.files import NotWrittenError, atomic_path, first_line
 from drgn_tf.jax_training.trainer import Trainer
 from drgn_tf.training.run_folder import RunFolderError
 
@@ -71,7 +71,7 @@ class Checkpoints:
         }
         try:
             self._folder.mkdir(exist_ok=True)
-            with written_beside(self._path(step)) as beside:
+            with atomic_path(self._path(step)) as beside:
                 np.savez(beside, **arrays)
         except (OSError, NotWrittenError) as error:
             raise RunFolderError(

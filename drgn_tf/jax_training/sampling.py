@@ -17,8 +17,9 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from drgn_tf.data import SampleOptions, TrainingData, camera
-from drgn_tf.data.store import PhotoStore
+from drgn_tf.data import SampleOptions, TrainingData
+from drgn_tf.data import low_light_simulation as simulation
+from drgn_tf.data.decoded_photos import PhotoStore
 
 
 def photo_order(numbers: np.ndarray, count: int, seed: int, stream: int) -> np.ndarray:
@@ -156,16 +157,18 @@ class Sampler:
     def _darkened(self, references: dict, index, keys) -> list:
         options = self._options.photometric
         (high,), thumbnail = self._crops([references], index, keys[0])
-        parameters = camera.scale_parameters(options, jax.random.uniform(keys[1], [camera.DRAWS]))
+        parameters = simulation.scale_parameters(
+            options, jax.random.uniform(keys[1], [simulation.DRAWS])
+        )
         if options.colour:
-            high, thumbnail = (camera.recolour(x, parameters) for x in (high, thumbnail))
-        light = camera.expose(high, parameters)
+            high, thumbnail = (simulation.recolour(x, parameters) for x in (high, thumbnail))
+        light = simulation.expose(high, parameters)
         photon_key, read_key = jax.random.split(keys[2])
         photons = parameters["photons"]
         light = jax.random.poisson(photon_key, light * photons).astype(jnp.float32) / photons
         light += parameters["read_noise"] * jax.random.normal(read_key, light.shape)
-        low = camera.develop(light, options.levels)
-        return [low, high, camera.darken_thumbnail(thumbnail, parameters)]
+        low = simulation.develop(light, options.levels)
+        return [low, high, simulation.darken_thumbnail(thumbnail, parameters)]
 
 
 def _with_symmetry(images: list, key) -> list:

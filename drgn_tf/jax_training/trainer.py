@@ -24,13 +24,13 @@ from drgn_tf import losses, metrics
 from drgn_tf.data import DataError, TrainingData
 from drgn_tf.jax_training.sampling import Sampler, batch_sampler
 from drgn_tf.models import DRGN
-from drgn_tf.training.options import RunOptions
-from drgn_tf.training.players import (
+from drgn_tf.training.factories import (
     make_discriminators,
     make_model,
     make_optimizer,
     make_schedule,
 )
+from drgn_tf.training.options import RunOptions
 
 State = dict[str, Any]
 

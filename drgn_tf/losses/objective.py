@@ -21,18 +21,18 @@ import dataclasses
 from keras import ops
 
 from drgn_tf.losses.adversarial import discriminator_adversarial, generator_adversarial
-from drgn_tf.losses.charbonnier import charbonnier
-from drgn_tf.losses.divergence import gaussian_divergence
-from drgn_tf.losses.ssim import structural_dissimilarity
-from drgn_tf.losses.transformed import (
+from drgn_tf.losses.auxiliary_losses import (
     chroma_difference,
     gradient_difference,
     spectral_difference,
 )
+from drgn_tf.losses.charbonnier import charbonnier
+from drgn_tf.losses.gaussian_kl import gaussian_kl
+from drgn_tf.losses.ssim import ssim_loss
 
 # What restoration consists of beside the content loss, on real and synthetic pairs alike.
 _RESTORATION = {
-    "ssim": structural_dissimilarity,
+    "ssim": ssim_loss,
     "gradient": gradient_difference,
     "spectral": spectral_difference,
     "chroma": chroma_difference,
@@ -236,9 +236,7 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
         terms.update({f"synthetic_{name}": scale * term for name, term in restored.items()})
         if options.kl_weight:
             terms["kl"] = (
-                ramp
-                * options.kl_weight
-                * gaussian_divergence(degradation, synthetic["degradation"])
+                ramp * options.kl_weight * gaussian_kl(degradation, synthetic["degradation"])
             )
         contestants = {
             "low": (batch["low"], low),

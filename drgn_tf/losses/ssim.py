@@ -27,7 +27,7 @@ def _window_matrix(size: int) -> np.ndarray:
     return matrix
 
 
-def structural_dissimilarity(images, references):
+def ssim_loss(images, references):
     """Returns 1 - SSIM, the mean over the batch.
 
     Args:

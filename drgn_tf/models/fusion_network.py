@@ -34,7 +34,7 @@ from drgn_tf.models.options import GRID_FACTOR, ModelOptions
 from drgn_tf.models.padding import crop_like, pad_to_multiple
 
 
-class _EqualInBlocks(keras.initializers.GlorotUniform):
+class ICNR(keras.initializers.GlorotUniform):
     """First weights of a convolution before `depth_to_space`: all pixels of a block alike.
 
     Otherwise each of the 2x2 pixels starts with weights of its own, and the pattern that this
@@ -82,7 +82,7 @@ def _subpixel_convolution(channels: int, name: str, dtype: str | None = None) ->
         4 * channels,
         3,
         padding="same",
-        kernel_initializer=_EqualInBlocks(),
+        kernel_initializer=ICNR(),
         name=name,
         dtype=dtype,
     )

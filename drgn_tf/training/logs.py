@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import tqdm
 
-from drgn_tf.files import written_beside
+from drgn_tf.files import atomic_path
 from drgn_tf.training.run_folder import RunFolder
 from drgn_tf.training.validation import Validation
 
@@ -65,7 +65,7 @@ class RunLogs:
         writer = csv.DictWriter(text, fields, restval="", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)
-        with written_beside(path) as beside:
+        with atomic_path(path) as beside:
             beside.write_text(text.getvalue(), encoding="utf-8", newline="")
 
     def advance(self, steps: int) -> None:

@@ -24,8 +24,8 @@ from collections.abc import Iterator
 
 import keras
 
-from drgn_tf.data.camera import PhotometricOptions
-from drgn_tf.files import written_beside
+from drgn_tf.data.low_light_simulation import PhotometricOptions
+from drgn_tf.files import atomic_path
 from drgn_tf.losses import LossOptions
 from drgn_tf.training.options import CadenceOptions, RunOptions
 
@@ -164,7 +164,7 @@ class RunFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """Writes a text file, whole or not at all."""
-        with written_beside(self.file(name)) as path:
+        with atomic_path(self.file(name)) as path:
             path.write_text(text, encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from drgn_tf.data import RunData
-from drgn_tf.files import written_beside
+from drgn_tf.files import atomic_path
 from drgn_tf.models import DRGN, macs_per_pixel
 from drgn_tf.training.logs import NoLogs, RunLogs
 from drgn_tf.training.options import RunOptions
@@ -199,7 +199,7 @@ class RunLoop:
     def _validate(self, done: int) -> None:
         self._trainer.load_averages(self._averaged)
         result = self._validator(self._data.validation)
-        with written_beside(self._folder.file("samples.png")) as path:
+        with atomic_path(self._folder.file("samples.png")) as path:
             save_rows(result.pictures, path)
         key = self._options.training.keep_by
         best = self._best is None or getattr(result, key) > self._best[key]
@@ -220,7 +220,7 @@ class RunLoop:
         self._checkpoints.save(done)
 
     def _save_model(self, name: str) -> None:
-        with written_beside(self._folder.file(name)) as path:
+        with atomic_path(self._folder.file(name)) as path:
             self._averaged.save(path)
 
     def _leave(self, done: int, signal_number: int) -> None:

@@ -21,8 +21,8 @@ import tensorflow as tf
 from drgn_tf import losses, metrics
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import DRGN, Discriminator
+from drgn_tf.training.factories import make_discriminators, make_model, make_optimizer
 from drgn_tf.training.options import RunOptions
-from drgn_tf.training.players import make_discriminators, make_model, make_optimizer
 from drgn_tf.training.strategy import StrategyError
 
 

@@ -19,7 +19,7 @@ import functools, sys
 import jax
 import numpy as np
 from drgn_tf.data import DataOptions, PhotometricOptions, TrainingData
-from drgn_tf.data.store import store_in_memory
+from drgn_tf.data.decoded_photos import store_in_memory
 from drgn_tf.jax_training.trainer import Trainer
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import preset

@@ -10,10 +10,10 @@ import tensorflow as tf
 from drgn_tf.losses import (
     LossOptions,
     charbonnier,
-    gaussian_divergence,
+    gaussian_kl,
     objective,
     scale_to_reference,
-    structural_dissimilarity,
+    ssim_loss,
     synthesize_low_light,
     term_names,
 )
@@ -149,10 +149,10 @@ def test_terms_are_the_weighted_losses_of_the_images(play, batch):
     degradations = images["degradation"], images["synthetic_degradation"]
     expected = {
         "content": 2.0 * charbonnier(*real),
-        "ssim": 0.3 * structural_dissimilarity(*real),
+        "ssim": 0.3 * ssim_loss(*real),
         "synthetic_content": 0.25 * 0.7 * 2.0 * charbonnier(*made),
-        "synthetic_ssim": 0.25 * 0.7 * 0.3 * structural_dissimilarity(*made),
-        "kl": 0.25 * 0.05 * gaussian_divergence(*degradations),
+        "synthetic_ssim": 0.25 * 0.7 * 0.3 * ssim_loss(*made),
+        "kl": 0.25 * 0.05 * gaussian_kl(*degradations),
     }
     for name, value in expected.items():
         assert terms[name] == pytest.approx(float(value), rel=1e-4), name
@@ -170,7 +170,7 @@ def test_a_wrong_brightness_counts_by_the_rest_of_the_share_only(play, batch):
     scaled = scale_to_reference(enhanced, reference)
     expected = 0.25 * charbonnier(enhanced, reference) + 0.75 * charbonnier(scaled, reference)
     assert terms["content"] == pytest.approx(float(expected), rel=1e-4)
-    dissimilarity = float(structural_dissimilarity(scaled, reference))
+    dissimilarity = float(ssim_loss(scaled, reference))
     assert terms["ssim"] == pytest.approx(0.1 * dissimilarity, rel=1e-4)
 
 

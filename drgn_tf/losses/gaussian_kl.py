@@ -13,7 +13,7 @@ from keras import ops
 VARIANCE_FLOOR = 1e-4
 
 
-def gaussian_divergence(degradations, synthetic_degradations):
+def gaussian_kl(degradations, synthetic_degradations):
     """Returns KL(P || Q) of Gaussians fitted to each image and channel, averaged.
 
     With means m and variances v over height and width,

@@ -8,7 +8,7 @@ import tensorflow as tf
 from skimage.metrics import structural_similarity
 
 from drgn_tf import metrics
-from drgn_tf.losses import structural_dissimilarity
+from drgn_tf.losses import ssim_loss
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_it_is_one_minus_ssim_on_real_photos(high, low_photo, kind, size):
     images, references = (
         image[:, : size[0], : size[1]] for image in (changed(high, low_photo, kind), high)
     )
-    returned = float(structural_dissimilarity(images, references))
+    returned = float(ssim_loss(images, references))
     # A mean over few windows averages less of the rounding away.
     tolerance = 1e-5 if min(size) > 11 else 5e-5
     assert returned == pytest.approx(exact(images, references), abs=tolerance)
@@ -57,19 +57,19 @@ def test_it_is_the_mean_over_the_batch(high, low_photo):
     images = np.concatenate([low_photo[:, :40, :50], 1 - high[:, 60:100, :50]])
     references = np.concatenate([high[:, :40, :50], high[:, 60:100, :50]])
     expected = [exact(images[index:], references[index:]) for index in range(2)]
-    returned = float(structural_dissimilarity(images, references))
+    returned = float(ssim_loss(images, references))
     assert returned == pytest.approx(np.mean(expected), abs=1e-5)
 
 
 def test_identical_images_cost_nothing(high):
-    assert float(structural_dissimilarity(high, high)) == pytest.approx(0, abs=1e-5)
+    assert float(ssim_loss(high, high)) == pytest.approx(0, abs=1e-5)
 
 
 @pytest.mark.parametrize("size", [(10, 64), (64, 10)])
 def test_images_smaller_than_the_window_are_refused(high, size):
     small = high[:, : size[0], : size[1]]
     with pytest.raises(ValueError, match="at least 11x11 pixels, not 10"):
-        structural_dissimilarity(small, small)
+        ssim_loss(small, small)
 
 
 def test_descending_it_makes_images_more_similar(high):
@@ -77,7 +77,7 @@ def test_descending_it_makes_images_more_similar(high):
     images = tf.constant(0.3 * high[:, :32, :32])
     with tf.GradientTape() as tape:
         tape.watch(images)
-        before = structural_dissimilarity(images, references)
+        before = ssim_loss(images, references)
     step = tape.gradient(before, images)
-    after = structural_dissimilarity(images - 1e-2 * step / tf.reduce_max(tf.abs(step)), references)
+    after = ssim_loss(images - 1e-2 * step / tf.reduce_max(tf.abs(step)), references)
     assert float(after) < float(before)

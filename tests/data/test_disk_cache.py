@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from drgn_tf.data import store
+from drgn_tf.data import decoded_photos
 from drgn_tf.data.dataset import SampleOptions, training_dataset
+from drgn_tf.data.decoded_photos import read_stores
 from drgn_tf.data.loading import DataOptions, load_run_data
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.data.photometric import PhotometricOptions
 from drgn_tf.data.photos import BadImageError, DataError
-from drgn_tf.data.store import read_stores
 from drgn_tf.files import NotWrittenError
 from drgn_tf.models.context import thumbnail
 
@@ -42,8 +42,8 @@ def decoded(monkeypatch):
         paths.append(path)
         return read_photo(path)
 
-    read_photo = store.read_photo
-    monkeypatch.setattr(store, "read_photo", read)
+    read_photo = decoded_photos.read_photo
+    monkeypatch.setattr(decoded_photos, "read_photo", read)
     return paths
 
 
@@ -208,7 +208,7 @@ def test_graph_reads_the_file_and_holds_no_copy_of_it(tmp_path):
 import resource
 import numpy as np
 import tensorflow as tf
-from drgn_tf.data.cache import MappedPixels
+from drgn_tf.data.disk_cache import MappedPixels
 pixels = MappedPixels({str(path)!r}, np.dtype(np.uint8), {size})
 dataset = tf.data.Dataset.range(8).map(lambda i: tf.slice(pixels.tensor(), [i], [100]))
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
