@@ -28,17 +28,18 @@ from absl import flags as absl_flags
 from drgn_tf.data import DataError
 from drgn_tf.data.annotations import read_annotations
 from drgn_tf.data.pairs import Pair, find_pairs
-from drgn_tf.data.photos import list_photos
+from drgn_tf.evaluation import detection, image_quality, report
+from drgn_tf.evaluation.detector_layout import LayoutError, read_layout
 from drgn_tf.files import NotWrittenError, sha256
 from drgn_tf.flags import eval_flags
-from drgn_tf.inference import Enhancer, ModelFileError, detection, evaluation, load_driver
-from drgn_tf.inference import evaluation_report as report
+from drgn_tf.images.photos import list_photos
+from drgn_tf.inference import Enhancer, ModelFileError, load_driver
 from drgn_tf.metrics import detection as detection_metrics
 
 absl_flags.adopt_module_key_flags(eval_flags)
 
 # Errors whose message says what is wrong with what, and what to do.
-_TOLD_TO_USERS = (DataError, ModelFileError, NotWrittenError, detection.LayoutError)
+_TOLD_TO_USERS = (DataError, ModelFileError, NotWrittenError, LayoutError)
 
 
 def _progress(photos, total: int):
@@ -55,20 +56,20 @@ def _keep_in(folder: pathlib.Path) -> Callable[[str, np.ndarray], None]:
 def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) -> dict:
     """Measures pairs and writes what belongs to them; returns their part of the results."""
     keep = _keep_in(folder / report.ENHANCED)
-    figures = list(_progress(evaluation.evaluate_pairs(enhancer, pairs, keep), len(pairs)))
+    figures = list(_progress(image_quality.evaluate_pairs(enhancer, pairs, keep), len(pairs)))
     report.save_figures(figures, folder / report.PER_IMAGE)
     by_stem = {pair.stem: pair for pair in pairs}
     rows = []
-    for place, photo in evaluation.best_median_worst(figures).items():
-        low, high = evaluation.read_pair(by_stem[photo.stem])
+    for place, photo in image_quality.best_median_worst(figures).items():
+        low, high = image_quality.read_pair(by_stem[photo.stem])
         label = (
             f"{place}: {photo.stem}, {photo.enhanced.psnr:.2f} dB (input {photo.input.psnr:.2f} dB)"
         )
         rows.append((label, (low, enhancer(low), high)))
     report.save_contact_sheet(rows, folder / report.CONTACT_SHEET)
     return {
-        "protocol": evaluation.PROTOCOL,
-        "mean": evaluation.mean_figures(figures),
+        "protocol": image_quality.PROTOCOL,
+        "mean": image_quality.mean_figures(figures),
         "per_image": report.figures_to_json(figures),
     }
 
@@ -76,11 +77,11 @@ def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) 
 def _measure_unpaired(enhancer: Enhancer, paths: list[pathlib.Path], folder: pathlib.Path) -> dict:
     """The same for photos without reference."""
     keep = _keep_in(folder / report.ENHANCED / "unpaired")
-    figures = list(_progress(evaluation.evaluate_unpaired(enhancer, paths, keep), len(paths)))
+    figures = list(_progress(image_quality.evaluate_unpaired(enhancer, paths, keep), len(paths)))
     report.save_figures(figures, folder / report.UNPAIRED)
     return {
-        "protocol": evaluation.UNPAIRED_PROTOCOL,
-        "mean": evaluation.mean_figures(figures),
+        "protocol": image_quality.UNPAIRED_PROTOCOL,
+        "mean": image_quality.mean_figures(figures),
         "per_image": report.figures_to_json(figures),
     }
 
@@ -109,7 +110,7 @@ def _evaluate_photos(command: str) -> None:
 
 def _evaluate_detection(command: str) -> None:
     detector_path, layout_path = eval_flags.detector()
-    layout = detection.read_layout(layout_path)
+    layout = read_layout(layout_path)
     annotations = read_annotations(eval_flags.annotations(), eval_flags.data_dir())
     categories = detection.common_categories(annotations, layout)
     detector = detection.Detector(detector_path, layout)

@@ -20,7 +20,7 @@ def size_of(megapixels: float) -> tuple[int, int]:
 def dark_photo(height: int, width: int) -> np.ndarray:
     """Returns a dark photo, uint8 [height, width, 3]: a free one, repeated."""
     from drgn_tf.data import sample
-    from drgn_tf.data.photos import read_photo
+    from drgn_tf.images.photos import read_photo
 
     photo = read_photo(sample.training_photos()[1])
     dark = np.round(255 * 0.6 * (photo / 255.0) ** 2.5).astype(np.uint8)

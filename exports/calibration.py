@@ -23,8 +23,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from drgn_tf.data import photometric, sample
-from drgn_tf.data.photos import list_photos, read_photo, to_float, to_uint8
 from drgn_tf.exports.tflite_metadata import unpacked
+from drgn_tf.images.photos import list_photos, read_photo, to_float, to_uint8
 from drgn_tf.inference.thumbnail import photo_thumbnail
 
 # Darkenings of each free photo.
@@ -55,8 +55,7 @@ def load_calibration_photos(folder: pathlib.Path | None = None) -> list[np.ndarr
       DataError: the folder is missing or holds no photo, or one cannot be used.
     """
     if folder is not None:
-        photos = [read_photo(path) for path in list_photos(folder).values()]
-        return [photo if photo.dtype == np.uint8 else to_uint8(to_float(photo)) for photo in photos]
+        return [to_uint8(read_photo(path)) for path in list_photos(folder).values()]
     photos = []
     options = photometric.PhotometricOptions()
     for i, path in enumerate(sample.training_photos() + sample.held_out_photos()):

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from drgn_tf.data.pairs import Pair
+from drgn_tf.evaluation.image_quality import evaluate_pairs, mean_figures
 from drgn_tf.exports import gpu_delegate
 from drgn_tf.exports.calibration import calibration_samples
 from drgn_tf.exports.measurement import Measurement, measure
@@ -35,7 +36,6 @@ from drgn_tf.exports.tflite import PRECISIONS, export_tflite
 from drgn_tf.exports.verification import BOUNDS, Agreement, NotEqualError, verify, verify_serving
 from drgn_tf.files import first_line, sha256
 from drgn_tf.inference import Driver, Enhancer, ModelFileError, load_driver
-from drgn_tf.inference.evaluation import evaluate_pairs, mean_figures
 from drgn_tf.models import DRGN
 
 # What is made unless something else is asked for, and what there is.

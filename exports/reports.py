@@ -8,16 +8,14 @@ import pathlib
 import platform
 from collections.abc import Mapping, Sequence
 
-import matplotlib.backends.backend_agg
-import matplotlib.figure
 import numpy as np
 
 from drgn_tf.exports.pipeline import Outcome
 from drgn_tf.files import atomic_path
+from drgn_tf.images.grids import save_grid
 
+# Of report.png.
 _COLUMNS = 4
-# Pixels on the long side of each picture in report.png.
-_PICTURE = 384
 
 
 def write_report(
@@ -44,7 +42,9 @@ def write_report(
     with atomic_path(output_dir / "report.md") as path:
         path.write_text(_markdown(facts, outcomes), encoding="utf-8")
     with atomic_path(output_dir / "report.png") as path:
-        _save_pictures(pictures, path)
+        titled = list(pictures.items())
+        rows = [titled[i : i + _COLUMNS] for i in range(0, len(titled), _COLUMNS)]
+        save_grid(rows, path, font_size=8)
 
 
 def machine() -> str:
@@ -170,16 +170,3 @@ def _fallbacks(fallbacks: Sequence[str]) -> str:
         return "every operator"
     shown = "; ".join(fallbacks[:8]) + ("; ..." if len(fallbacks) > 8 else "")
     return f"{len(fallbacks)} operators would fall back to the CPU: {shown}"
-
-
-def _save_pictures(pictures: Mapping[str, np.ndarray], path: pathlib.Path) -> None:
-    rows = -(-len(pictures) // _COLUMNS)
-    figure = matplotlib.figure.Figure(figsize=(4 * _COLUMNS, 3.2 * rows), layout="constrained")
-    for i, (title, pixels) in enumerate(pictures.items()):
-        step = max(1, max(pixels.shape[:2]) // _PICTURE)
-        axes = figure.add_subplot(rows, _COLUMNS, i + 1)
-        axes.imshow(pixels[::step, ::step])
-        axes.set_title(title, fontsize=8)
-        axes.set_axis_off()
-    canvas = matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
-    canvas.print_png(str(path))

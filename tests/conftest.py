@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from drgn_tf.data import sample
-from drgn_tf.data.photos import read_photo
+from drgn_tf.images.photos import read_photo
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +28,12 @@ def photo() -> np.ndarray:
 def low_photo(photo) -> np.ndarray:
     """The same photo as a low-light float image in [0, 1], float32 [1, 300, 451, 3]."""
     return (0.6 * (photo[np.newaxis] / 255.0) ** 2.5).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def dark(photo) -> np.ndarray:
+    """A real photo in low light, uint8 [300, 451, 3]."""
+    return np.round(255 * 0.6 * (photo / 255.0) ** 2.5).astype(np.uint8)
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +58,44 @@ def make_pairs(photo):
 def pair_folder(tmp_path, make_pairs):
     """A folder of pairs that a test may spoil."""
     return make_pairs(tmp_path / "pairs")
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tmp_path_factory):
+    """A .keras file of a tiny network in which every weight matters."""
+    import keras
+
+    from drgn_tf.models import DRGN, preset
+
+    keras.utils.set_random_seed(5)
+    model = DRGN(preset("tiny"))
+    model.build()
+    generator = np.random.default_rng(5)
+    for variable in model.trainable_variables:
+        noise = generator.normal(0, 0.05, variable.shape)
+        variable.assign(keras.ops.convert_to_numpy(variable) + noise)
+    # Into the middle of the range: what is cut off at 0 would agree with anything.
+    bias = model.refinement_generator.to_image.bias
+    bias.assign(keras.ops.convert_to_numpy(bias) + 0.5)
+    path = tmp_path_factory.mktemp("weights") / "tiny.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def driver(tiny_file):
+    """The tiny network."""
+    from drgn_tf.inference import load_driver
+
+    return load_driver(tiny_file)
+
+
+@pytest.fixture(scope="session")
+def enhancer(driver):
+    """The tiny network, for photos of any size."""
+    from drgn_tf.inference import Enhancer
+
+    return Enhancer(driver)
 
 
 # Runs a program many times in one process, which starts only once.

@@ -15,8 +15,8 @@ from PIL import Image
 
 from drgn_tf import weights
 from drgn_tf.data import sample
-from drgn_tf.data.photos import read_photo
 from drgn_tf.files import sha256
+from drgn_tf.images.photos import read_photo
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Runs the program once for each list of arguments, and prints what became of it as JSON: one

@@ -1,6 +1,6 @@
 """Photos and the batches made of them (tf.data)."""
 
-from drgn_tf.data.photos import BadImageError, DataError
+from drgn_tf.images.photos import BadImageError, DataError
 from drgn_tf.lazy import lazily
 
 __all__ = [

@@ -7,8 +7,8 @@ import json
 import pathlib
 from collections.abc import Mapping
 
-from drgn_tf.data.photos import DataError
 from drgn_tf.files import first_line
+from drgn_tf.images.photos import DataError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,8 +23,8 @@ from drgn_tf.data.augmentation import (
     random_symmetry,
 )
 from drgn_tf.data.options import SampleOptions
-from drgn_tf.data.photos import DataError
 from drgn_tf.data.training_data import TrainingData
+from drgn_tf.images.photos import DataError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drgn_tf.data.disk_cache import MappedPixels, cached_photos, widened
-from drgn_tf.data.photos import BadImageError, DataError, read_photo, to_float
+from drgn_tf.images.photos import BadImageError, DataError, read_photo, to_float
 
 if TYPE_CHECKING:
     import tensorflow as tf

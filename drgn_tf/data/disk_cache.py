@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drgn_tf.data.photos import BadImageError, DataError
 from drgn_tf.files import NotWrittenError
+from drgn_tf.images.photos import BadImageError, DataError
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -20,8 +20,8 @@ from drgn_tf.data.pairs import (
     split_by_fraction,
     split_by_list,
 )
-from drgn_tf.data.photos import DataError, list_photos, to_uint8
 from drgn_tf.data.training_data import TrainingData
+from drgn_tf.images.photos import DataError, list_photos, to_uint8
 
 # Held-out photos are darkened alike in every run, whatever its seed and framework.
 _HELD_OUT_SEED = 20210311

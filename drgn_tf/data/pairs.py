@@ -7,7 +7,7 @@ import hashlib
 import pathlib
 from collections.abc import Callable, Sequence
 
-from drgn_tf.data.photos import DataError, list_photos
+from drgn_tf.images.photos import DataError, list_photos
 
 
 @dataclasses.dataclass(frozen=True)

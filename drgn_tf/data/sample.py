@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 import pathlib
 
-from drgn_tf.data.photos import DataError
+from drgn_tf.images.photos import DataError
 
 # Given as a data folder, stands for this set.
 NAME = "sample"

@@ -8,7 +8,7 @@ import numpy as np
 
 from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
-from drgn_tf.data.photos import DataError
+from drgn_tf.images.photos import DataError
 
 
 class TrainingData:

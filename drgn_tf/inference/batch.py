@@ -13,13 +13,14 @@ import os
 import pathlib
 from collections.abc import Callable, Iterable
 
-import cv2
 import numpy as np
 
-from drgn_tf.data.photos import BadImageError, to_float, to_uint8, turned
-from drgn_tf.inference import photo_files, video
+from drgn_tf.images import photo_files
+from drgn_tf.images.grids import side_by_side
+from drgn_tf.images.photo_files import PhotoFile
+from drgn_tf.images.photos import BadImageError, to_uint8, turned
+from drgn_tf.inference import video
 from drgn_tf.inference.enhancer import Enhancer, encoder
-from drgn_tf.inference.photo_files import PhotoFile
 
 # Width of one photo in a comparison, in pixels; larger ones are scaled down.
 _COMPARISON_WIDTH = 1600
@@ -161,9 +162,9 @@ def enhance_photo(
         }
     images = enhancer.run(photo.pixels, encoders, on_tile=on_tile)
     if options.compare or options.stages:
-        views = [_as_8_bits(photo.pixels)]
+        views = [to_uint8(photo.pixels)]
         views += [images[name] for name in _STAGES if name in images]
-        views.append(_as_8_bits(images["enhanced"]))
+        views.append(to_uint8(images["enhanced"]))
         target = job.target.with_name(f"{job.target.stem}_compare{job.target.suffix}")
         _write_comparison(target, views, photo, options.quality)
     photo_files.write(job.target, images["enhanced"], photo, options.quality)
@@ -176,19 +177,11 @@ _STAGES = {
 }
 
 
-def _as_8_bits(pixels: np.ndarray) -> np.ndarray:
-    return pixels if pixels.dtype == np.uint8 else to_uint8(to_float(pixels))
-
-
 def _write_comparison(
     target: pathlib.Path, views: list[np.ndarray], photo: PhotoFile, quality: int
 ) -> None:
     views = [turned(view, photo.orientation) for view in views]
-    height, width = views[0].shape[:2]
-    if width > _COMPARISON_WIDTH:
-        size = (_COMPARISON_WIDTH, max(1, round(height * _COMPARISON_WIDTH / width)))
-        views = [cv2.resize(view, size, interpolation=cv2.INTER_AREA) for view in views]
-    row = np.concatenate(views, axis=1)
+    row = side_by_side(views, _COMPARISON_WIDTH)
     profile = {k: v for k, v in photo.metadata.items() if k == "icc_profile" and not photo.grey}
     photo_files.write(target, row, PhotoFile(row, metadata=profile), quality)
 

@@ -22,8 +22,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from drgn_tf.data.photos import to_float
 from drgn_tf.files import ModelFileError
+from drgn_tf.images.photos import to_float
 from drgn_tf.inference.driver import Driver
 from drgn_tf.models.options import GRID_FACTOR
 

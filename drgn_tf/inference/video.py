@@ -14,8 +14,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from drgn_tf.data.photos import BadImageError
 from drgn_tf.files import ModelFileError, NotWrittenError, atomic_path
+from drgn_tf.images.photos import BadImageError
 from drgn_tf.inference.enhancer import Enhancer
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")

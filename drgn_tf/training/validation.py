@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from drgn_tf import metrics
-from drgn_tf.data import photos
+from drgn_tf.images import photos
 
 # Pixels; wider photos are scaled down for the pictures kept of a validation.
 _PICTURE_WIDTH = 320

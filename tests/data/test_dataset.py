@@ -12,7 +12,7 @@ import tensorflow as tf
 from drgn_tf.data.dataset import SampleOptions, Shard, TrainingData, sampler, training_dataset
 from drgn_tf.data.decoded_photos import PhotoStore, store_in_memory
 from drgn_tf.data.photometric import PhotometricOptions, linear_to_srgb, srgb_to_linear
-from drgn_tf.data.photos import DataError
+from drgn_tf.images.photos import DataError
 from drgn_tf.models.context import thumbnail
 
 CROP = 16

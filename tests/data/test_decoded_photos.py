@@ -8,7 +8,7 @@ from PIL import Image
 
 from drgn_tf.data.decoded_photos import read_stores, store_in_memory
 from drgn_tf.data.pairs import find_pairs
-from drgn_tf.data.photos import BadImageError, DataError
+from drgn_tf.images.photos import BadImageError, DataError
 
 CROP = 16
 SIZES = [(40, 56), (33, 20), (24, 71), (16, 16)]

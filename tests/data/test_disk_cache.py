@@ -18,8 +18,8 @@ from drgn_tf.data.decoded_photos import read_stores
 from drgn_tf.data.loading import DataOptions, load_run_data
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.data.photometric import PhotometricOptions
-from drgn_tf.data.photos import BadImageError, DataError
 from drgn_tf.files import NotWrittenError
+from drgn_tf.images.photos import BadImageError, DataError
 from drgn_tf.models.context import thumbnail
 
 SAMPLES = SampleOptions(

@@ -11,7 +11,7 @@ from drgn_tf.data.dataset import SampleOptions, training_dataset
 from drgn_tf.data.decoded_photos import read_stores, store_in_memory
 from drgn_tf.data.loading import DataOptions, darkened_pairs, load_run_data
 from drgn_tf.data.photometric import PhotometricOptions
-from drgn_tf.data.photos import BadImageError, DataError, list_photos, read_photo, to_float
+from drgn_tf.images.photos import BadImageError, DataError, list_photos, read_photo, to_float
 from drgn_tf.models.context import thumbnail
 
 THUMBNAIL = functools.partial(thumbnail, size=16)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from drgn_tf.data.pairs import find_pairs, read_stems, split_by_fraction, split_by_list
-from drgn_tf.data.photos import DataError
+from drgn_tf.images.photos import DataError
 
 STEMS = [f"photo_{i:03}" for i in range(200)]
 

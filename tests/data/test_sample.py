@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from drgn_tf.data import sample
-from drgn_tf.data.photos import DataError, read_photo
+from drgn_tf.images.photos import DataError, read_photo
 
 
 def test_three_photos_train_and_two_are_held_out():

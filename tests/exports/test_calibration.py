@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drgn_tf.data.photos import DataError
 from drgn_tf.exports.calibration import calibration_samples, load_calibration_photos
+from drgn_tf.images.photos import DataError
 from drgn_tf.inference import photo_thumbnail
 
 

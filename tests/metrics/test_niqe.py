@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from drgn_tf.data import sample
-from drgn_tf.data.photos import read_photo
+from drgn_tf.images.photos import read_photo
 from drgn_tf.metrics.niqe import BLOCK, fits, halve, niqe
 
 # By BasicSR 1.4's NIQE in numpy, which gives MATLAB's figure to five digits; grey as MATLAB's

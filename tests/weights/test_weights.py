@@ -11,8 +11,8 @@ import pytest
 import drgn_tf
 from drgn_tf import weights
 from drgn_tf.data import sample
-from drgn_tf.data.photos import read_photo
 from drgn_tf.files import sha256
+from drgn_tf.images.photos import read_photo
 from drgn_tf.models import load_model, macs_per_pixel, preset
 
 LIMITS = {"base": (2_000_000, 100_000), "mobile": (100_000, 20_000)}

@@ -21,7 +21,7 @@ import numpy as np
 from drgn_tf import metrics
 from drgn_tf.data.decoded_photos import read_rows
 from drgn_tf.data.pairs import Pair
-from drgn_tf.data.photos import BadImageError, read_photo, to_float, to_uint8
+from drgn_tf.images.photos import BadImageError, read_photo, to_float, to_uint8
 from drgn_tf.metrics.niqe import BLOCK, fits, niqe
 
 # uint8 [H, W, 3] -> uint8 [H, W, 3].
@@ -92,11 +92,6 @@ class PhotoFigures:
     enhanced: Similarity | Naturalness
 
 
-def to_8_bits(photo: np.ndarray) -> np.ndarray:
-    """Returns a photo, uint8 or uint16, as uint8."""
-    return photo if photo.dtype == np.uint8 else to_uint8(to_float(photo))
-
-
 def similarity(image: np.ndarray, reference: np.ndarray) -> Similarity:
     """Measures an image against its reference.
 
@@ -124,7 +119,7 @@ def read_pair(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
       DataError: one of them cannot be used, or their sizes differ.
     """
     low, high = read_rows([(pair.low, pair.high)])[pair.stem]
-    return to_8_bits(low), high
+    return to_uint8(low), high
 
 
 def evaluate_pairs(
@@ -152,7 +147,7 @@ def evaluate_unpaired(
 ) -> Iterator[PhotoFigures]:
     """Measures photos without reference, one at a time; see `evaluate_pairs`."""
     for path in paths:
-        photo = to_8_bits(read_photo(path))
+        photo = to_uint8(read_photo(path))
         height, width = photo.shape[:2]
         if not fits(height, width):
             raise BadImageError(

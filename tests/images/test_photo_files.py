@@ -10,8 +10,8 @@ from PIL import Image, ImageCms
 
 from drgn_tf.data import BadImageError
 from drgn_tf.files import NotWrittenError
-from drgn_tf.inference import photo_files
-from drgn_tf.inference.photo_files import PhotoFile
+from drgn_tf.images import photo_files
+from drgn_tf.images.photo_files import PhotoFile
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"

@@ -22,20 +22,15 @@ import pathlib
 import platform
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import matplotlib
 import numpy as np
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
 from PIL import Image
 
-from drgn_tf.data.photos import to_float, to_uint8
+from drgn_tf.evaluation.image_quality import PhotoFigures
 from drgn_tf.files import NotWrittenError, sha256
+from drgn_tf.images.grids import save_grid
 from drgn_tf.inference.driver import Driver
-from drgn_tf.inference.evaluation import PhotoFigures
 from drgn_tf.version import __version__
 
 RESULTS = "results.json"
@@ -50,8 +45,6 @@ _PACKAGES = (
     "tensorflow", "keras", "numpy", "scipy", "pillow", "ai-edge-litert", "onnxruntime",
     "pycocotools",
 )  # fmt: skip
-# Pixels; larger photos are reduced in the contact sheet.
-_PICTURE_SIDE = 480
 # Headings of the printed table; those in brackets use the reference.
 _HEADINGS = {
     "psnr": "PSNR dB",
@@ -209,23 +202,8 @@ def save_contact_sheet(
       rows: label and three images [H, W, 3], uint8 or uint16, each.
       path: of the PNG.
     """
-    width = 12.0
-    heights = [images[0].shape[0] / images[0].shape[1] * width / 3 for _, images in rows]
-    figure, axes = pyplot.subplots(
-        len(rows), 3, figsize=(width, sum(heights) + 0.5 * len(rows)), height_ratios=heights,
-        squeeze=False, layout="constrained",
-    )  # fmt: skip
-    for row, (label, images) in zip(axes, rows):
-        for axis, name, image in zip(row, ("low", "enhanced", "reference"), images):
-            axis.imshow(_reduced(image))
-            title = f"{label}\n{name}" if name == "low" else name
-            axis.set_title(title, fontsize=10, parse_math=False)
-            axis.axis("off")
-    with warnings.catch_warnings():
-        # Names in scripts that matplotlib's font lacks are shown as boxes.
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(path, dpi=100)
-    pyplot.close(figure)
+    names = ("low", "enhanced", "reference")
+    save_grid([list(zip((f"{label}\nlow", *names[1:]), images)) for label, images in rows], path)
 
 
 def _save_table(header: Sequence[str], rows: Iterable[Sequence], path: pathlib.Path) -> None:
@@ -233,13 +211,6 @@ def _save_table(header: Sequence[str], rows: Iterable[Sequence], path: pathlib.P
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
-
-
-def _reduced(image: np.ndarray) -> np.ndarray:
-    """Returns what is shown of a photo: uint8, not wider than the sheet has room for."""
-    picture = Image.fromarray(to_uint8(to_float(image)))
-    picture.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
-    return np.asarray(picture)
 
 
 def _cells(figures) -> list[str]:

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin
 
-from drgn_tf.data.photos import BadImageError, decode_16_bits, describe_mode, opened, to_uint8
 from drgn_tf.files import atomic_path
+from drgn_tf.images.photos import BadImageError, decode_16_bits, describe_mode, opened, to_uint8
 
 # By file ending: the name that Pillow has for the format.
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".webp": "WEBP"}
@@ -123,8 +123,7 @@ def _encoded(kind: str, pixels: np.ndarray, photo: PhotoFile, quality: int) -> b
         pixels = np.concatenate([pixels, photo.alpha[:, :, np.newaxis]], axis=2)
     if pixels.dtype == np.uint16 and kind == "PNG":
         return _encoded_16_bits(pixels, photo.metadata)
-    if pixels.dtype == np.uint16:
-        pixels = to_uint8(pixels / np.float32(65535))
+    pixels = to_uint8(pixels)
     buffer = io.BytesIO()
     options = {"quality": quality} if kind in ("JPEG", "WEBP") else {}
     if kind == "JPEG" and quality >= 90:

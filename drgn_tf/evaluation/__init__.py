@@ -1,0 +1,1 @@
+"""Measures what networks make of photos: image quality, and what a detector finds."""

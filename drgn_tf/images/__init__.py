@@ -1,0 +1,1 @@
+"""Photos in files, and pictures made of them."""

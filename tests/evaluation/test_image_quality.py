@@ -1,0 +1,132 @@
+"""Metrics of photos, and means of them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from drgn_tf.data import DataError
+from drgn_tf.data.pairs import find_pairs
+from drgn_tf.evaluation import image_quality
+from drgn_tf.evaluation.image_quality import Naturalness, PhotoFigures, Similarity
+
+
+def brighten(pixels: np.ndarray) -> np.ndarray:
+    """Undoes what darkened the pairs, but for rounding."""
+    return np.round(255 * np.clip(pixels / 255 / 0.6, 0, 1) ** (1 / 2.5)).astype(np.uint8)
+
+
+@pytest.fixture
+def pairs(pair_folder):
+    return find_pairs(pair_folder)
+
+
+@pytest.fixture
+def figures(pairs):
+    return list(image_quality.evaluate_pairs(brighten, pairs))
+
+
+def test_similarity_is_tensorflows(dark, photo):
+    low, high = dark[100:196, 100:228], photo[100:196, 100:228]
+    figures = image_quality.similarity(low, high)
+    images = [tf.constant(x[np.newaxis] / 255, tf.float32) for x in (low, high)]
+    assert figures.psnr == pytest.approx(float(tf.image.psnr(*images, 1.0)[0]), abs=1e-4)
+    assert figures.ssim == pytest.approx(float(tf.image.ssim(*images, 1.0)[0]), abs=1e-4)
+    grey = [x @ np.array([[0.299], [0.587], [0.114]], np.float32) for x in images]
+    assert figures.psnr_luma == pytest.approx(float(tf.image.psnr(*grey, 1.0)[0]), abs=1e-3)
+    assert figures.ssim_luma == pytest.approx(float(tf.image.ssim(*grey, 1.0)[0]), abs=1e-4)
+
+
+def test_gt_mean_forgives_brightness_and_nothing_else(photo):
+    high = photo[100:196, 100:228]
+    dimmed = image_quality.similarity((high // 2).astype(np.uint8), high)
+    assert dimmed.psnr < 15
+    assert dimmed.psnr_gt_mean > 45
+    assert image_quality.similarity(high[:, ::-1], high).psnr_gt_mean < 20
+
+
+def test_the_input_is_measured_beside_the_result(pairs, figures):
+    assert [photo.stem for photo in figures] == [pair.stem for pair in pairs]
+    for pair, photo in zip(pairs, figures):
+        low, high = image_quality.read_pair(pair)
+        assert photo.input == image_quality.similarity(low, high)
+        assert photo.enhanced == image_quality.similarity(brighten(low), high)
+        assert photo.enhanced.psnr > photo.input.psnr + 10
+
+
+def test_every_enhanced_photo_can_be_kept(pairs):
+    kept = {}
+    list(image_quality.evaluate_pairs(brighten, pairs, kept.__setitem__))
+    low, _ = image_quality.read_pair(pairs[1])
+    assert list(kept) == [pair.stem for pair in pairs]
+    np.testing.assert_array_equal(kept["view_1"], brighten(low))
+
+
+def test_formats_and_depths_may_differ(tmp_path, photo):
+    import cv2
+
+    (tmp_path / "low").mkdir()
+    (tmp_path / "high").mkdir()
+    crop = photo[100:148, 100:164]
+    Image.fromarray(crop).save(tmp_path / "low" / "a.bmp")
+    cv2.imwrite(str(tmp_path / "high" / "a.png"), crop[..., ::-1].astype(np.uint16) * 257)
+    (result,) = image_quality.evaluate_pairs(lambda pixels: pixels, find_pairs(tmp_path))
+    assert result.input.psnr == pytest.approx(100)
+    assert result.enhanced.ssim == pytest.approx(1, abs=1e-4)
+
+
+def test_a_pair_of_two_sizes_is_named(pair_folder):
+    Image.new("RGB", (64, 40)).save(pair_folder / "low" / "view_1.png")
+    with pytest.raises(DataError, match=r"view_1\.png: is 64x48 pixels but .*is 64x40"):
+        list(image_quality.evaluate_pairs(brighten, find_pairs(pair_folder)))
+
+
+def test_photos_without_reference(tmp_path, dark):
+    path = tmp_path / "dark.png"
+    Image.fromarray(dark[:192, :192]).save(path)
+    (result,) = image_quality.evaluate_unpaired(brighten, [path])
+    assert result.input.niqe != result.enhanced.niqe
+    Image.fromarray(dark[:100, :150]).save(path)
+    with pytest.raises(DataError, match=r"dark\.png: is 150x100 pixels; NIQE needs two blocks"):
+        list(image_quality.evaluate_unpaired(brighten, [path]))
+
+
+def photo_of(stem: str, psnr: float) -> PhotoFigures:
+    figures = Similarity(psnr, 0.5, psnr, 0.5, psnr, 0.5)
+    return PhotoFigures(stem, figures, figures)
+
+
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        ([20.0], {"best": "0"}),
+        ([20.0, 30.0], {"best": "1", "worst": "0"}),
+        ([20.0, 30.0, 10.0, 25.0, 5.0], {"best": "1", "median": "0", "worst": "4"}),
+    ],
+)
+def test_best_median_and_worst_are_different_photos(values, expected):
+    photos = [photo_of(str(number), value) for number, value in enumerate(values)]
+    chosen = image_quality.best_median_worst(photos)
+    assert {name: photo.stem for name, photo in chosen.items()} == expected
+    assert list(chosen) == list(expected)
+
+
+def test_means_are_over_photos(figures):
+    means = image_quality.mean_figures(figures)
+    expected = np.mean([photo.enhanced.psnr for photo in figures])
+    assert means["enhanced"]["psnr"] == pytest.approx(expected)
+    assert means["input"]["ssim"] < means["enhanced"]["ssim"]
+
+
+def test_a_photo_without_figure_counts_in_neither_mean():
+    photos = [
+        PhotoFigures("a", Naturalness(8.0), Naturalness(4.0)),
+        PhotoFigures("b", Naturalness(math.nan), Naturalness(2.0)),
+    ]
+    means = image_quality.mean_figures(photos)
+    assert means == {"input": {"niqe": 8.0}, "enhanced": {"niqe": 4.0}}
+    assert math.isnan(image_quality.mean_figures(photos[1:])["input"]["niqe"])

@@ -1,0 +1,119 @@
+"""What an evaluation writes down."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drgn_tf.data import DataError
+from drgn_tf.data.pairs import find_pairs
+from drgn_tf.evaluation import image_quality, report
+from drgn_tf.files import NotWrittenError
+
+
+def brighten(pixels: np.ndarray) -> np.ndarray:
+    """Undoes what darkened the pairs, but for rounding."""
+    return np.round(255 * np.clip(pixels / 255 / 0.6, 0, 1) ** (1 / 2.5)).astype(np.uint8)
+
+
+@pytest.fixture
+def pairs(pair_folder):
+    return find_pairs(pair_folder)
+
+
+@pytest.fixture
+def figures(pairs):
+    return list(image_quality.evaluate_pairs(brighten, pairs))
+
+
+def test_table_shows_input_and_model_and_says_what_uses_the_reference(figures):
+    lines = report.table(image_quality.mean_figures(figures), "net.onnx").splitlines()
+    assert "(PSNR GT-mean)" in lines[0]
+    assert lines[1].startswith("input ")
+    assert lines[2].startswith("net.onnx ")
+    assert "using the reference" in lines[3]
+    assert f"{np.mean([photo.input.psnr for photo in figures]):.3f}" in lines[1]
+
+
+def test_csv_has_a_line_per_photo(figures, tmp_path):
+    report.save_figures(figures, tmp_path / "figures.csv")
+    with (tmp_path / "figures.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["stem"] for row in rows] == ["view_0", "view_1", "view_2", "view_3"]
+    assert float(rows[2]["enhanced_psnr"]) == pytest.approx(figures[2].enhanced.psnr, abs=1e-5)
+    assert "input_ssim_gt_mean" in rows[0]
+
+
+def test_json_has_null_for_what_is_no_number(tmp_path):
+    report.save_results({"a": [math.nan, {"ж": (1.5,)}]}, tmp_path / "results.json")
+    text = (tmp_path / "results.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"a": [None, {"ж": [1.5]}]}
+
+
+def test_contact_sheet_takes_photos_of_any_size_and_name(tmp_path, dark, photo):
+    rows = [
+        ("best: $1_2$ 夜", (dark, photo, photo.astype(np.uint16) * 257)),
+        ("worst: b", (dark[:20, :900], photo[:20], photo[:20])),
+    ]
+    report.save_contact_sheet(rows, tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width == 1200
+        # Something dark and something bright in it.
+        extremes = np.asarray(sheet.convert("L"))
+    assert extremes.min() < 40
+    assert extremes.max() == 255
+
+
+def test_results_appear_together_or_not_at_all(tmp_path):
+    folder = tmp_path / "out"
+    with pytest.raises(DataError), report.results_folder(folder) as partial:
+        (partial / report.PER_IMAGE).write_text("half")
+        raise DataError("the third photo is damaged")
+    assert list(folder.iterdir()) == []
+    with report.results_folder(folder) as partial:
+        (partial / report.PER_IMAGE).write_text("first")
+        (partial / report.RESULTS).write_text("first")
+        report.save_photo(np.zeros((4, 4, 3), np.uint8), partial / report.ENHANCED / "a.png")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "enhanced", "per_image.csv", "results.json",
+    ]  # fmt: skip
+
+
+def test_results_are_replaced_only_when_asked_and_wholly(tmp_path):
+    folder = tmp_path / "out"
+    with report.results_folder(folder) as partial:
+        for name in (report.PER_IMAGE, report.RESULTS):
+            (partial / name).write_text("first")
+        report.save_photo(np.zeros((4, 4, 3), np.uint8), partial / report.ENHANCED / "a.png")
+    (folder / "mine.txt").write_text("stays")
+    with (
+        pytest.raises(NotWrittenError, match=r"holds per_image\.csv of an earlier evaluation"),
+        report.results_folder(folder),
+    ):
+        pass
+    with report.results_folder(folder, overwrite=True) as partial:
+        (partial / report.RESULTS).write_text("second")
+    assert sorted(path.name for path in folder.iterdir()) == ["mine.txt", "results.json"]
+    assert (folder / report.RESULTS).read_text() == "second"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(NotWrittenError, match="choose another --output_dir"),
+        report.results_folder(tmp_path / "file" / "out"),
+    ):
+        pass
+
+
+def test_a_run_is_identified(driver, tiny_file):
+    run = report.describe_run(driver, "python eval_main.py")
+    assert run["model"]["file"] == tiny_file.name
+    assert len(run["model"]["sha256"]) == 64
+    assert run["command"] == "python eval_main.py"
+    assert {"python", "drgn-tf", "tensorflow", "keras", "numpy"} <= run["versions"].keys()
