@@ -1,4 +1,4 @@
-"""Which operators of a .tflite file a phone's GPU would not take, and what is in the file.
+"""Which operators of a .tflite file a phone's GPU would not take.
 
 TensorFlow's own analyzer calls every file compatible. Here the graph itself is read: the
 operators, whether all shapes are known, and the constraints on ranks and broadcasting of
@@ -8,11 +8,11 @@ falls back costs more than itself: the image travels between GPU and CPU, twice.
 
 from __future__ import annotations
 
-import collections
 import pathlib
 
 from ai_edge_litert import schema_py_generated as schema
 
+from drgn_tf.exports.tflite_inspection import operator_name, type_name
 from drgn_tf.exports.tflite_metadata import text, unpacked
 
 # Conservative: what the OpenGL and OpenCL delegates have had for years.
@@ -28,44 +28,6 @@ SUPPORTED = frozenset((
 ))
 # fmt: on
 _ELEMENTWISE = ("ADD", "DIV", "MAXIMUM", "MINIMUM", "MUL", "POW", "SQUARED_DIFFERENCE", "SUB")
-
-
-def _names(enumeration: type) -> dict[int, str]:
-    return {value: name for name, value in vars(enumeration).items() if isinstance(value, int)}
-
-
-_OPERATORS = _names(schema.BuiltinOperator)
-_TYPES = _names(schema.TensorType)
-
-
-def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
-    """Returns the name of an operator: "CONV_2D", or "CUSTOM:" and its own name."""
-    code = model.operatorCodes[operator.opcodeIndex]
-    # Files for old runtimes keep the code in the first field alone.
-    name = _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
-    return f"CUSTOM:{text(code.customCode)}" if name == "CUSTOM" else name
-
-
-def operators(path: pathlib.Path) -> dict[str, int]:
-    """Returns how often each operator occurs in a .tflite file, the most frequent first."""
-    model = unpacked(path.read_bytes())
-    counter = collections.Counter(
-        operator_name(model, operator) for graph in model.subgraphs for operator in graph.operators
-    )
-    return dict(counter.most_common())
-
-
-def quantisation(path: pathlib.Path) -> dict[str, tuple[float, int]]:
-    """Returns (scale, zero point) of the inputs and outputs that are integers, by name."""
-    model = unpacked(path.read_bytes())
-    signature = model.signatureDefs[0]
-    tensors = model.subgraphs[signature.subgraphIndex].tensors
-    found = {}
-    for entry in [*signature.inputs, *signature.outputs]:
-        parameters = tensors[entry.tensorIndex].quantization
-        if parameters is not None and parameters.scale is not None:
-            found[text(entry.name)] = (float(parameters.scale[0]), int(parameters.zeroPoint[0]))
-    return found
 
 
 def gpu_fallbacks(path: pathlib.Path) -> list[str]:
@@ -118,9 +80,9 @@ def _reason(
     if any(shape[:1] not in ([1], []) for shape in shapes):
         return "a batch other than 1"
     for tensor in tensors:
-        if _TYPES[tensor.type] not in ("FLOAT32", "FLOAT16") and not _is_8_bit_quantised(tensor):
-            return f"computes in {_TYPES[tensor.type]}"
-    if name == "QUANTIZE" and _TYPES[tensors[0].type] not in ("FLOAT32", "FLOAT16"):
+        if type_name(tensor) not in ("FLOAT32", "FLOAT16") and not _is_8_bit_quantised(tensor):
+            return f"computes in {type_name(tensor)}"
+    if name == "QUANTIZE" and type_name(tensors[0]) not in ("FLOAT32", "FLOAT16"):
         return "converts between two kinds of integers"
     if name in _ELEMENTWISE and not _broadcasts(operator, graph):
         return "shapes that do not broadcast from 1x1 or one channel"
@@ -136,7 +98,7 @@ def _reason(
 
 def _is_8_bit_quantised(tensor) -> bool:
     scale = tensor.quantization.scale if tensor.quantization else None
-    return _TYPES[tensor.type] in ("INT8", "UINT8") and scale is not None
+    return type_name(tensor) in ("INT8", "UINT8") and scale is not None
 
 
 def _broadcasts(operator, graph) -> bool:

@@ -27,7 +27,7 @@ import numpy as np
 
 from drgn_tf.data.pairs import Pair
 from drgn_tf.evaluation.image_quality import evaluate_pairs, mean_figures
-from drgn_tf.exports import gpu_delegate
+from drgn_tf.exports import gpu_delegate, tflite_inspection
 from drgn_tf.exports.calibration import calibration_samples
 from drgn_tf.exports.measurement import Measurement, measure
 from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
@@ -296,8 +296,8 @@ def _examined(artefact, staged, driver, agreement, photos, pairs, threads) -> Ou
     files = [file for file in staged.rglob("*") if file.is_file()] or [staged]
     operators, quantisation, fallbacks = {}, {}, None
     if artefact.is_tflite:
-        operators = gpu_delegate.operators(staged)
-        quantisation = gpu_delegate.quantisation(staged)
+        operators = tflite_inspection.operators(staged)
+        quantisation = tflite_inspection.quantisation(staged)
         fallbacks = gpu_delegate.gpu_fallbacks(staged)
     elif staged.suffix == ".onnx":
         operators = onnx_operators(staged)

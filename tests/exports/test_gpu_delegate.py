@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from drgn_tf.exports.gpu_delegate import gpu_fallbacks, operators, quantisation
+from drgn_tf.exports.gpu_delegate import gpu_fallbacks
 from drgn_tf.exports.tflite import export_tflite
+from drgn_tf.exports.tflite_inspection import operators, quantisation
 from drgn_tf.models import DRGN, preset
 
 

@@ -11,8 +11,8 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from drgn_tf.exports import calibration as calibrating
-from drgn_tf.exports.gpu_delegate import operator_name
 from drgn_tf.exports.tflite import PRECISIONS, TFLiteExportError, export_tflite
+from drgn_tf.exports.tflite_inspection import operator_name
 from drgn_tf.exports.tflite_metadata import unpacked
 from drgn_tf.exports.verification import BOUNDS, psnr_between
 from drgn_tf.inference import load_driver, photo_thumbnail
