@@ -1,6 +1,6 @@
 """ONNX files, for ONNX Runtime and whatever else reads them.
 
-Inputs are "image" and, in tile flavour, "thumbnail"; the output is "enhanced". All are
+Inputs are "image" and, where tiled, "thumbnail"; the output is "enhanced". All are
 float32 RGB in [0, 1], NHWC or NCHW, with dimensions named batch, height and width where they
 are free.
 
@@ -47,7 +47,7 @@ def export_onnx(
     *,
     layout: str,
     size: tuple[int, int] | None,
-    tile: bool,
+    tiled: bool,
     name: str,
 ) -> None:
     """Writes an ONNX file.
@@ -57,7 +57,7 @@ def export_onnx(
       path: to write to.
       layout: "nhwc" or "nchw".
       size: (height, width) in pixels, with a batch of 1; None leaves all three free.
-      tile: whether the file takes the thumbnail of the whole photo beside the image.
+      tiled: whether the file takes the thumbnail of the whole photo beside the image.
       name: of the model, for the metadata.
 
     Raises:
@@ -67,7 +67,7 @@ def export_onnx(
     side = model.options.thumbnail_size
     batch, (height, width) = (None, (None, None)) if size is None else (1, size)
     signature = [tf.TensorSpec([batch, height, width, 3], tf.float32, name="image")]
-    if tile:
+    if tiled:
         signature.append(tf.TensorSpec([batch, side, side, 3], tf.float32, name="thumbnail"))
 
     @tf.function(input_signature=signature)

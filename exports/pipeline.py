@@ -163,7 +163,7 @@ def _plan_tflite(
 ) -> Iterator[Artefact]:
     wanted = [(None, False, "float32"), (None, True, "float32")]
     wanted += [(size, True, p) for size in options.tflite_sizes for p in options.tflite_precisions]
-    for size, tile, precision in wanted:
+    for size, tiled, precision in wanted:
         samples = ()
         if size is not None:
             samples = calibration_samples(
@@ -174,11 +174,11 @@ def _plan_tflite(
             model,
             precision=precision,
             size=size,
-            tile=tile,
+            tiled=tiled,
             name=options.name,
             calibration=samples,
         )
-        name = f"{options.name}_{_described(size, tile)}_{precision}.tflite"
+        name = f"{options.name}_{_described(size, tiled)}_{precision}.tflite"
         yield Artefact(pathlib.PurePosixPath("tflite", name), precision, write)
 
 
@@ -191,11 +191,11 @@ def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
     wanted = [(None, False), (None, True), *((size, True) for size in options.onnx_sizes)]
     for suffix, export_one in kinds:
         for layout in options.onnx_layouts:
-            for size, tile in wanted:
+            for size, tiled in wanted:
                 write = functools.partial(
-                    export_one, model, layout=layout, size=size, tile=tile, name=options.name
+                    export_one, model, layout=layout, size=size, tiled=tiled, name=options.name
                 )
-                name = f"{options.name}_{layout}_{_described(size, tile)}.{suffix}"
+                name = f"{options.name}_{layout}_{_described(size, tiled)}.{suffix}"
                 yield Artefact(pathlib.PurePosixPath("onnx", name), "float32", write)
 
 
@@ -208,9 +208,9 @@ def _export_ort(model: DRGN, path: pathlib.Path, **options) -> str:
         source.unlink(missing_ok=True)
 
 
-def _described(size: tuple[int, int] | None, tile: bool) -> str:
+def _described(size: tuple[int, int] | None, tiled: bool) -> str:
     extent = "dynamic" if size is None else f"{size[0]}x{size[1]}"
-    return f"{extent}_{'tile' if tile else 'photo'}"
+    return f"{extent}_{'tiled' if tiled else 'whole'}"
 
 
 def check_targets(artefacts: Sequence[Artefact], output_dir: pathlib.Path, overwrite: bool) -> None:

@@ -3,8 +3,8 @@
 One set of variables, several signatures (functions that a server offers by name):
 
     serving_default  image uint8 [B, H, W, 3]            -> enhanced uint8
-    float_image      image float32 [B, H, W, 3]          -> enhanced float32
-    float_tile       image float32 [B, H, W, 3],         -> degradation, base, enhanced float32
+    float_whole      image float32 [B, H, W, 3]          -> enhanced float32
+    float_tiled      image float32 [B, H, W, 3],         -> degradation, base, enhanced float32
                      thumbnail float32 [B, T, T, 3]
     image_bytes      image_bytes string [B]              -> enhanced_bytes string [B]
     stages           image uint8 [B, H, W, 3]            -> degradation, base, enhanced float32
@@ -77,11 +77,11 @@ def _signatures(model: DRGN, stages: bool) -> dict[str, Callable]:
         return {"enhanced": _to_uint8(model(_to_float(image))["enhanced"])}
 
     @tf.function(input_signature=[_FLOAT32])
-    def float_image(image):
+    def float_whole(image):
         return {"enhanced": model(image)["enhanced"]}
 
     @tf.function(input_signature=[_FLOAT32, thumbnail])
-    def float_tile(image, thumbnail):
+    def float_tiled(image, thumbnail):
         return dict(model(image, thumbnail))
 
     @tf.function(input_signature=[_UINT8])
@@ -102,8 +102,8 @@ def _signatures(model: DRGN, stages: bool) -> dict[str, Callable]:
 
     signatures = {
         "serving_default": serving_default,
-        "float_image": float_image,
-        "float_tile": float_tile,
+        "float_whole": float_whole,
+        "float_tiled": float_tiled,
         "image_bytes": image_bytes,
     }
     return {**signatures, "stages": all_stages} if stages else signatures
@@ -144,8 +144,8 @@ def _requests(
     encoded = np.array([tf.io.encode_png(photo).numpy()], dtype=object)
     requests = [
         ("serving_default", {"image": images}),
-        ("float_image", {"image": floats}),
-        ("float_tile", {"image": floats, "thumbnail": thumbnail}),
+        ("float_whole", {"image": floats}),
+        ("float_tiled", {"image": floats, "thumbnail": thumbnail}),
         ("image_bytes", {"image_bytes": encoded}),
     ]
     return [*requests, ("stages", {"image": images})] if stages else requests

@@ -6,8 +6,8 @@
     name       tensors and metadata
     check      builtin operators only, and the scales of what goes in and out
 
-Two flavours. `tile`: an image and the thumbnail of the photo that it is a part of;
-`photo`: an image, which is a whole photo. Both give "enhanced".
+Two flavours. `tiled`: an image and the thumbnail of the photo that it is a part of;
+`whole`: an image, which is a whole photo. Both give "enhanced".
 
 Precisions:
 
@@ -57,12 +57,12 @@ class TFLiteExportError(ValueError):
 class _Serving(tf.Module):
     """The network with the signature of the file."""
 
-    def __init__(self, model: DRGN, size: tuple[int, int] | None, tile: bool):
+    def __init__(self, model: DRGN, size: tuple[int, int] | None, tiled: bool):
         super().__init__()
         # TensorFlow does not find the variables inside a Keras model.
         self.kept = [variable.value for variable in model.variables]
         specs = [tf.TensorSpec([1, *(size or (None, None)), 3], name="image")]
-        if tile:
+        if tiled:
             side = model.options.thumbnail_size
             specs.append(tf.TensorSpec([1, side, side, 3], name="thumbnail"))
 
@@ -78,7 +78,7 @@ def export_tflite(
     *,
     precision: str,
     size: tuple[int, int] | None,
-    tile: bool,
+    tiled: bool,
     name: str,
     calibration: Sequence[CalibrationSample] = (),
 ) -> None:
@@ -90,7 +90,7 @@ def export_tflite(
       precision: of `PRECISIONS`.
       size: height and width of the image in pixels, which GPUs and NPUs need to know; or None
         for a file that takes any, on the CPU.
-      tile: whether the file takes the thumbnail, or makes it of the image.
+      tiled: whether the file takes the thumbnail, or makes it of the image.
       name: of the network, for the metadata.
       calibration: low-light samples of `size`; needed by "int8" and "int16x8".
 
@@ -100,7 +100,7 @@ def export_tflite(
       drgn_tf.files.NotWrittenError: the file cannot be written.
     """
     _check_arguments(precision, size, calibration)
-    data = _converted(model, precision, size, tile)
+    data = _converted(model, precision, size, tiled)
     if precision == "int8":
         content = unpacked(_quantised_int8(data, calibration))
         with_byte_weights(content)
@@ -140,8 +140,8 @@ def _check_arguments(precision, size, calibration) -> None:
             )
 
 
-def _converted(model: DRGN, precision: str, size, tile: bool) -> bytes:
-    module = _Serving(model, size, tile)
+def _converted(model: DRGN, precision: str, size, tiled: bool) -> bytes:
+    module = _Serving(model, size, tiled)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures={SIGNATURE: module.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])

@@ -54,12 +54,12 @@ def test_one_command_exports_proves_and_reports(pair_folder, tmp_path):
     assert process.returncode == 0, process.stdout + process.stderr
     expected = {
         "saved_model/1",
-        "tflite/small_dynamic_photo_float32.tflite",
-        "tflite/small_dynamic_tile_float32.tflite",
-        "tflite/small_32x48_tile_float32.tflite",
-        "tflite/small_32x48_tile_int8.tflite",
-        "onnx/small_nchw_dynamic_photo.onnx",
-        "onnx/small_nchw_dynamic_tile.onnx",
+        "tflite/small_dynamic_whole_float32.tflite",
+        "tflite/small_dynamic_tiled_float32.tflite",
+        "tflite/small_32x48_tiled_float32.tflite",
+        "tflite/small_32x48_tiled_int8.tflite",
+        "onnx/small_nchw_dynamic_whole.onnx",
+        "onnx/small_nchw_dynamic_tiled.onnx",
     }
     report = json.loads((tmp_path / "report.json").read_text())
     assert {artefact["path"] for artefact in report["artefacts"]} == expected

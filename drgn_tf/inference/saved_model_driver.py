@@ -55,13 +55,13 @@ class SavedModelDriver(Driver):
                 f"{self.path}: cannot be loaded ({first_line(error)}); export it again."
             ) from error
         signatures = self._model.signatures
-        missing = [name for name in ("float_image", "float_tile") if name not in signatures]
+        missing = [name for name in ("float_whole", "float_tiled") if name not in signatures]
         if missing:
             raise ModelFileError(
                 f"{self.path}: lacks the signature {missing[0]}; give a SavedModel that "
                 "export_main.py made."
             )
-        self._whole, self._tile = signatures["float_image"], signatures["float_tile"]
+        self._whole, self._tile = signatures["float_whole"], signatures["float_tiled"]
         self.thumbnail_size = self._tile.structured_input_signature[1]["thumbnail"].shape[1]
         self.outputs = tuple(sorted(self._tile.structured_outputs))
 

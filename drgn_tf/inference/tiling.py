@@ -119,12 +119,12 @@ def grid(driver: Driver, height: int, width: int, tiling: Tiling) -> tuple[list[
         if driver.size not in (None, (height, width)):
             raise ModelFileError(
                 f"{driver.path}: takes only photos of {driver.size[1]}x{driver.size[0]}, and this "
-                f"is {width}x{height}; give a 'tile' file, which takes a thumbnail too."
+                f"is {width}x{height}; give a 'tiled' file, which takes a thumbnail too."
             )
         if height * width > _LARGEST_WHOLE:
             raise ModelFileError(
                 f"{driver.path}: takes photos as a whole only, and {width}x{height} is too large "
-                "for that; give a 'tile' file, which takes a thumbnail too."
+                "for that; give a 'tiled' file, which takes a thumbnail too."
             )
         return spans(height, height, 0, 0), spans(width, width, 0, 0)
     if driver.size is not None:

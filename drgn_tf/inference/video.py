@@ -70,7 +70,7 @@ def enhance_video(
     """
     if enhancer.driver.thumbnail_size is None:
         raise ModelFileError(
-            f"{enhancer.driver.path}: cannot keep a video steady; give a 'tile' file, which "
+            f"{enhancer.driver.path}: cannot keep a video steady; give a 'tiled' file, which "
             "takes a thumbnail too."
         )
     reader = cv2.VideoCapture(str(source))

@@ -27,8 +27,8 @@ def artefacts(tmp_path_factory) -> pathlib.Path:
     model.build()
     model.save(folder / "tiny.keras")
     (folder / "tflite").mkdir()
-    path = folder / "tflite" / "tiny_dynamic_tile_float32.tflite"
-    export_tflite(model, path, precision="float32", size=None, tile=True, name="tiny")
+    path = folder / "tflite" / "tiny_dynamic_tiled_float32.tflite"
+    export_tflite(model, path, precision="float32", size=None, tiled=True, name="tiny")
     return folder
 
 
@@ -53,7 +53,7 @@ def test_inference_prints_a_table_and_writes_the_same_as_json(artefacts, tmp_pat
     )
     assert process.returncode == 0, process.stderr
     rows = json.loads((tmp_path / "figures.json").read_text())["tables"]["1 threads"]
-    assert [row["artefact"] for row in rows] == ["tiny.keras", "tiny_dynamic_tile_float32.tflite"]
+    assert [row["artefact"] for row in rows] == ["tiny.keras", "tiny_dynamic_tiled_float32.tflite"]
     for row in rows:
         assert row["size"] == "116x88" and row["MB"] > 0
         assert row["ms per MP"] == pytest.approx(row["ms"] * 1e6 / (116 * 88))

@@ -49,13 +49,13 @@ def samples(tiny_model, dark_photos):
 
 @pytest.fixture(scope="session")
 def tflite_file(tiny_model, samples, tmp_path_factory):
-    """Gives the file of a precision, of the tile flavour, 64x96; makes it once. To be read only."""
+    """Gives the file of a precision, tiled, 64x96; makes it once. To be read only."""
     folder = tmp_path_factory.mktemp("tflite")
 
     def made(precision: str) -> pathlib.Path:
         path = folder / f"{precision}.tflite"
         if not path.exists():
-            export_tflite(tiny_model, path, precision=precision, size=TFLITE_SIZE, tile=True,
+            export_tflite(tiny_model, path, precision=precision, size=TFLITE_SIZE, tiled=True,
                           name="tiny", calibration=samples)  # fmt: skip
         return path
 

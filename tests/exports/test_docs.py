@@ -44,12 +44,12 @@ def exported(tiny_model, dark_photos, tmp_path_factory):
         (folder / "exported" / kind).mkdir(parents=True)
     path = folder / "exported" / "saved_model" / "1"
     export_saved_model(tiny_model, path, name="mobile", warmup_photos=[])
-    for layout, tile in [("nhwc", False), ("nchw", False), ("nhwc", True), ("nchw", True)]:
-        name = f"mobile_{layout}_dynamic_{'tile' if tile else 'photo'}.onnx"
+    for layout, tiled in [("nhwc", False), ("nchw", False), ("nhwc", True), ("nchw", True)]:
+        name = f"mobile_{layout}_dynamic_{'tiled' if tiled else 'whole'}.onnx"
         path = folder / "exported" / "onnx" / name
-        export_onnx(tiny_model, path, layout=layout, size=None, tile=tile, name="mobile")
-    path = folder / "exported" / "tflite" / "mobile_256x256_tile_float32.tflite"
-    export_tflite(tiny_model, path, precision="float32", size=(256, 256), tile=True, name="mobile")
+        export_onnx(tiny_model, path, layout=layout, size=None, tiled=tiled, name="mobile")
+    path = folder / "exported" / "tflite" / "mobile_256x256_tiled_float32.tflite"
+    export_tflite(tiny_model, path, precision="float32", size=(256, 256), tiled=True, name="mobile")
     return folder
 
 

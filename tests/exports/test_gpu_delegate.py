@@ -20,15 +20,15 @@ def mobile() -> DRGN:
 
 
 @pytest.mark.parametrize(
-    ("precision", "size", "tile"),
+    ("precision", "size", "tiled"),
     [
         ("float32", (128, 128), True),
         ("float16", (90, 71), False),
     ],
 )
-def test_the_mobile_network_runs_on_the_gpu_as_a_whole(mobile, tmp_path, precision, size, tile):
+def test_the_mobile_network_runs_on_the_gpu_as_a_whole(mobile, tmp_path, precision, size, tiled):
     path = tmp_path / "mobile.tflite"
-    export_tflite(mobile, path, precision=precision, size=size, tile=tile, name="mobile")
+    export_tflite(mobile, path, precision=precision, size=size, tiled=tiled, name="mobile")
     assert gpu_fallbacks(path) == []
     assert quantisation(path) == {}
     assert operators(path)["CONV_2D"] > 50
@@ -36,7 +36,7 @@ def test_the_mobile_network_runs_on_the_gpu_as_a_whole(mobile, tmp_path, precisi
 
 def test_a_file_of_any_size_does_not(tiny_model, tmp_path):
     path = tmp_path / "dynamic.tflite"
-    export_tflite(tiny_model, path, precision="float32", size=None, tile=True, name="tiny")
+    export_tflite(tiny_model, path, precision="float32", size=None, tiled=True, name="tiny")
     fallbacks = gpu_fallbacks(path)
     assert any(line.startswith("SHAPE ") and "no such operator" in line for line in fallbacks)
     assert any(line.startswith("CONV_2D") and "not known before" in line for line in fallbacks)

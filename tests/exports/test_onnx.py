@@ -17,10 +17,10 @@ from drgn_tf.exports.onnx import ConversionError, export_onnx, export_ort, onnx_
 from drgn_tf.inference import load_driver
 
 FILES = {
-    "nhwc_dynamic_photo": ("nhwc", None, False),
-    "nchw_dynamic_tile": ("nchw", None, True),
-    "nhwc_37x53_photo": ("nhwc", (37, 53), False),
-    "nchw_64x48_tile": ("nchw", (64, 48), True),
+    "nhwc_dynamic_whole": ("nhwc", None, False),
+    "nchw_dynamic_tiled": ("nchw", None, True),
+    "nhwc_37x53_whole": ("nhwc", (37, 53), False),
+    "nchw_64x48_tiled": ("nchw", (64, 48), True),
 }
 
 
@@ -28,9 +28,9 @@ FILES = {
 def files(tiny_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("onnx")
     paths = {}
-    for name, (layout, size, tile) in FILES.items():
+    for name, (layout, size, tiled) in FILES.items():
         paths[name] = folder / f"tiny_{name}.onnx"
-        export_onnx(tiny_model, paths[name], layout=layout, size=size, tile=tile, name="tiny")
+        export_onnx(tiny_model, paths[name], layout=layout, size=size, tiled=tiled, name="tiny")
     assert sorted(folder.iterdir()) == sorted(paths.values())
     return paths
 
@@ -41,11 +41,11 @@ def cut(photos, height, width) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (37, 53), (64, 48), (17, 2), (1080, 1920)])
-@pytest.mark.parametrize("name", ["nhwc_dynamic_photo", "nchw_dynamic_tile"])
+@pytest.mark.parametrize("name", ["nhwc_dynamic_whole", "nchw_dynamic_tiled"])
 def test_any_size_is_the_networks(files, tiny_model, dark_photos, name, size):
     image = cut(dark_photos, *size)
     thumbnail = None
-    if name.endswith("tile"):
+    if name.endswith("tiled"):
         thumbnail = np.asarray(tiny_model.thumbnail(cut(dark_photos, 200, 300)))
     result = load_driver(files[name], threads=1).run(image, thumbnail)["enhanced"]
     expected = tiny_model(image, thumbnail)["enhanced"]
@@ -55,11 +55,11 @@ def test_any_size_is_the_networks(files, tiny_model, dark_photos, name, size):
 
 def test_a_batch_of_any_length(files, tiny_model, dark_photos):
     images = np.concatenate([cut(dark_photos, 20, 31), cut(dark_photos, 40, 31)[:, 20:]])
-    result = load_driver(files["nhwc_dynamic_photo"], threads=1).run(images)["enhanced"]
+    result = load_driver(files["nhwc_dynamic_whole"], threads=1).run(images)["enhanced"]
     np.testing.assert_allclose(result, tiny_model(images)["enhanced"], atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["nhwc_37x53_photo", "nchw_64x48_tile"])
+@pytest.mark.parametrize("name", ["nhwc_37x53_whole", "nchw_64x48_tiled"])
 def test_fixed_sizes_are_the_networks(files, tiny_model, dark_photos, name):
     driver = load_driver(files[name], threads=1)
     assert driver.size == FILES[name][1]
@@ -82,14 +82,14 @@ def test_inputs_and_outputs_have_names_and_named_dimensions(files):
         }
     nhwc, nchw = ["batch", "height", "width", 3], ["batch", 3, "height", "width"]
     assert described == {
-        "nhwc_dynamic_photo": {"image": nhwc, "enhanced": nhwc},
-        "nchw_dynamic_tile": {
+        "nhwc_dynamic_whole": {"image": nhwc, "enhanced": nhwc},
+        "nchw_dynamic_tiled": {
             "image": nchw,
             "thumbnail": ["batch", 3, 16, 16],
             "enhanced": nchw,
         },
-        "nhwc_37x53_photo": {"image": [1, 37, 53, 3], "enhanced": [1, 37, 53, 3]},
-        "nchw_64x48_tile": {
+        "nhwc_37x53_whole": {"image": [1, 37, 53, 3], "enhanced": [1, 37, 53, 3]},
+        "nchw_64x48_tiled": {
             "image": [1, 3, 64, 48],
             "thumbnail": [1, 3, 16, 16],
             "enhanced": [1, 3, 64, 48],
@@ -98,7 +98,9 @@ def test_inputs_and_outputs_have_names_and_named_dimensions(files):
 
 
 def test_the_graph_is_what_runtimes_run_fast(files):
-    nhwc, nchw = (onnx_operators(files[name]) for name in ("nhwc_dynamic_photo", "nchw_64x48_tile"))
+    nhwc, nchw = (
+        onnx_operators(files[name]) for name in ("nhwc_dynamic_whole", "nchw_64x48_tiled")
+    )
     # At the edges only, and none at all in NCHW.
     assert nhwc["Transpose"] == 2 and "Transpose" not in nchw
     assert nchw["PRelu"] == nhwc["PRelu"] == 15 and "Neg" not in nchw
@@ -107,7 +109,7 @@ def test_the_graph_is_what_runtimes_run_fast(files):
 
 
 def test_metadata_says_what_goes_in(files):
-    model = onnx.load(files["nchw_dynamic_tile"])
+    model = onnx.load(files["nchw_dynamic_tiled"])
     found = {entry.key: entry.value for entry in model.metadata_props}
     assert found["name"] == "tiny" and found["license"] == "Apache-2.0" and found["version"]
     assert (found["layout"], found["range"], found["thumbnail_size"]) == ("NCHW", "0 to 1", "16")
@@ -125,12 +127,12 @@ def test_a_transpose_left_in_nchw_is_refused(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr(onnx_export.tf2onnx.convert, "from_function", convert)
     path = tmp_path / "net.onnx"
     with pytest.raises(ConversionError, match=r"net\.onnx: a Transpose is left"):
-        export_onnx(tiny_model, path, layout="nchw", size=(4, 4), tile=False, name="net")
+        export_onnx(tiny_model, path, layout="nchw", size=(4, 4), tiled=False, name="net")
     assert not list(tmp_path.iterdir())
 
 
 def test_ort_files_give_the_same(files, dark_photos, capfd):
-    path = files["nchw_64x48_tile"]
+    path = files["nchw_64x48_tiled"]
     report = export_ort(path)
     assert "NNAPI" in report and "CoreML" in report
     assert capfd.readouterr().out == ""
@@ -150,7 +152,7 @@ def test_exported_files_run_where_tensorflow_and_keras_are_not(
     for name in ("tensorflow", "keras"):
         (absent / f"{name}.py").write_text(f"raise ImportError('{name} is not installed')")
     Image.fromarray(dark_photos[0]).save(tmp_path / "dark.png")
-    for model in (files["nchw_dynamic_tile"], tflite_file("float32")):
+    for model in (files["nchw_dynamic_tiled"], tflite_file("float32")):
         out = tmp_path / model.suffix
         process = subprocess.run(
             [sys.executable, "enhance_main.py", f"--model={model}", f"--output_dir={out}",

@@ -109,10 +109,10 @@ def test_names_tell_size_flavour_and_precision(reference, dark_photos):
     names = {str(a.path) for a in pipeline.plan(reference.model, options, dark_photos)}
     assert {
         "saved_model/1",
-        "tflite/net_dynamic_photo_float32.tflite",
-        "tflite/net_64x96_tile_int8.tflite",
-        "onnx/net_nchw_32x48_tile.onnx",
-        "onnx/net_nhwc_dynamic_photo.onnx",
+        "tflite/net_dynamic_whole_float32.tflite",
+        "tflite/net_64x96_tiled_int8.tflite",
+        "onnx/net_nchw_32x48_tiled.onnx",
+        "onnx/net_nhwc_dynamic_whole.onnx",
     } < names
     assert len(names) == 1 + 7 + 6
     assert np.all([name.count("/") == 1 for name in names])

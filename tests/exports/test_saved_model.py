@@ -67,8 +67,8 @@ def test_signatures_have_names_and_free_sizes(reloaded):
     stages = ["base", "degradation", "enhanced"]
     assert described == {
         "serving_default": ({"image": ("uint8", free)}, ["enhanced"]),
-        "float_image": ({"image": ("float32", free)}, ["enhanced"]),
-        "float_tile": (
+        "float_whole": ({"image": ("float32", free)}, ["enhanced"]),
+        "float_tiled": (
             {"image": ("float32", free), "thumbnail": ("float32", [None, 16, 16, 3])},
             stages,
         ),
@@ -90,9 +90,9 @@ def test_images_are_the_networks(reloaded, tiny_model, dark_photos, size):
     result = signatures["serving_default"](image=tf.constant(images))["enhanced"]
     assert result.dtype == tf.uint8
     assert np.abs(result.numpy() - np.round(255 * whole["enhanced"])).max() <= 1
-    result = signatures["float_image"](image=tf.constant(floats))["enhanced"]
+    result = signatures["float_whole"](image=tf.constant(floats))["enhanced"]
     np.testing.assert_allclose(result, whole["enhanced"], atol=1e-5)
-    results = signatures["float_tile"](image=tf.constant(floats), thumbnail=thumbnails)
+    results = signatures["float_tiled"](image=tf.constant(floats), thumbnail=thumbnails)
     for name, image in results.items():
         np.testing.assert_allclose(image, tile[name], atol=1e-5)
     results = signatures["stages"](image=tf.constant(images))

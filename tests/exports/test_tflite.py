@@ -23,7 +23,7 @@ SIZE = (64, 96)
 
 @pytest.fixture(scope="module")
 def files(tflite_file):
-    """One file of each precision, of the tile flavour."""
+    """One tiled file of each precision."""
     return {precision: tflite_file(precision) for precision in PRECISIONS}
 
 
@@ -76,29 +76,29 @@ def test_constants_lie_at_multiples_of_16_bytes(files):
 @pytest.mark.parametrize("size", [(1, 1), (37, 53)])
 def test_a_fixed_size_that_is_no_multiple_of_4(tiny_model, dark_photos, tmp_path, size):
     path = tmp_path / "odd.tflite"
-    export_tflite(tiny_model, path, precision="float32", size=size, tile=False, name="tiny")
+    export_tflite(tiny_model, path, precision="float32", size=size, tiled=False, name="tiny")
     image = image_of(dark_photos[0], size)
     result = load_driver(path).run(image)["enhanced"]
     np.testing.assert_allclose(result, tiny_model(image)["enhanced"], atol=1e-4)
 
 
-@pytest.mark.parametrize(("tile", "precision"), [(False, "float32"), (True, "float16")])
-def test_any_size(tiny_model, dark_photos, tmp_path, tile, precision):
+@pytest.mark.parametrize(("tiled", "precision"), [(False, "float32"), (True, "float16")])
+def test_any_size(tiny_model, dark_photos, tmp_path, tiled, precision):
     path = tmp_path / "dynamic.tflite"
-    export_tflite(tiny_model, path, precision=precision, size=None, tile=tile, name="tiny")
+    export_tflite(tiny_model, path, precision=precision, size=None, tiled=tiled, name="tiny")
     driver = load_driver(path)
     assert driver.size is None
     for size in [(64, 64), (37, 53), (1, 1), (2, 90)]:
         image = image_of(dark_photos[0], size)
         thumbnail = np.asarray(tiny_model.thumbnail(image))
-        result = driver.run(image, thumbnail if tile else None)["enhanced"]
+        result = driver.run(image, thumbnail if tiled else None)["enhanced"]
         expected = tiny_model(image, thumbnail)["enhanced"]
         np.testing.assert_allclose(result, expected, atol=BOUNDS[precision].max_error)
 
 
 def test_8_bits_of_a_whole_photo(tiny_model, dark_photos, samples, tmp_path):
     path = tmp_path / "photo.tflite"
-    export_tflite(tiny_model, path, precision="int8", size=SIZE, tile=False, name="tiny",
+    export_tflite(tiny_model, path, precision="int8", size=SIZE, tiled=False, name="tiny",
                   calibration=samples)  # fmt: skip
     image = image_of(dark_photos[0], SIZE)
     result = load_driver(path).run(image)["enhanced"]
@@ -109,7 +109,7 @@ def test_8_bits_of_a_network_of_one_step(dark_photos, samples, tmp_path):
     model = DRGN(preset("tiny", two_step=False, scales=1))
     model.build()
     path = tmp_path / "one_step.tflite"
-    export_tflite(model, path, precision="int8", size=SIZE, tile=True, name="tiny",
+    export_tflite(model, path, precision="int8", size=SIZE, tiled=True, name="tiny",
                   calibration=samples)  # fmt: skip
     image = image_of(dark_photos[0], SIZE)
     thumbnail = photo_thumbnail(dark_photos[0], model.options.thumbnail_size)
@@ -141,7 +141,7 @@ def test_8_bits_leave_nothing_to_slow_kernels(files):
 def test_calibrated_on_black_alone_bytes_are_still_read_right(tiny_model, samples, tmp_path):
     black = [dataclasses.replace(sample, image=sample.image // 20) for sample in samples]
     path = tmp_path / "black.tflite"
-    export_tflite(tiny_model, path, precision="int8", size=SIZE, tile=True, name="tiny",
+    export_tflite(tiny_model, path, precision="int8", size=SIZE, tiled=True, name="tiny",
                   calibration=black)  # fmt: skip
     detail = Interpreter(model_path=str(path)).get_input_details()[0]
     assert detail["quantization"] == (pytest.approx(1 / 255, rel=1e-7), 0)
@@ -157,7 +157,7 @@ def test_a_range_that_is_not_pinned_is_refused(tiny_model, samples, tmp_path, mo
     monkeypatch.setattr(calibrating, "with_ranges", of_the_dark)
     path = tmp_path / "dark.tflite"
     with pytest.raises(TFLiteExportError, match="would be read wrong"):
-        export_tflite(tiny_model, path, precision="int16x8", size=SIZE, tile=True, name="tiny",
+        export_tflite(tiny_model, path, precision="int16x8", size=SIZE, tiled=True, name="tiny",
                       calibration=samples)  # fmt: skip
     assert not any(tmp_path.iterdir())
 
@@ -172,7 +172,7 @@ def test_a_range_that_is_not_pinned_is_refused(tiny_model, samples, tmp_path, mo
     ],
 )
 def test_arguments_that_do_not_go_together(tiny_model, tmp_path, arguments, message):
-    settings = {"precision": "float32", "size": SIZE, "tile": True, "name": "tiny", **arguments}
+    settings = {"precision": "float32", "size": SIZE, "tiled": True, "name": "tiny", **arguments}
     with pytest.raises(TFLiteExportError, match=message):
         export_tflite(tiny_model, tmp_path / "x.tflite", **settings)
 
@@ -180,4 +180,4 @@ def test_arguments_that_do_not_go_together(tiny_model, tmp_path, arguments, mess
 def test_calibration_of_another_size_is_refused(tiny_model, samples, tmp_path):
     with pytest.raises(TFLiteExportError, match="calibration samples are 96x64"):
         export_tflite(tiny_model, tmp_path / "x.tflite", precision="int8", size=(32, 32),
-                      tile=True, name="tiny", calibration=samples)  # fmt: skip
+                      tiled=True, name="tiny", calibration=samples)  # fmt: skip
