@@ -5,7 +5,7 @@
   python eval_main.py --task=detection --data_dir=photos --annotations=boxes.json \
       --detector=detector.onnx --detector_layout=layout.json --output_dir=out
 
-The untouched input is always measured beside it. docs/evaluation.md defines the figures.
+The untouched input is always measured beside it. docs/evaluation.md defines the metrics.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from drgn_tf.files import NotWrittenError, sha256
 from drgn_tf.flags import eval_flags
 from drgn_tf.images.photos import list_photos
 from drgn_tf.inference import Enhancer, ModelFileError, load_driver
-from drgn_tf.metrics import detection as detection_metrics
+from drgn_tf.metrics.detection import PROTOCOL as DETECTION_PROTOCOL
+from drgn_tf.metrics.detection import detection_metrics
 
 absl_flags.adopt_module_key_flags(eval_flags)
 
@@ -56,11 +57,11 @@ def _keep_in(folder: pathlib.Path) -> Callable[[str, np.ndarray], None]:
 def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) -> dict:
     """Measures pairs and writes what belongs to them; returns their part of the results."""
     keep = _keep_in(folder / report.ENHANCED)
-    figures = list(_progress(image_quality.evaluate_pairs(enhancer, pairs, keep), len(pairs)))
-    report.save_figures(figures, folder / report.PER_IMAGE)
+    metrics = list(_progress(image_quality.evaluate_pairs(enhancer, pairs, keep), len(pairs)))
+    report.save_metrics(metrics, folder / report.PER_IMAGE)
     by_stem = {pair.stem: pair for pair in pairs}
     rows = []
-    for place, photo in image_quality.best_median_worst(figures).items():
+    for place, photo in image_quality.best_median_worst(metrics).items():
         low, high = image_quality.read_pair(by_stem[photo.stem])
         label = (
             f"{place}: {photo.stem}, {photo.enhanced.psnr:.2f} dB (input {photo.input.psnr:.2f} dB)"
@@ -69,20 +70,20 @@ def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) 
     report.save_contact_sheet(rows, folder / report.CONTACT_SHEET)
     return {
         "protocol": image_quality.PROTOCOL,
-        "mean": image_quality.mean_figures(figures),
-        "per_image": report.figures_to_json(figures),
+        "mean": image_quality.mean_metrics(metrics),
+        "per_image": report.metrics_to_json(metrics),
     }
 
 
 def _measure_unpaired(enhancer: Enhancer, paths: list[pathlib.Path], folder: pathlib.Path) -> dict:
     """The same for photos without reference."""
     keep = _keep_in(folder / report.ENHANCED / "unpaired")
-    figures = list(_progress(image_quality.evaluate_unpaired(enhancer, paths, keep), len(paths)))
-    report.save_figures(figures, folder / report.UNPAIRED)
+    metrics = list(_progress(image_quality.evaluate_unpaired(enhancer, paths, keep), len(paths)))
+    report.save_metrics(metrics, folder / report.UNPAIRED)
     return {
         "protocol": image_quality.UNPAIRED_PROTOCOL,
-        "mean": image_quality.mean_figures(figures),
-        "per_image": report.figures_to_json(figures),
+        "mean": image_quality.mean_metrics(metrics),
+        "per_image": report.metrics_to_json(metrics),
     }
 
 
@@ -124,9 +125,9 @@ def _evaluate_detection(command: str) -> None:
         for before, after in _progress(runs, count):
             found["input"] += before
             found["enhanced"] += after
-        figures = {
+        metrics = {
             image: dataclasses.asdict(
-                detection_metrics.detection_figures(annotations.truth, boxes, categories.values())
+                detection_metrics(annotations.truth, boxes, categories.values())
             )
             for image, boxes in found.items()
         }
@@ -142,17 +143,17 @@ def _evaluate_detection(command: str) -> None:
             "detection": {
                 "data_set": name,
                 "count": count,
-                "protocol": detection_metrics.PROTOCOL,
+                "protocol": DETECTION_PROTOCOL,
                 "classes": list(categories),
                 "classes_left_out": left_out,
-                "figures": figures,
+                "metrics": metrics,
             },
         }
         report.save_results(results, folder / report.RESULTS)
     print(f"{name}: {count} photos; classes: {', '.join(categories)}")
     if left_out:
         print(f"left out, unknown to the detector: {', '.join(left_out)}")
-    print(report.table(figures, report.model_name(enhancer.driver)))
+    print(report.table(metrics, report.model_name(enhancer.driver)))
 
 
 def main(argv: list[str]) -> None:

@@ -48,14 +48,14 @@ def _enhance(model: str, folder: str, least: float) -> dict[str, float]:
         begin = time.perf_counter()
         enhance_photo(enhancer, job)
         taken = time.perf_counter() - begin
-    figures = {"s": taken, "peak GB": peak_memory() / 1e3}
+    measured = {"s": taken, "peak GB": peak_memory() / 1e3}
     if enhancer.driver.kind == "keras":
         network = enhancer.driver.model
         standard = yardstick("keras", network.options.width)
         standard.run()
-        figures["MAC per pixel"] = macs_per_pixel(network)
-        figures["yardstick"] = standard.rate(seconds(standard.run, least))
-    return figures
+        measured["MAC per pixel"] = macs_per_pixel(network)
+        measured["yardstick"] = standard.rate(seconds(standard.run, least))
+    return measured
 
 
 def _measure(megapixels: float) -> dict:
@@ -67,19 +67,19 @@ def _measure(megapixels: float) -> dict:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=context) as process:
             asked = (_MODEL.value, folder, _SECONDS.value)
-            figures = process.submit(_enhance, *asked).result()
+            measured = process.submit(_enhance, *asked).result()
     pixels = height * width
     row = {
         "MP": megapixels,
         "size": f"{width}x{height}",
-        "s": figures["s"],
-        "s per MP": 1e6 * figures["s"] / pixels,
-        "peak GB": figures["peak GB"],
+        "s": measured["s"],
+        "s per MP": 1e6 * measured["s"] / pixels,
+        "peak GB": measured["peak GB"],
     }
-    if "yardstick" in figures:
-        rate = figures["MAC per pixel"] * pixels / figures["s"]
-        row["share of yardstick"] = rate / figures["yardstick"]
-        row["yardstick, GMAC/s"] = figures["yardstick"] / 1e9
+    if "yardstick" in measured:
+        rate = measured["MAC per pixel"] * pixels / measured["s"]
+        row["share of yardstick"] = rate / measured["yardstick"]
+        row["yardstick, GMAC/s"] = measured["yardstick"] / 1e9
     return row
 
 

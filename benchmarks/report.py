@@ -14,7 +14,7 @@ from absl import app, flags, logging
 
 from drgn_tf.files import atomic_path
 
-_JSON = flags.DEFINE_string("json", "", "File for the figures; '' for none.")
+_JSON = flags.DEFINE_string("json", "", "File for the measurements; '' for none.")
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime")
 
 
@@ -64,7 +64,7 @@ class Report:
 
         Args:
           title: above the table, and its name in the JSON.
-          rows: figures and texts by column.
+          rows: numbers and texts by column.
         """
         self._content["tables"][title] = rows
         columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -75,7 +75,7 @@ class Report:
         print(end="", flush=True)
 
     def note(self, line: str) -> None:
-        """Prints a line that the figures must be read with."""
+        """Prints a line that the numbers must be read with."""
         self._content["notes"].append(line)
         print(f"\n{line}", flush=True)
 
@@ -92,7 +92,7 @@ class Report:
 
 
 def _shown(value: object) -> str:
-    """Returns three digits of a figure, or all before the point."""
+    """Returns three digits of a number, or all before the point."""
     if not isinstance(value, float):
         return str(value)
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

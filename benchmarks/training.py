@@ -118,7 +118,7 @@ def _measure_preset(name: str, data: TrainingData, batch: dict, report: Report) 
         return
     ends = [0.0, *(seconds[call] for call in ("forward", "gradients", "plain", "own input"))]
     names = ("forward pass and losses", "backward pass",
-             "clipping, optimizer, averages, figures", "waiting for the input")  # fmt: skip
+             "clipping, optimizer, averages, metrics", "waiting for the input")  # fmt: skip
     report.table(
         f"{name}: parts of a plain step",
         [

@@ -1,7 +1,7 @@
 """The machine itself, as a runtime can use it: one large 3x3 convolution.
 
 Its rate in multiply-accumulates (MAC) a second, at the network's width and with as many
-threads, is what all figures are compared with. It is float32 in every runtime, also
+threads, is what all measurements are compared with. It is float32 in every runtime, also
 where the thing that is measured computes in 8 bits.
 
 The image that is convolved, 256x256, is that of a photo of one megapixel on the 1/4

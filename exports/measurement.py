@@ -30,7 +30,7 @@ _ROOT = pathlib.Path(__file__).parents[2]
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """Figures of one artefact.
+    """Time and memory of one artefact.
 
     Attributes:
       size: (height, width) of the photo in pixels.
@@ -80,8 +80,8 @@ def measure(path: pathlib.Path, photo: np.ndarray, threads: int) -> Measurement:
         )
     if process.returncode:
         raise RuntimeError(f"{path}: cannot be measured: {process.stderr.strip()[-300:]}")
-    figures = json.loads(process.stdout.splitlines()[-1])
-    return Measurement(**{**figures, "size": tuple(figures["size"])})
+    measured = json.loads(process.stdout.splitlines()[-1])
+    return Measurement(**{**measured, "size": tuple(measured["size"])})
 
 
 def peak_memory() -> float:

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from drgn_tf.data.pairs import Pair
-from drgn_tf.evaluation.image_quality import evaluate_pairs, mean_figures
+from drgn_tf.evaluation.image_quality import evaluate_pairs, mean_metrics
 from drgn_tf.exports import gpu_delegate, tflite_inspection
 from drgn_tf.exports.calibration import calibration_samples
 from drgn_tf.exports.measurement import Measurement, measure
@@ -317,10 +317,10 @@ def _examined(artefact, staged, driver, agreement, photos, pairs, threads) -> Ou
 def quality(driver: Driver, pairs: Sequence[Pair]) -> dict[str, float] | None:
     """Returns mean PSNR and SSIM on pairs; None if the artefact cannot take these photos."""
     try:
-        figures = list(evaluate_pairs(Enhancer(driver), pairs))
+        metrics = list(evaluate_pairs(Enhancer(driver), pairs))
     except ModelFileError:
         return None
-    means = mean_figures(figures)["enhanced"]
+    means = mean_metrics(metrics)["enhanced"]
     return {"psnr": means["psnr"], "ssim": means["ssim"]}
 
 

@@ -48,7 +48,7 @@ def write_report(
 
 
 def machine() -> str:
-    """Returns what the figures of time and memory were measured on."""
+    """Returns what time and memory were measured on."""
     model = platform.processor() or platform.machine()
     try:
         for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -75,12 +75,12 @@ def table(outcomes: Sequence[Outcome]) -> str:
     for outcome in outcomes:
         if outcome.reason:
             continue
-        figures, timed = outcome.agreement, outcome.measurement
+        agreement, timed = outcome.agreement, outcome.measurement
         cells = [
             f"`{outcome.path}`",
             f"{outcome.bytes / 1e6:.2f}",
-            f"{figures.max_error:.1e}",
-            "equal" if figures.psnr >= 200 else f"{figures.psnr:.1f} dB",
+            f"{agreement.max_error:.1e}",
+            "equal" if agreement.psnr >= 200 else f"{agreement.psnr:.1f} dB",
             f"{timed.median:.0f} ({timed.size[1]}x{timed.size[0]})" if timed else "",
             f"{timed.memory:.0f}" if timed else "",
             _gpu(outcome),
@@ -137,15 +137,16 @@ def _markdown(facts: Mapping, outcomes: Sequence[Outcome]) -> str:
 
 
 def _details(outcome: Outcome) -> list[str]:
-    figures, timed = outcome.agreement, outcome.measurement
-    sizes = ", ".join(f"{width}x{height}" for height, width in figures.sizes)
+    agreement, timed = outcome.agreement, outcome.measurement
+    sizes = ", ".join(f"{width}x{height}" for height, width in agreement.sizes)
     lines = [
         f"## {outcome.path.name}",
         "",
         f"- SHA-256 `{outcome.sha256}`, {outcome.bytes:,} bytes",
-        f"- compared on {figures.photos} photos ({sizes}): largest error {figures.max_error:.2e}, "
-        f"mean {figures.mean_error:.2e}, at least {figures.psnr:.1f} dB; values from "
-        f"{figures.minimum:.4f} to {figures.maximum:.4f}",
+        f"- compared on {agreement.photos} photos ({sizes}): largest error "
+        f"{agreement.max_error:.2e}, mean {agreement.mean_error:.2e}, at least "
+        f"{agreement.psnr:.1f} dB; values from "
+        f"{agreement.minimum:.4f} to {agreement.maximum:.4f}",
     ]
     if timed:
         lines.append(

@@ -160,7 +160,7 @@ def check_image(
 
 
 def summarise(tried: Sequence[Case], results: Sequence[tuple]) -> Agreement:
-    """Returns the figures over all (result, expected)."""
+    """Returns the agreement over all (result, expected)."""
     errors = [np.abs(result - expected) for result, expected in results]
     return Agreement(
         photos=len(results),

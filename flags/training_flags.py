@@ -79,7 +79,7 @@ _TRAINING = (
         "keep_by",
         _DEFAULTS.keep_by,
         KEEP_BY,
-        "Which figure of the validations chooses best.keras.",
+        "Which metric of the validations chooses best.keras.",
     ),
     flags.DEFINE_integer(
         "seed",

@@ -131,8 +131,8 @@ def test_detection_before_and_after(tmp_path):
     assert "photos: 1 photos; classes: face" in process.stdout
     assert "left out, unknown to the detector: hat" in process.stdout
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    assert results["detection"]["figures"]["enhanced"]["recall"] == 1
-    assert results["detection"]["figures"]["enhanced"]["iou"] > 0.6
+    assert results["detection"]["metrics"]["enhanced"]["recall"] == 1
+    assert results["detection"]["metrics"]["enhanced"]["iou"] > 0.6
     assert "average precision" in results["detection"]["protocol"]
     with (out / "detections.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -20,7 +20,7 @@ from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.inference.tflite_driver import dequantise, quantise
 
-# Boxes below this count for no figure in practice, and there are thousands of them.
+# Boxes below this count for no metric in practice, and there are thousands of them.
 _LOWEST_SCORE = 0.001
 
 

@@ -1,9 +1,9 @@
-"""Figures of a network on whole photos, as they would be used.
+"""Metrics of a network on whole photos, as they would be used.
 
     enhance     the 8-bit photo as it is, whole or in tiles, by any artefact
     round       to 8 bits: what is measured is what would be saved
     measure     colour, luma, and scaled to the reference's brightness, side by side
-    the same    for the untouched photo, without which no figure says anything
+    the same    for the untouched photo, without which no metric says anything
 
 Photos are read, enhanced and measured one at a time.
 """
@@ -34,20 +34,20 @@ PROTOCOL = (
     "psnr: peak 1, mean squared error over all pixels and RGB channels of a photo, in dB. "
     "ssim: 11x11 Gaussian windows (sigma 1.5) without padding, mean over windows and RGB channels. "
     "psnr_luma, ssim_luma: the same on BT.601 luma (0.299 R + 0.587 G + 0.114 B), not rounded. "
-    "psnr_gt_mean, ssim_gt_mean: the colour figures after the result was scaled so that its mean "
+    "psnr_gt_mean, ssim_gt_mean: the colour metrics after the result was scaled so that its mean "
     "luma equals that of the reference, and limited to [0, 1]; these use the reference. "
     "Means are over photos."
 )
 UNPAIRED_PROTOCOL = (
     "niqe: without reference, lower is more natural; published parameters of natural photos, "
     "blocks of 96x96 pixels, grey rounded to 8 bits; null where a photo has no structure. "
-    "Means are over the photos that have a figure both before and after."
+    "Means are over the photos that have a value both before and after."
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Similarity:
-    """How close one image is to its reference; `PROTOCOL` defines each figure.
+    """How close one image is to its reference; `PROTOCOL` defines each metric.
 
     Attributes:
       psnr: in dB, at most 100.
@@ -78,8 +78,8 @@ class Naturalness:
 
 
 @dataclasses.dataclass(frozen=True)
-class PhotoFigures:
-    """The figures of one photo.
+class PhotoMetrics:
+    """The metrics of one photo.
 
     Attributes:
       stem: of its file.
@@ -102,14 +102,14 @@ def similarity(image: np.ndarray, reference: np.ndarray) -> Similarity:
     image, reference = (
         keras.ops.convert_to_tensor(to_float(x)[np.newaxis]) for x in (image, reference)
     )
-    figures = []
+    values = []
     for x, y in (
         (image, reference),
         (metrics.luma(image), metrics.luma(reference)),
         (metrics.match_grey_mean(image, reference), reference),
     ):
-        figures += [float(metrics.psnr(x, y)[0]), float(metrics.ssim(x, y)[0])]
-    return Similarity(*figures)
+        values += [float(metrics.psnr(x, y)[0]), float(metrics.ssim(x, y)[0])]
+    return Similarity(*values)
 
 
 def read_pair(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +124,7 @@ def read_pair(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
 
 def evaluate_pairs(
     enhance: Enhance, pairs: Iterable[Pair], keep: Keep = lambda stem, enhanced: None
-) -> Iterator[PhotoFigures]:
+) -> Iterator[PhotoMetrics]:
     """Measures pairs, one at a time.
 
     Args:
@@ -139,12 +139,12 @@ def evaluate_pairs(
         low, high = read_pair(pair)
         enhanced = enhance(low)
         keep(pair.stem, enhanced)
-        yield PhotoFigures(pair.stem, similarity(low, high), similarity(enhanced, high))
+        yield PhotoMetrics(pair.stem, similarity(low, high), similarity(enhanced, high))
 
 
 def evaluate_unpaired(
     enhance: Enhance, paths: Iterable[pathlib.Path], keep: Keep = lambda stem, enhanced: None
-) -> Iterator[PhotoFigures]:
+) -> Iterator[PhotoMetrics]:
     """Measures photos without reference, one at a time; see `evaluate_pairs`."""
     for path in paths:
         photo = to_uint8(read_photo(path))
@@ -156,13 +156,13 @@ def evaluate_unpaired(
             )
         enhanced = enhance(photo)
         keep(path.stem, enhanced)
-        yield PhotoFigures(path.stem, Naturalness(niqe(photo)), Naturalness(niqe(enhanced)))
+        yield PhotoMetrics(path.stem, Naturalness(niqe(photo)), Naturalness(niqe(enhanced)))
 
 
-def mean_figures(photos: Sequence[PhotoFigures]) -> dict[str, dict[str, float]]:
-    """Returns the means over photos, by "input" and "enhanced", then by figure.
+def mean_metrics(photos: Sequence[PhotoMetrics]) -> dict[str, dict[str, float]]:
+    """Returns the means over photos, by "input" and "enhanced", then by metric.
 
-    Photos that lack a figure (NaN) before or after are left out of both means.
+    Photos that lack a metric (NaN) before or after are left out of both means.
     """
     rows = [
         [list(dataclasses.asdict(x).values()) for x in (photo.input, photo.enhanced)]
@@ -176,7 +176,7 @@ def mean_figures(photos: Sequence[PhotoFigures]) -> dict[str, dict[str, float]]:
     }
 
 
-def best_median_worst(photos: Sequence[PhotoFigures]) -> dict[str, PhotoFigures]:
+def best_median_worst(photos: Sequence[PhotoMetrics]) -> dict[str, PhotoMetrics]:
     """Returns the photos of highest, middle and lowest PSNR when enhanced, each only once."""
     ranked = sorted(photos, key=lambda photo: -photo.enhanced.psnr)
     places = {"best": 0, "worst": len(ranked) - 1, "median": len(ranked) // 2}

@@ -1,6 +1,6 @@
 """What an evaluation leaves behind: tables, JSON with all that is needed to repeat it, pictures.
 
-results.json       data set, weights with SHA-256, protocol, versions, command, all figures
+results.json       data set, weights with SHA-256, protocol, versions, command, all metrics
 per_image.csv      a line per pair
 unpaired.csv       a line per photo without reference
 detections.csv     a line per box found, before and after enhancement
@@ -27,7 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from drgn_tf.evaluation.image_quality import PhotoFigures
+from drgn_tf.evaluation.image_quality import PhotoMetrics
 from drgn_tf.files import NotWrittenError, sha256
 from drgn_tf.images.grids import save_grid
 from drgn_tf.inference.driver import Driver
@@ -130,7 +130,7 @@ def model_name(driver: Driver) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions that figures may depend on, by package."""
+    """Returns the versions that metrics may depend on, by package."""
     found = {"python": platform.python_version(), "drgn-tf": __version__}
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -138,13 +138,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def figures_to_json(photos: Sequence[PhotoFigures]) -> list[dict]:
-    """Returns the figures of each photo."""
+def metrics_to_json(photos: Sequence[PhotoMetrics]) -> list[dict]:
+    """Returns the metrics of each photo."""
     return [dataclasses.asdict(photo) for photo in photos]
 
 
-def save_figures(photos: Sequence[PhotoFigures], path: pathlib.Path) -> None:
-    """Writes a CSV file with a line per photo: its stem, input_* and enhanced_* figures."""
+def save_metrics(photos: Sequence[PhotoMetrics], path: pathlib.Path) -> None:
+    """Writes a CSV file with a line per photo: its stem, input_* and enhanced_* metrics."""
     names = [field.name for field in dataclasses.fields(photos[0].input)]
     header = ["stem", *(f"{image}_{name}" for image in ("input", "enhanced") for name in names)]
     rows = ([photo.stem, *_cells(photo.input), *_cells(photo.enhanced)] for photo in photos)
@@ -184,8 +184,8 @@ def table(means: Mapping[str, Mapping[str, float]], model: str) -> str:
     lines = [" " * label + "  ".join(f"{column:>9}" for column in columns)]
     for name, image in (("input", "input"), (model, "enhanced")):
         cells = [
-            f"{_shown(figure, value):>{max(9, len(column))}}"
-            for column, (figure, value) in zip(columns, means[image].items())
+            f"{_shown(metric, value):>{max(9, len(column))}}"
+            for column, (metric, value) in zip(columns, means[image].items())
         ]
         lines.append(f"{name:<{label}}" + "  ".join(cells))
     if "psnr_gt_mean" in means["input"]:
@@ -213,15 +213,15 @@ def _save_table(header: Sequence[str], rows: Iterable[Sequence], path: pathlib.P
         writer.writerows(rows)
 
 
-def _cells(figures) -> list[str]:
-    values = dataclasses.asdict(figures).values()
+def _cells(metrics) -> list[str]:
+    values = dataclasses.asdict(metrics).values()
     return ["" if math.isnan(value) else f"{value:.6f}" for value in values]
 
 
-def _shown(figure: str, value: float) -> str:
+def _shown(metric: str, value: float) -> str:
     if math.isnan(value):
         return "-"
-    return f"{value:.3f}" if figure.startswith(("psnr", "niqe")) else f"{value:.4f}"
+    return f"{value:.3f}" if metric.startswith(("psnr", "niqe")) else f"{value:.4f}"
 
 
 def _without_nan(value):

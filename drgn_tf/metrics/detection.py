@@ -35,7 +35,7 @@ SCORE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
-class DetectionFigures:
+class DetectionMetrics:
     """All in [0, 1], NaN where there is nothing to divide by; see the module.
 
     Attributes:
@@ -53,9 +53,9 @@ class DetectionFigures:
     map: float
 
 
-def detection_figures(
+def detection_metrics(
     truth: Mapping, boxes: Sequence[Mapping], categories: Sequence[int] | None = None
-) -> DetectionFigures:
+) -> DetectionMetrics:
     """Measures what a detector found.
 
     Args:
@@ -97,7 +97,7 @@ def detection_figures(
                 pair = (evaluation.cocoDt.anns[number], evaluation.cocoGt.anns[int(match)])
                 overlaps.append(mask.iou(*([box["bbox"]] for box in pair), [0])[0, 0])
     precision = evaluation.eval["precision"]  # IoU, recall, class, area, number of boxes
-    return DetectionFigures(
+    return DetectionMetrics(
         precision=matched / counted if counted else math.nan,
         recall=matched / true if true else math.nan,
         iou=float(np.mean(overlaps)) if overlaps else math.nan,

@@ -1,7 +1,7 @@
 """Grey values of colour images, and brightness matched by them.
 
 Papers differ in what they measure: colour, or grey; results as they are, or results
-scaled to the brightness of the reference. Both change the figures by decibels, so each
+scaled to the brightness of the reference. Both change the metrics by decibels, so each
 has a name of its own here.
 """
 
@@ -31,7 +31,7 @@ def luma(images):
 def match_grey_mean(images, references):
     """Scales each image so that its grey mean is that of its reference ("GT mean").
 
-    It uses the reference, which nobody has who enhances a photo: figures of such images
+    It uses the reference, which nobody has who enhances a photo: metrics of such images
     say how good the content is apart from its overall brightness. Limiting to [0, 1]
     lets the means differ again where much is bright. A black image stays black.
 

@@ -98,12 +98,12 @@ class RunLogs:
 
     def validation(self, step: int, result: Validation) -> None:
         """Logs a validation with its pictures."""
-        figures = {name: getattr(result, name) for name in _VALIDATION_FIELDS}
-        self._row(step, {f"val_{name}": value for name, value in figures.items()})
+        metrics = {name: getattr(result, name) for name in _VALIDATION_FIELDS}
+        self._row(step, {f"val_{name}": value for name, value in metrics.items()})
         if self._board is not None:
             means = zip("rgb", result.degradation_mean)
-            figures.update({f"degradation_mean_{channel}": mean for channel, mean in means})
-            self._board.scalars(step, "validation", figures)
+            metrics.update({f"degradation_mean_{channel}": mean for channel, mean in means})
+            self._board.scalars(step, "validation", metrics)
             self._board.pictures(step, result.pictures)
         # What a validation takes is not the speed of training.
         self._restart_clock(step)

@@ -37,7 +37,7 @@ class TrainingOptions:
       precision: "float32"; "mixed_bfloat16" or "mixed_float16", in which the generators' layers
         compute, the latter with loss scaling.
       xla: compile forward and backward pass with XLA.
-      keep_by: "psnr" or "ssim": which validation figure chooses the weights that are kept as
+      keep_by: "psnr" or "ssim": which validation metric chooses the weights that are kept as
         the best.
       seed: of the initial weights and of all samples.
       deterministic: bit-identical reruns, at some cost in speed.

@@ -6,7 +6,7 @@ from drgn_tf.training.run_folder import RunFolder
 
 
 def report_table(report: dict, folder: RunFolder) -> str:
-    """Returns the figures of report.json as a table, and where the results are."""
+    """Returns the metrics of report.json as a table, and where the results are."""
     lines = [
         f"\n{report['parameters']:,} parameters, {report['macs_per_pixel']:,} MAC per pixel",
         f"{'':34}PSNR dB    SSIM",

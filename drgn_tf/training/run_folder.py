@@ -4,12 +4,12 @@ config.json     the effective options, and a fingerprint of the photos
 run.flags       the same as a flagfile that repeats the run
 checkpoints/    everything the run needs to go on
 best.keras      averaged weights with the best validation PSNR (or SSIM: keep_by)
-best.json       the step and the figures of that validation
+best.json       the step and the metrics of that validation
 last.keras      averaged weights at the last checkpoint
 metrics.csv     a line every `log_every` steps, and one a validation
 tensorboard/    the same, with pictures
 samples.png     rows low | degradation | base | enhanced | truth of the last validation
-report.json     the figures of the finished run
+report.json     the metrics of the finished run
 """
 
 from __future__ import annotations

@@ -46,10 +46,10 @@ class Validation:
     pictures: list[np.ndarray] = dataclasses.field(repr=False)
 
     def to_dict(self) -> dict:
-        """Returns all figures."""
-        figures = dataclasses.asdict(self)
-        del figures["pictures"]
-        return figures
+        """Returns all metrics."""
+        values = dataclasses.asdict(self)
+        del values["pictures"]
+        return values
 
 
 class Validator:

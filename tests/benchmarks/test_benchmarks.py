@@ -40,7 +40,7 @@ def test_inference_prints_a_table_and_writes_the_same_as_json(artefacts, tmp_pat
         "--threads=1",
         "--rounds=1",
         "--seconds=0",
-        f"--json={tmp_path / 'figures.json'}",
+        f"--json={tmp_path / 'measured.json'}",
     ]
     process = subprocess.run(
         [sys.executable, "-m", "benchmarks.inference", *arguments],
@@ -52,7 +52,7 @@ def test_inference_prints_a_table_and_writes_the_same_as_json(artefacts, tmp_pat
         check=False,
     )
     assert process.returncode == 0, process.stderr
-    rows = json.loads((tmp_path / "figures.json").read_text())["tables"]["1 threads"]
+    rows = json.loads((tmp_path / "measured.json").read_text())["tables"]["1 threads"]
     assert [row["artefact"] for row in rows] == ["tiny.keras", "tiny_dynamic_tiled_float32.tflite"]
     for row in rows:
         assert row["size"] == "116x88" and row["MB"] > 0

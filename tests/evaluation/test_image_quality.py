@@ -12,7 +12,7 @@ from PIL import Image
 from drgn_tf.data import DataError
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.evaluation import image_quality
-from drgn_tf.evaluation.image_quality import Naturalness, PhotoFigures, Similarity
+from drgn_tf.evaluation.image_quality import Naturalness, PhotoMetrics, Similarity
 
 
 def brighten(pixels: np.ndarray) -> np.ndarray:
@@ -26,19 +26,19 @@ def pairs(pair_folder):
 
 
 @pytest.fixture
-def figures(pairs):
+def metrics(pairs):
     return list(image_quality.evaluate_pairs(brighten, pairs))
 
 
 def test_similarity_is_tensorflows(dark, photo):
     low, high = dark[100:196, 100:228], photo[100:196, 100:228]
-    figures = image_quality.similarity(low, high)
+    metrics = image_quality.similarity(low, high)
     images = [tf.constant(x[np.newaxis] / 255, tf.float32) for x in (low, high)]
-    assert figures.psnr == pytest.approx(float(tf.image.psnr(*images, 1.0)[0]), abs=1e-4)
-    assert figures.ssim == pytest.approx(float(tf.image.ssim(*images, 1.0)[0]), abs=1e-4)
+    assert metrics.psnr == pytest.approx(float(tf.image.psnr(*images, 1.0)[0]), abs=1e-4)
+    assert metrics.ssim == pytest.approx(float(tf.image.ssim(*images, 1.0)[0]), abs=1e-4)
     grey = [x @ np.array([[0.299], [0.587], [0.114]], np.float32) for x in images]
-    assert figures.psnr_luma == pytest.approx(float(tf.image.psnr(*grey, 1.0)[0]), abs=1e-3)
-    assert figures.ssim_luma == pytest.approx(float(tf.image.ssim(*grey, 1.0)[0]), abs=1e-4)
+    assert metrics.psnr_luma == pytest.approx(float(tf.image.psnr(*grey, 1.0)[0]), abs=1e-3)
+    assert metrics.ssim_luma == pytest.approx(float(tf.image.ssim(*grey, 1.0)[0]), abs=1e-4)
 
 
 def test_gt_mean_forgives_brightness_and_nothing_else(photo):
@@ -49,9 +49,9 @@ def test_gt_mean_forgives_brightness_and_nothing_else(photo):
     assert image_quality.similarity(high[:, ::-1], high).psnr_gt_mean < 20
 
 
-def test_the_input_is_measured_beside_the_result(pairs, figures):
-    assert [photo.stem for photo in figures] == [pair.stem for pair in pairs]
-    for pair, photo in zip(pairs, figures):
+def test_the_input_is_measured_beside_the_result(pairs, metrics):
+    assert [photo.stem for photo in metrics] == [pair.stem for pair in pairs]
+    for pair, photo in zip(pairs, metrics):
         low, high = image_quality.read_pair(pair)
         assert photo.input == image_quality.similarity(low, high)
         assert photo.enhanced == image_quality.similarity(brighten(low), high)
@@ -95,9 +95,9 @@ def test_photos_without_reference(tmp_path, dark):
         list(image_quality.evaluate_unpaired(brighten, [path]))
 
 
-def photo_of(stem: str, psnr: float) -> PhotoFigures:
-    figures = Similarity(psnr, 0.5, psnr, 0.5, psnr, 0.5)
-    return PhotoFigures(stem, figures, figures)
+def photo_of(stem: str, psnr: float) -> PhotoMetrics:
+    metrics = Similarity(psnr, 0.5, psnr, 0.5, psnr, 0.5)
+    return PhotoMetrics(stem, metrics, metrics)
 
 
 @pytest.mark.parametrize(
@@ -115,18 +115,18 @@ def test_best_median_and_worst_are_different_photos(values, expected):
     assert list(chosen) == list(expected)
 
 
-def test_means_are_over_photos(figures):
-    means = image_quality.mean_figures(figures)
-    expected = np.mean([photo.enhanced.psnr for photo in figures])
+def test_means_are_over_photos(metrics):
+    means = image_quality.mean_metrics(metrics)
+    expected = np.mean([photo.enhanced.psnr for photo in metrics])
     assert means["enhanced"]["psnr"] == pytest.approx(expected)
     assert means["input"]["ssim"] < means["enhanced"]["ssim"]
 
 
-def test_a_photo_without_figure_counts_in_neither_mean():
+def test_a_photo_without_metric_counts_in_neither_mean():
     photos = [
-        PhotoFigures("a", Naturalness(8.0), Naturalness(4.0)),
-        PhotoFigures("b", Naturalness(math.nan), Naturalness(2.0)),
+        PhotoMetrics("a", Naturalness(8.0), Naturalness(4.0)),
+        PhotoMetrics("b", Naturalness(math.nan), Naturalness(2.0)),
     ]
-    means = image_quality.mean_figures(photos)
+    means = image_quality.mean_metrics(photos)
     assert means == {"input": {"niqe": 8.0}, "enhanced": {"niqe": 4.0}}
-    assert math.isnan(image_quality.mean_figures(photos[1:])["input"]["niqe"])
+    assert math.isnan(image_quality.mean_metrics(photos[1:])["input"]["niqe"])

@@ -27,25 +27,25 @@ def pairs(pair_folder):
 
 
 @pytest.fixture
-def figures(pairs):
+def metrics(pairs):
     return list(image_quality.evaluate_pairs(brighten, pairs))
 
 
-def test_table_shows_input_and_model_and_says_what_uses_the_reference(figures):
-    lines = report.table(image_quality.mean_figures(figures), "net.onnx").splitlines()
+def test_table_shows_input_and_model_and_says_what_uses_the_reference(metrics):
+    lines = report.table(image_quality.mean_metrics(metrics), "net.onnx").splitlines()
     assert "(PSNR GT-mean)" in lines[0]
     assert lines[1].startswith("input ")
     assert lines[2].startswith("net.onnx ")
     assert "using the reference" in lines[3]
-    assert f"{np.mean([photo.input.psnr for photo in figures]):.3f}" in lines[1]
+    assert f"{np.mean([photo.input.psnr for photo in metrics]):.3f}" in lines[1]
 
 
-def test_csv_has_a_line_per_photo(figures, tmp_path):
-    report.save_figures(figures, tmp_path / "figures.csv")
-    with (tmp_path / "figures.csv").open(newline="") as file:
+def test_csv_has_a_line_per_photo(metrics, tmp_path):
+    report.save_metrics(metrics, tmp_path / "metrics.csv")
+    with (tmp_path / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["stem"] for row in rows] == ["view_0", "view_1", "view_2", "view_3"]
-    assert float(rows[2]["enhanced_psnr"]) == pytest.approx(figures[2].enhanced.psnr, abs=1e-5)
+    assert float(rows[2]["enhanced_psnr"]) == pytest.approx(metrics[2].enhanced.psnr, abs=1e-5)
     assert "input_ssim_gt_mean" in rows[0]
 
 

@@ -8,10 +8,10 @@ from drgn_tf.exports.measurement import measure
 def test_an_artefact_is_timed_in_its_own_process(tiny_model, dark_photos, tmp_path):
     path = tmp_path / "tiny.keras"
     tiny_model.save(path)
-    figures = measure(path, dark_photos[0][:64, :96], threads=1)
-    assert figures.size == (64, 96) and figures.threads == 1
-    assert figures.runs >= 3 and 0 < figures.median <= figures.p90
-    assert 0 < figures.memory < 2000
+    measured = measure(path, dark_photos[0][:64, :96], threads=1)
+    assert measured.size == (64, 96) and measured.threads == 1
+    assert measured.runs >= 3 and 0 < measured.median <= measured.p90
+    assert 0 < measured.memory < 2000
 
 
 def test_what_cannot_be_run_is_named(dark_photos, tmp_path):

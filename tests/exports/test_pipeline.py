@@ -29,7 +29,7 @@ def export_all(reference, options, photos, output_dir):
         ]
 
 
-def test_artefacts_arrive_with_their_figures(reference, dark_photos, tmp_path):
+def test_artefacts_arrive_with_their_agreement(reference, dark_photos, tmp_path):
     outcomes = export_all(reference, OPTIONS, dark_photos, tmp_path)
     assert [outcome.reason for outcome in outcomes] == [None, None]
     for outcome in outcomes:

@@ -60,12 +60,12 @@ def test_a_changed_result_is_refused(reference, dark_photos, change, precision, 
 
 
 @pytest.mark.parametrize("thumbnail_size", [16, None])
-def test_equal_results_pass_with_their_figures(reference, dark_photos, thumbnail_size):
+def test_equal_results_pass_with_their_agreement(reference, dark_photos, thumbnail_size):
     same = Changed(reference, lambda r: r, thumbnail_size)
-    figures = verify(same, reference, dark_photos[:2], BOUNDS["float32"])
-    assert figures.photos == 2 * len(SIZES) and set(figures.sizes) == set(SIZES)
-    assert figures.max_error < 2e-5 and figures.psnr > 100
-    assert 0 <= figures.minimum < figures.maximum <= 1
+    agreement = verify(same, reference, dark_photos[:2], BOUNDS["float32"])
+    assert agreement.photos == 2 * len(SIZES) and set(agreement.sizes) == set(SIZES)
+    assert agreement.max_error < 2e-5 and agreement.psnr > 100
+    assert 0 <= agreement.minimum < agreement.maximum <= 1
 
 
 def test_an_artefact_of_one_size_is_tried_at_that_size(reference, dark_photos):

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from drgn_tf.metrics.detection import detection_figures
+from drgn_tf.metrics.detection import detection_metrics
 
 
 def truth(*boxes: tuple, photos: int = 2) -> dict:
@@ -35,12 +35,12 @@ def box(photo: int, category: int, bbox: list, score: float) -> dict:
 def test_all_found_exactly():
     annotations = truth((1, 1, [10, 10, 20, 20]), (2, 2, [0, 0, 50, 40]))
     boxes = [box(1, 1, [10, 10, 20, 20], 0.9), box(2, 2, [0, 0, 50, 40], 0.6)]
-    figures = detection_figures(annotations, boxes)
-    assert [figures.precision, figures.recall, figures.iou] == [1.0, 1.0, 1.0]
-    assert [figures.map_50, figures.map] == pytest.approx([1.0, 1.0])
+    metrics = detection_metrics(annotations, boxes)
+    assert [metrics.precision, metrics.recall, metrics.iou] == [1.0, 1.0, 1.0]
+    assert [metrics.map_50, metrics.map] == pytest.approx([1.0, 1.0])
 
 
-def test_figures_by_hand():
+def test_metrics_by_hand():
     annotations = truth((1, 1, [0, 0, 10, 10]), (1, 1, [50, 50, 10, 10]), (2, 1, [0, 0, 10, 10]))
     boxes = [
         box(1, 1, [0, 0, 10, 8], 0.9),  # IoU 0.8
@@ -49,38 +49,38 @@ def test_figures_by_hand():
         box(2, 1, [0, 0, 10, 6], 0.6),  # IoU 0.6
         box(2, 1, [80, 80, 10, 10], 0.4),  # too low a score to count
     ]
-    figures = detection_figures(annotations, boxes)
-    assert figures.precision == pytest.approx(2 / 4)
-    assert figures.recall == pytest.approx(2 / 3)
-    assert figures.iou == pytest.approx((0.8 + 0.6) / 2)
+    metrics = detection_metrics(annotations, boxes)
+    assert metrics.precision == pytest.approx(2 / 4)
+    assert metrics.recall == pytest.approx(2 / 3)
+    assert metrics.iou == pytest.approx((0.8 + 0.6) / 2)
     # At IoU 0.5: precision 1 up to recall 1/3, then 2/4 up to 2/3; at 101 recalls.
-    assert figures.map_50 == pytest.approx((34 * 1.0 + 33 * 0.5) / 101)
-    assert 0 < figures.map < figures.map_50
+    assert metrics.map_50 == pytest.approx((34 * 1.0 + 33 * 0.5) / 101)
+    assert 0 < metrics.map < metrics.map_50
 
 
 def test_a_box_of_another_class_or_photo_is_wrong():
     annotations = truth((1, 1, [0, 0, 10, 10]))
     boxes = [box(1, 2, [0, 0, 10, 10], 0.9), box(2, 1, [0, 0, 10, 10], 0.9)]
-    figures = detection_figures(annotations, boxes)
-    assert [figures.precision, figures.recall] == [0.0, 0.0]
-    assert math.isnan(figures.iou)
+    metrics = detection_metrics(annotations, boxes)
+    assert [metrics.precision, metrics.recall] == [0.0, 0.0]
+    assert math.isnan(metrics.iou)
 
 
 def test_nothing_found():
-    figures = detection_figures(truth((1, 1, [0, 0, 10, 10])), [])
-    assert math.isnan(figures.precision)
-    assert math.isnan(figures.iou)
-    assert [figures.recall, figures.map_50, figures.map] == [0.0, 0.0, 0.0]
+    metrics = detection_metrics(truth((1, 1, [0, 0, 10, 10])), [])
+    assert math.isnan(metrics.precision)
+    assert math.isnan(metrics.iou)
+    assert [metrics.recall, metrics.map_50, metrics.map] == [0.0, 0.0, 0.0]
 
 
 def test_boxes_on_a_crowd_count_for_nothing():
     annotations = truth((1, 1, [0, 0, 10, 10]), (1, 1, [40, 40, 50, 50], 1))
     boxes = [box(1, 1, [0, 0, 10, 10], 0.9), box(1, 1, [45, 45, 10, 10], 0.8)]
-    figures = detection_figures(annotations, boxes)
-    assert [figures.precision, figures.recall] == [1.0, 1.0]
+    metrics = detection_metrics(annotations, boxes)
+    assert [metrics.precision, metrics.recall] == [1.0, 1.0]
 
 
 def test_only_the_categories_asked_for():
     annotations = truth((1, 1, [0, 0, 10, 10]), (1, 2, [50, 50, 10, 10]))
-    figures = detection_figures(annotations, [box(1, 1, [0, 0, 10, 10], 0.9)], [1])
-    assert [figures.recall, figures.map] == [1.0, pytest.approx(1.0)]
+    metrics = detection_metrics(annotations, [box(1, 1, [0, 0, 10, 10], 0.9)], [1])
+    assert [metrics.recall, metrics.map] == [1.0, pytest.approx(1.0)]

@@ -12,7 +12,7 @@ from drgn_tf.data import sample
 from drgn_tf.images.photos import read_photo
 from drgn_tf.metrics.niqe import BLOCK, fits, halve, niqe
 
-# By BasicSR 1.4's NIQE in numpy, which gives MATLAB's figure to five digits; grey as MATLAB's
+# By BasicSR 1.4's NIQE in numpy, which gives MATLAB's value to five digits; grey as MATLAB's
 # rgb2gray, rounded. Noise: of seed 0 with a standard deviation of 20 levels.
 _INDEPENDENT = {
     ("coffee", "plain"): 4.05846,

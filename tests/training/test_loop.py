@@ -79,8 +79,8 @@ def test_training_improves_and_the_synthetic_path_begins_when_told(photos, tmp_p
         ),
         cadence=CadenceOptions(log_every=1, checkpoint_every=100, validate_every=100),
     )
-    figures = train(settings, photos, tmp_path)["best"]["validation"]
-    assert figures["psnr"] > figures["input_psnr"] + 1.0
+    metrics = train(settings, photos, tmp_path)["best"]["validation"]
+    assert metrics["psnr"] > metrics["input_psnr"] + 1.0
     trained = rows(tmp_path)
     assert [row["step"] for row in trained if row["synthetic_content"]] == ["59", "60"]
     assert [row["step"] for row in trained if row["adversarial_degradation"]] == ["59", "60"]

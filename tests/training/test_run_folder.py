@@ -99,7 +99,7 @@ def test_a_run_from_before_an_option_was_there_goes_on(tmp_path):
         folder.check_options(other, "abc")
 
 
-def test_a_full_disk_is_said_with_figures(tmp_path, monkeypatch):
+def test_a_full_disk_is_said_with_numbers(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 5 * 10**6))
     with pytest.raises(RunFolderError, match=r"5 MB are free and the run needs up to \d+ MB"):

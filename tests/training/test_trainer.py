@@ -127,12 +127,12 @@ def test_xla_gives_the_same_weights(train, plain):
     np.testing.assert_allclose(weights(train(xla=True)), weights(plain), atol=2e-4)
 
 
-def test_the_figure_that_was_asked_for_chooses_the_best(train, monkeypatch):
-    figures = iter([(20.0, 0.70), (19.0, 0.71), (21.0, 0.69)])
+def test_the_metric_that_was_asked_for_chooses_the_best(train, monkeypatch):
+    metrics = iter([(20.0, 0.70), (19.0, 0.71), (21.0, 0.69)])
 
     def validate(self, pairs, pictures=4):
         result = measure(self, pairs, pictures)
-        psnr, ssim = next(figures, (0.0, 0.0))
+        psnr, ssim = next(metrics, (0.0, 0.0))
         return dataclasses.replace(result, psnr=psnr, ssim=ssim)
 
     measure = Validator.__call__

@@ -16,7 +16,7 @@ class Brighten(keras.Model):
         return {"degradation": degradation, "base": low + 0.25, "enhanced": low + 0.25}
 
 
-def test_figures_are_those_of_8_bit_results(photo):
+def test_metrics_are_those_of_8_bit_results(photo):
     low = (photo[:64, :96] // 3 / 255.0).astype(np.float32)
     # Half a level above what the network gives: only rounding can tell.
     high = np.round((low + 0.25) * 255.0) / 255.0
