@@ -127,11 +127,11 @@ def _evaluate_detection(command: str) -> None:
             found["enhanced"] += after
         metrics = {
             image: dataclasses.asdict(
-                detection_metrics(annotations.truth, boxes, categories.values())
+                detection_metrics(annotations.ground_truth, boxes, categories.values())
             )
             for image, boxes in found.items()
         }
-        report.save_detections(found, annotations.truth, folder / report.DETECTIONS)
+        report.save_detections(found, annotations.ground_truth, folder / report.DETECTIONS)
         results = {
             "task": "detection",
             **report.describe_run(enhancer.driver, command),

@@ -27,6 +27,7 @@ from absl import flags as absl_flags
 from drgn_tf import data, jax_training, training
 from drgn_tf.files import NotWrittenError
 from drgn_tf.flags import data_flags, loss_flags, model_flags, serialization, training_flags
+from drgn_tf.flags.renamed import parse_flags
 from drgn_tf.models import ModelFileError
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training.report_table import report_table
@@ -113,8 +114,8 @@ def main(argv: list[str]) -> None:
         line = (str(error) or "out of memory").splitlines()[0]
         if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in line:
             raise
-        _fail(f"{line}; lower --batch_size or --crop_size, or raise --accumulate.")
+        _fail(f"{line}; lower --batch_size or --crop_size, or raise --gradient_accumulation_steps.")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -46,12 +46,12 @@ _BATCHES = flags.DEFINE_integer("batches", 64, "Batches drained a measurement.",
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Measurements of each; medians are printed.", 1)
 _SECONDS = flags.DEFINE_float("seconds", 1.0, "Least duration of the other measurements.", 0.0)
 
-# Share of darkened photos, whether references come along, and who trains on such samples.
+# Share of darkened photos, whether normal photos come along, and who trains on such samples.
 _KINDS = {
     "real pairs": (0.0, False, "plain"),
     "darkened photos": (1.0, False, "plain"),
-    "real pairs, with references": (0.0, True, "whole_narrow"),
-    "darkened photos, with references": (1.0, True, "whole_narrow"),
+    "real pairs, with normal photos": (0.0, True, "whole_narrow"),
+    "darkened photos, with normal photos": (1.0, True, "whole_narrow"),
 }
 
 
@@ -67,13 +67,13 @@ def _data(name: str) -> TrainingData:
 
 
 def _samples(kind: str) -> SampleOptions:
-    fraction, references, _ = _KINDS[kind]
+    fraction, normal, _ = _KINDS[kind]
     return SampleOptions(
         _CROP_SIZE.value,
         _BATCH_SIZE.value,
         seed=1,
         photometric_fraction=fraction,
-        references=references,
+        normal=normal,
     )
 
 
@@ -99,7 +99,7 @@ def main() -> None:
     standard = yardstick("keras", preset(names[0]).width)
     calls = {}
     for name in names:
-        batch = next(steps.drawn(_data(name), _samples("real pairs, with references"), 1))
+        batch = next(steps.drawn(_data(name), _samples("real pairs, with normal photos"), 1))
         for method in ("plain", "whole_narrow"):
             made = steps.trainer(name, method, _CROP_SIZE.value, _BATCH_SIZE.value)
             calls[name, method] = functools.partial(steps.run, made, method, steps.repeated(batch))

@@ -47,8 +47,8 @@ def _megabytes(
     trainer = steps.trainer(name, method, crop_size, batch_size)
     side = preset(name).thumbnail_size
     sides = {"low": crop_size, "high": crop_size, "thumbnail": side}
-    if trainer.needs_references:
-        sides |= {"reference": crop_size, "reference_thumbnail": side}
+    if trainer.needs_normal:
+        sides |= {"normal": crop_size, "normal_thumbnail": side}
     batches = steps.repeated(
         {key: tf.random.uniform((batch_size, size, size, 3)) for key, size in sides.items()}
     )

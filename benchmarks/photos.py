@@ -29,7 +29,7 @@ def dark_photo(height: int, width: int) -> np.ndarray:
 
 
 def training_data(thumbnail: Callable) -> TrainingData:
-    """Returns the free photos as pairs to train on, their low partners darkened once.
+    """Returns the free photos as pairs to train on, their low photos darkened once.
 
     Args:
       thumbnail: see `drgn_tf.data.TrainingData`.
@@ -44,6 +44,6 @@ def training_data(thumbnail: Callable) -> TrainingData:
     from drgn_tf.data.loading import darkened_pairs
 
     options = PhotometricOptions()
-    photos = load_run_data(DataOptions(sample.NAME), options, thumbnail).training.references
+    photos = load_run_data(DataOptions(sample.NAME), options, thumbnail).training.normal
     pairs = darkened_pairs(photos, options)
     return TrainingData(pairs.low, pairs.high, None, thumbnail)

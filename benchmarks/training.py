@@ -40,7 +40,7 @@ _STEPS_PER_CALL = 8
 _VARIANTS = {
     "plain": ("plain", 1, {}),
     "plain_steps": ("plain", _STEPS_PER_CALL, {}),
-    "plain_accumulate": ("plain", 1, {"accumulate": 2}),
+    "plain_accumulate": ("plain", 1, {"gradient_accumulation_steps": 2}),
     "plain_xla": ("plain", 1, {"xla": True}),
     "plain_bfloat16": ("plain", 1, {"precision": "mixed_bfloat16"}),
     "plain_float16": ("plain", 1, {"precision": "mixed_float16"}),
@@ -182,7 +182,7 @@ def main() -> None:
     for name in _PRESETS.value:
         view = functools.partial(thumbnail, size=preset(name).thumbnail_size)
         data = photos.training_data(view)
-        samples = SampleOptions(crop_size, batch_size, 1, references=True)
+        samples = SampleOptions(crop_size, batch_size, 1, normal=True)
         batch = next(steps.drawn(data, samples, 1))
         _measure_preset(name, data, batch, report)
     _measure_dissimilarity(report)

@@ -21,8 +21,8 @@ _TEST_PAIRS = flags.DEFINE_string(
     "",
     "Subfolder of --data_dir with pairs that are only measured, after training. Default: none.",
 )
-_REFERENCE_DIR = flags.DEFINE_string(
-    "reference_dir",
+_NORMAL_DIR = flags.DEFINE_string(
+    "normal_dir",
     "",
     "Folder of normal-light photos for synthetic pairs. Default: the high photos of the pairs. "
     "Without --data_dir, all that is trained on.",
@@ -98,7 +98,7 @@ def _is_range(value: list[str]) -> bool:
 flags.register_validator(
     _DATA_DIR, _is_folder_or("", SAMPLE), f"no such folder (or '{SAMPLE}' for the built-in set)."
 )
-flags.register_validator(_REFERENCE_DIR, _is_folder_or(""), "no such folder.")
+flags.register_validator(_NORMAL_DIR, _is_folder_or(""), "no such folder.")
 flags.register_validator(
     _VAL_LIST, lambda value: not value or pathlib.Path(value).is_file(), "no such file."
 )
@@ -112,7 +112,7 @@ def data_options() -> DataOptions:
         data_dir=_DATA_DIR.value,
         train_pairs=_TRAIN_PAIRS.value,
         test_pairs=_TEST_PAIRS.value,
-        reference_dir=_REFERENCE_DIR.value,
+        normal_dir=_NORMAL_DIR.value,
         val_list=_VAL_LIST.value,
         val_fraction=_VAL_FRACTION.value,
         cache_dir=_CACHE_DIR.value,

@@ -31,8 +31,14 @@ _WEIGHTS = (
         "Weight of the pairs that the degradation generator makes of normal-light photos. 0 "
         "turns them off, and with them the discriminators and the KL loss.",
     ),
-    _weight("adversarial_low_weight", "Weight of fooling D_low, which judges synthetic low light."),
-    _weight("adversarial_degradation_weight", "Weight of fooling D_de, which judges degradations."),
+    _weight(
+        "adversarial_low_weight",
+        "Adversarial weight of D_low, which judges synthetic low light.",
+    ),
+    _weight(
+        "adversarial_degradation_weight",
+        "Adversarial weight of D_de, which judges degradations.",
+    ),
     _weight("kl_weight", "Weight of the KL divergence between degradations."),
 )
 _COUNTS = (

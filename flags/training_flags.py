@@ -3,7 +3,7 @@
 from absl import flags
 
 from drgn_tf.training import CadenceOptions, TrainingOptions
-from drgn_tf.training.options import KEEP_BY, PRECISIONS, STRATEGIES
+from drgn_tf.training.options import MONITORS, PRECISIONS, STRATEGIES
 
 _DEFAULTS = TrainingOptions()
 _CADENCE = CadenceOptions()
@@ -47,13 +47,13 @@ _TRAINING = (
     _float(
         "exposure_jitter",
         "Low photos of real pairs are made darker or brighter by up to so many powers of two in "
-        "their sRGB values, their partners stay: how dark a photo is says little of how bright it "
-        "ought to be.",
+        "their sRGB values, their references stay: how dark a photo is says little of how bright "
+        "it ought to be.",
     ),
     _float("learning_rate", "Peak learning rate of the generators."),
     _float("discriminator_learning_rate", "Peak learning rate of the discriminators."),
     _integer(_DEFAULTS, "warmup_steps", "Steps over which the rates grow from 0.", lowest=0),
-    _float("final_learning_rate", "Where the cosine ends, as a fraction of the peak.", 1.0),
+    _float("final_learning_rate_ratio", "Where the cosine ends, as a fraction of the peak.", 1.0),
     _float("clip_norm", "Largest global norm of a gradient."),
     _float("ema_decay", "Decay of the averaged weights, which are evaluated and saved.", 1.0),
     flags.DEFINE_string(
@@ -63,7 +63,7 @@ _TRAINING = (
     ),
     _integer(
         _DEFAULTS,
-        "accumulate",
+        "gradient_accumulation_steps",
         "Micro-batches into which a device's share of a batch is cut, computed one after the "
         "other: the step of the whole batch in a fraction of the memory.",
     ),
@@ -76,9 +76,9 @@ _TRAINING = (
     ),
     flags.DEFINE_boolean("xla", _DEFAULTS.xla, "Compile forward and backward pass with XLA."),
     flags.DEFINE_enum(
-        "keep_by",
-        _DEFAULTS.keep_by,
-        KEEP_BY,
+        "monitor",
+        _DEFAULTS.monitor,
+        MONITORS,
         "Which metric of the validations chooses best.keras.",
     ),
     flags.DEFINE_integer(

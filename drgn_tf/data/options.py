@@ -15,7 +15,7 @@ class DataOptions:
       data_dir: folder of pairs; or "sample", the built-in set; or "" for none.
       train_pairs: subfolder of `data_dir` that holds the pairs to train on; "" for itself.
       test_pairs: subfolder with pairs that are only measured, once, after training; "" for none.
-      reference_dir: folder of normal-light photos for the synthetic pairs; "" takes the
+      normal_dir: folder of normal-light photos for the synthetic pairs; "" takes the
         high photos of the pairs. Without `data_dir`, all that is trained on.
       val_list: text file of stems held out for validation, one a line; "" for a fraction.
       val_fraction: share of the photos held out for validation where there is no list.
@@ -25,7 +25,7 @@ class DataOptions:
     data_dir: str = ""
     train_pairs: str = ""
     test_pairs: str = ""
-    reference_dir: str = ""
+    normal_dir: str = ""
     val_list: str = ""
     val_fraction: float = 0.05
     cache_dir: str = ""
@@ -43,8 +43,8 @@ class SampleOptions:
         the photometric synthesis, in [0, 1]; the others are real pairs.
       photometric: its ranges.
       exposure_jitter: largest log2 of the factor, drawn per sample, that makes the low photo of
-        a real pair darker or brighter while its partner stays.
-      references: whether each sample brings a normal-light photo for the degradation
+        a real pair darker or brighter while its reference stays.
+      normal: whether each sample brings a normal-light photo for the degradation
         generator to darken.
     """
 
@@ -54,4 +54,4 @@ class SampleOptions:
     photometric_fraction: float = 0.0
     photometric: PhotometricOptions = dataclasses.field(default_factory=PhotometricOptions)
     exposure_jitter: float = 0.0
-    references: bool = False
+    normal: bool = False

@@ -20,7 +20,7 @@ class Pair:
 
 
 class UnpairedError(DataError):
-    """A photo whose partner is missing.
+    """A photo whose counterpart is missing.
 
     Attributes:
       stem: of the photo.
@@ -38,11 +38,11 @@ def find_pairs(
 
     Args:
       folder: its low/ and high/ may use different file formats.
-      on_bad: is told of each photo without partner, which is then left out. By default
+      on_bad: is told of each photo without counterpart, which is then left out. By default
         the first one is raised.
 
     Raises:
-      DataError: a folder is missing or without photos, or a photo has no partner.
+      DataError: a folder is missing or without photos, or a photo has no counterpart.
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
@@ -62,7 +62,7 @@ def find_pairs(
             continue
         path, other = (low, "high") if low else (high, "low")
         error = UnpairedError(
-            f"{path}: has no partner {stem}.* in {folder / other}; add or remove it.", stem
+            f"{path}: has no counterpart {stem}.* in {folder / other}; add or remove it.", stem
         )
         if on_bad is None:
             raise error

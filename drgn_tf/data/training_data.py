@@ -16,26 +16,26 @@ class TrainingData:
 
     Args:
       low: low-light photos, or None where there are only normal-light photos.
-      high: their partners, in the same order.
-      references: normal-light photos for both kinds of synthetic pairs. By default
+      high: their references, in the same order.
+      normal: normal-light photos for both kinds of synthetic pairs. By default
         those in `high`.
       thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's view of a whole photo.
 
     Raises:
-      DataError: there is neither a pair nor a reference photo.
+      DataError: there is neither a pair nor a normal photo.
     """
 
     def __init__(
         self,
         low: PhotoStore | None,
         high: PhotoStore | None,
-        references: PhotoStore | None,
+        normal: PhotoStore | None,
         thumbnail: Callable,
     ):
-        if high is None and references is None:
-            raise DataError("neither pairs nor reference photos to train on.")
+        if high is None and normal is None:
+            raise DataError("neither pairs nor normal photos to train on.")
         self.low, self.high = low, high
-        self.references = references or high
+        self.normal = normal or high
         self._thumbnail = thumbnail
 
     def photometric_share(self, options: SampleOptions) -> float:
@@ -47,7 +47,7 @@ class TrainingData:
         """Raises DataError if a photo that is to be cropped is smaller than the crops."""
         crop_size, fraction = options.crop_size, self.photometric_share(options)
         stores = [self.low] if fraction < 1.0 else []
-        stores += [self.references] if fraction > 0.0 or options.references else []
+        stores += [self.normal] if fraction > 0.0 or options.normal else []
         photos = [
             (min(size), name, size)
             for store in stores

@@ -76,7 +76,7 @@ class Detector:
         Raises:
           ModelFileError: the detector's outputs are not as its layout says.
         """
-        image, (scale_y, scale_x), (top, left) = fit(photo, self.size, self.layout)
+        image, (scale_y, scale_x), (top, left) = resize(photo, self.size, self.layout)
         low, high = self.layout.input_range
         image = to_float(image) * (high - low) + low
         if self.layout.channels == "bgr":
@@ -97,7 +97,7 @@ class Detector:
         return Boxes(corners, boxes.scores, boxes.classes)
 
 
-def fit(
+def resize(
     photo: np.ndarray, size: tuple[int, int], layout: Layout
 ) -> tuple[np.ndarray, tuple[float, float], tuple[int, int]]:
     """Gives a photo the size of a detector's input.
@@ -106,10 +106,10 @@ def fit(
       uint8 [height, width, 3]; the factors of height and width; top and left of the photo in it.
     """
     scales = [side / length for side, length in zip(size, photo.shape)]
-    if layout.fit == "letterbox":
+    if layout.resize_mode == "letterbox":
         scales = [min(scales)] * 2
     height, width = (max(1, round(s * length)) for s, length in zip(scales, photo.shape))
-    framed = np.full((*size, 3), layout.fill, np.uint8)
+    framed = np.full((*size, 3), layout.pad_value, np.uint8)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     framed[top : top + height, left : left + width] = cv2.resize(photo, (width, height))
     return framed, tuple(scales), (top, left)
@@ -142,10 +142,10 @@ def decode(outputs: Mapping[int | str, np.ndarray], layout: Layout, size: tuple[
         corners = corners * [size[1], size[0], size[1], size[0]]
     kept = (scores >= _LOWEST_SCORE) & (classes >= 0) & (classes < len(layout.class_names))
     corners, scores, classes = corners[kept], scores[kept], classes[kept]
-    if layout.suppression is not None and len(scores):
+    if layout.nms_iou is not None and len(scores):
         sides = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
         kept = cv2.dnn.NMSBoxesBatched(
-            sides.tolist(), scores.tolist(), classes.tolist(), 0.0, layout.suppression
+            sides.tolist(), scores.tolist(), classes.tolist(), 0.0, layout.nms_iou
         )
         corners, scores, classes = corners[kept], scores[kept], classes[kept]
     return Boxes(corners.astype(np.float32), scores.astype(np.float32), classes.astype(np.int64))
@@ -280,7 +280,7 @@ def detect_before_and_after(
       DataError: a photo cannot be used.
     """
     category_ids = annotations.category_ids()
-    for image in annotations.truth["images"]:
+    for image in annotations.ground_truth["images"]:
         photo = to_uint8(read_photo(annotations.paths[image["id"]]))
         enhanced = enhance(photo)
         keep(str(pathlib.PurePath(image["file_name"]).with_suffix("")), enhanced)

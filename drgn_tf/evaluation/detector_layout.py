@@ -18,21 +18,26 @@ from collections.abc import Mapping
 
 from drgn_tf.files import first_line
 
-_YOLO = {"units": "pixels", "fit": "letterbox", "suppression": 0.45, "outputs": {"predictions": 0}}
+_YOLO = {
+    "units": "pixels",
+    "resize_mode": "letterbox",
+    "nms_iou": 0.45,
+    "outputs": {"predictions": 0},
+}
 # By kind: what holds where the layout does not say.
 _DEFAULTS = {
     "ssd": {
         "units": "normalised",
-        "fit": "stretch",
-        "suppression": None,
+        "resize_mode": "stretch",
+        "nms_iou": None,
         "outputs": {"boxes": 0, "classes": 1, "scores": 2, "count": 3},
     },
     "yolov5": _YOLO,
     "yolov8": _YOLO,
     "anchors": {
         "units": "pixels",
-        "fit": "letterbox",
-        "suppression": 0.3,
+        "resize_mode": "letterbox",
+        "nms_iou": 0.3,
         "outputs": {"boxes": 0, "scores": 1},
     },
 }
@@ -64,8 +69,8 @@ _FORMS = {
         "a list of the names of the classes",
     ),
     "units": _one_of("normalised", "pixels"),
-    "fit": _one_of("letterbox", "stretch"),
-    "suppression": (
+    "resize_mode": _one_of("letterbox", "stretch"),
+    "nms_iou": (
         lambda value: value is None or (_is_number(value) and 0 < value < 1),
         "a number between 0 and 1, or null",
     ),
@@ -78,13 +83,17 @@ _FORMS = {
     "size": (lambda value: _is_pair(value, 1), "[height, width]"),
     "input_range": (lambda value: _is_pair(value, -math.inf), "two numbers"),
     "channels": _one_of("rgb", "bgr"),
-    "fill": (lambda value: value in range(256), "a level from 0 to 255"),
+    "pad_value": (lambda value: value in range(256), "a level from 0 to 255"),
     "corners": _one_of("yxyx", "xyxy"),
     "anchors": (
         lambda value: isinstance(value, list) and value and all(_is_pair(x, 1) for x in value),
         "a list of [stride, anchors per cell] of each grid",
     ),
 }
+
+
+# Names that layouts of earlier releases have for entries.
+_RENAMED = {"fit": "resize_mode", "fill": "pad_value", "suppression": "nms_iou"}
 
 
 class LayoutError(ValueError):
@@ -99,14 +108,14 @@ class Layout:
       kind: "ssd", "yolov5", "yolov8" or "anchors"; see the module.
       class_names: by class number, as the annotations call them.
       units: of the boxes: "normalised" to [0, 1] or "pixels" of the detector's input.
-      fit: how a photo gets the size of the input: "letterbox" keeps its proportions, in the middle
-        of a grey frame; "stretch" does not.
-      suppression: IoU above which the lower of two boxes of a class is dropped; None drops none.
+      resize_mode: how a photo gets the size of the input: "letterbox" keeps its proportions, in
+        the middle of a grey frame; "stretch" does not.
+      nms_iou: IoU above which the lower of two boxes of a class is dropped; None drops none.
       outputs: place or name of the tensor for each role.
       size: (height, width) of the input, for files that leave it open.
       input_range: what 0 and 255 become.
       channels: "rgb" or "bgr".
-      fill: grey level of the frame, 0 to 255.
+      pad_value: grey level of the frame, 0 to 255.
       corners: order of an "ssd" box: "yxyx" or "xyxy".
       anchors: of kind "anchors": (stride in pixels, anchors per cell) of each grid.
     """
@@ -114,13 +123,13 @@ class Layout:
     kind: str
     class_names: tuple[str, ...]
     units: str
-    fit: str
-    suppression: float | None
+    resize_mode: str
+    nms_iou: float | None
     outputs: Mapping[str, int | str]
     size: tuple[int, int] | None = None
     input_range: tuple[float, float] = (0.0, 1.0)
     channels: str = "rgb"
-    fill: int = 114
+    pad_value: int = 114
     corners: str = "yxyx"
     anchors: tuple[tuple[int, int], ...] = ()
 
@@ -146,6 +155,9 @@ def read_layout(path: str | pathlib.Path) -> Layout:
     content.setdefault("class_names", [])
     if content["kind"] == "anchors":
         content.setdefault("anchors", [])
+    for old, new in _RENAMED.items():
+        if old in content:
+            raise LayoutError(f'{path}: "{old}" is now "{new}".')
     unknown = sorted(content.keys() - _FORMS.keys())
     if unknown:
         raise LayoutError(f'{path}: unknown entry "{unknown[0]}"; there are {", ".join(_FORMS)}.')

@@ -106,7 +106,7 @@ def similarity(image: np.ndarray, reference: np.ndarray) -> Similarity:
     for x, y in (
         (image, reference),
         (metrics.luma(image), metrics.luma(reference)),
-        (metrics.match_grey_mean(image, reference), reference),
+        (metrics.scale_to_gt_mean(image, reference), reference),
     ):
         values += [float(metrics.psnr(x, y)[0]), float(metrics.ssim(x, y)[0])]
     return Similarity(*values)

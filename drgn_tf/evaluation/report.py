@@ -152,17 +152,17 @@ def save_metrics(photos: Sequence[PhotoMetrics], path: pathlib.Path) -> None:
 
 
 def save_detections(
-    found: Mapping[str, Sequence[Mapping]], truth: Mapping, path: pathlib.Path
+    found: Mapping[str, Sequence[Mapping]], ground_truth: Mapping, path: pathlib.Path
 ) -> None:
     """Writes a CSV file with a line per box.
 
     Args:
       found: boxes as COCO's results, by "input" and "enhanced".
-      truth: COCO's "images" and "categories".
+      ground_truth: COCO's "images" and "categories".
       path: of the file.
     """
-    files = {image["id"]: image["file_name"] for image in truth["images"]}
-    classes = {category["id"]: category["name"] for category in truth["categories"]}
+    files = {image["id"]: image["file_name"] for image in ground_truth["images"]}
+    classes = {category["id"]: category["name"] for category in ground_truth["categories"]}
     header = ["file", "image", "class", "score", "left", "top", "width", "height"]
     rows = (
         [

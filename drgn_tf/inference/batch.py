@@ -20,7 +20,7 @@ from drgn_tf.images.grids import side_by_side
 from drgn_tf.images.photo_files import PhotoFile
 from drgn_tf.images.photos import BadImageError, to_uint8, turned
 from drgn_tf.inference import video
-from drgn_tf.inference.enhancer import Enhancer, encoder
+from drgn_tf.inference.enhancer import Enhancer, to_dtype
 
 # Width of one photo in a comparison, in pixels; larger ones are scaled down.
 _COMPARISON_WIDTH = 1600
@@ -155,12 +155,12 @@ def enhance_photo(
     """
     photo = photo_files.read(job.source)
     on_tile = start(enhancer.tile_count(*photo.pixels.shape[:2]))
-    encoders = {"enhanced": encoder(photo.pixels.dtype)}
+    converters = {"enhanced": to_dtype(photo.pixels.dtype)}
     if options.stages:
-        encoders |= {
+        converters |= {
             name: view for name, view in _STAGES.items() if name in enhancer.driver.outputs
         }
-    images = enhancer.run(photo.pixels, encoders, on_tile=on_tile)
+    images = enhancer.run(photo.pixels, converters, on_tile=on_tile)
     if options.compare or options.stages:
         views = [to_uint8(photo.pixels)]
         views += [images[name] for name in _STAGES if name in images]

@@ -49,9 +49,9 @@ class Enhancer:
           ValueError: `photo` is something else than described.
           ModelFileError: the artefact cannot take a photo of this size.
         """
-        encoders = {"enhanced": encoder(np.asarray(photo).dtype)}
+        converters = {"enhanced": to_dtype(np.asarray(photo).dtype)}
         photo = _checked(photo)
-        return self.run(photo, encoders, thumbnail, on_tile)["enhanced"]
+        return self.run(photo, converters, thumbnail, on_tile)["enhanced"]
 
     def stages(self, photo: np.ndarray) -> dict[str, np.ndarray]:
         """Returns all images that the artefact gives, as float32 [H, W, 3].
@@ -65,14 +65,14 @@ class Enhancer:
     def run(
         self,
         photo: np.ndarray,
-        encoders: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+        converters: Mapping[str, Callable[[np.ndarray], np.ndarray]],
         thumbnail: np.ndarray | None = None,
         on_tile: Callable[[], None] = lambda: None,
     ) -> dict[str, np.ndarray]:
-        """Returns images by name, as `encoders` make them; see `tiling.run_tiled`."""
+        """Returns images by name, as `converters` make them; see `tiling.run_tiled`."""
         if thumbnail is None:
             thumbnail = self.thumbnail(photo)
-        return run_tiled(self.driver, photo, thumbnail, encoders, self.tiling, on_tile)
+        return run_tiled(self.driver, photo, thumbnail, converters, self.tiling, on_tile)
 
     def thumbnail(self, photo: np.ndarray) -> np.ndarray | None:
         """Returns float32 [1, T, T, 3], or None if the artefact takes no thumbnail."""
@@ -103,7 +103,7 @@ def _checked(photo: np.ndarray) -> np.ndarray:
     return photo.astype(np.float32)
 
 
-def encoder(dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
+def to_dtype(dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
     """Returns what turns float32 values in [0, 1] into `dtype`."""
     if np.issubdtype(dtype, np.floating):
         return lambda values: np.clip(values, 0.0, 1.0).astype(dtype)

@@ -146,7 +146,7 @@ def run_tiled(
     driver: Driver,
     pixels: np.ndarray,
     thumbnail: np.ndarray | None,
-    encoders: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    converters: Mapping[str, Callable[[np.ndarray], np.ndarray]],
     tiling: Tiling = Tiling(),
     on_tile: Callable[[], None] = lambda: None,
 ) -> dict[str, np.ndarray]:
@@ -156,31 +156,31 @@ def run_tiled(
       driver: the artefact.
       pixels: [H, W, 3], uint8, uint16, or float32 in [0, 1].
       thumbnail: float32 [1, T, T, 3] of the photo, or None if the artefact takes none.
-      encoders: for each image wanted, what turns float32 rows [h, W, 3] into the kept dtype.
+      converters: for each image wanted, what turns float32 rows [h, W, 3] into the kept dtype.
       tiling: how to cut.
       on_tile: called after each tile.
 
     Returns:
-      [H, W, 3] for each name in `encoders`.
+      [H, W, 3] for each name in `converters`.
 
     Raises:
       ModelFileError: see `grid`.
     """
     rows, columns = grid(driver, *pixels.shape[:2], tiling)
     results = {
-        name: np.empty(pixels.shape, encoder(np.zeros((1, 1, 3), np.float32)).dtype)
-        for name, encoder in encoders.items()
+        name: np.empty(pixels.shape, converter(np.zeros((1, 1, 3), np.float32)).dtype)
+        for name, converter in converters.items()
     }
     carried: dict[str, np.ndarray] = {}
     for row, following in zip(rows, [*rows[1:], None]):
         finished = row.stop if following is None else following.start
-        strips = _row_of_tiles(driver, pixels, thumbnail, row, columns, list(encoders), on_tile)
+        strips = _row_of_tiles(driver, pixels, thumbnail, row, columns, list(converters), on_tile)
         for name, strip in strips.items():
             # Rows that the tiles above have a share in.
             above = carried.get(name)
             if above is not None:
                 strip[: len(above)] += above
-            results[name][row.start : finished] = encoders[name](strip[: finished - row.start])
+            results[name][row.start : finished] = converters[name](strip[: finished - row.start])
             carried[name] = strip[finished - row.start :]
     return results
 

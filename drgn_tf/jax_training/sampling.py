@@ -79,16 +79,14 @@ class Sampler:
             self.photos["low"] = _on_device(data.low, data.thumbnails(data.low))
             self.photos["high"] = _on_device(data.high, data.thumbnails(data.high))
         if self._fraction > 0.0:
-            self._counts["darkened"] = len(data.references)
-        if options.references:
-            self._counts["reference"] = len(data.references)
-        if self._fraction > 0.0 or options.references:
-            if data.references is data.high and "high" in self.photos:
-                self.photos["references"] = self.photos["high"]
+            self._counts["darkened"] = len(data.normal)
+        if options.normal:
+            self._counts["normal"] = len(data.normal)
+        if self._fraction > 0.0 or options.normal:
+            if data.normal is data.high and "high" in self.photos:
+                self.photos["normal"] = self.photos["high"]
             else:
-                self.photos["references"] = _on_device(
-                    data.references, data.thumbnails(data.references)
-                )
+                self.photos["normal"] = _on_device(data.normal, data.thumbnails(data.normal))
 
     def order(self, first_step: int, steps: int) -> dict[str, np.ndarray]:
         """Returns which photos these steps take, int32 [steps, batch] by stream."""
@@ -109,7 +107,7 @@ class Sampler:
 
         Returns:
           float32: "low", "high" [crop, crop, 3], "thumbnail" [T, T, 3]; with
-          `options.references` also "reference", "reference_thumbnail".
+          `options.normal` also "normal", "normal_thumbnail".
         """
         options = self._options
         keys = jax.random.split(jax.random.fold_in(jax.random.key(options.seed), number), 7)
@@ -117,18 +115,16 @@ class Sampler:
         if self._fraction < 1.0:
             drawn.append(self._pair(photos, order["pair"], keys))
         if self._fraction > 0.0:
-            drawn.append(self._darkened(photos["references"], order["darkened"], keys))
+            drawn.append(self._darkened(photos["normal"], order["darkened"], keys))
         if len(drawn) == 2:
             darkened = jax.random.uniform(keys[3]) < self._fraction
             drawn = [[jnp.where(darkened, b, a) for a, b in zip(*drawn)]]
         names = ("low", "high", "thumbnail")
         result = dict(zip(names, _with_symmetry(drawn[0], keys[4])))
-        if options.references:
-            (reference,), thumbnail = self._crops(
-                [photos["references"]], order["reference"], keys[5]
-            )
-            names = ("reference", "reference_thumbnail")
-            result.update(zip(names, _with_symmetry([reference, thumbnail], keys[6])))
+        if options.normal:
+            (normal,), thumbnail = self._crops([photos["normal"]], order["normal"], keys[5])
+            names = ("normal", "normal_thumbnail")
+            result.update(zip(names, _with_symmetry([normal, thumbnail], keys[6])))
         return result
 
     def _crops(self, stores: list[dict], index, key):
@@ -154,9 +150,9 @@ class Sampler:
             thumbnail = jnp.clip(thumbnail * factor, 0.0, 1.0)
         return [low, high, thumbnail]
 
-    def _darkened(self, references: dict, index, keys) -> list:
+    def _darkened(self, normal: dict, index, keys) -> list:
         options = self._options.photometric
-        (high,), thumbnail = self._crops([references], index, keys[0])
+        (high,), thumbnail = self._crops([normal], index, keys[0])
         parameters = simulation.scale_parameters(
             options, jax.random.uniform(keys[1], [simulation.DRAWS])
         )

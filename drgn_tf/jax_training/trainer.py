@@ -1,8 +1,8 @@
 """The players, and the step that improves them, compiled by JAX for one device or several.
 
 The step is that of `drgn_tf.training.trainer`: both players' gradients from one forward
-pass (in several micro-batches, one after the other, where `accumulate` asks for it),
-clipped, applied; then the averaged weights follow. All that changes is one nested dict
+pass (in several micro-batches, one after the other, where `gradient_accumulation_steps` asks
+for it), clipped, applied; then the averaged weights follow. All that changes is one nested dict
 of arrays; the Keras objects only say what to compute. Several steps are one call, inside
 which the devices also make the samples.
 
@@ -79,14 +79,15 @@ class Trainer:
         # There is no degradation to learn from in one step.
         self._synthetic = options.loss.synthetic and options.model.two_step
         self.devices = len(jax.devices())
-        parts = self.devices * self._training.accumulate
+        micro_batches = self._training.gradient_accumulation_steps
+        parts = self.devices * micro_batches
         if self._training.batch_size % parts:
             raise DataError(
                 f"a batch of {self._training.batch_size} does not divide among {self.devices} "
-                f"devices and {self._training.accumulate} micro-batches each; choose "
+                f"devices and {micro_batches} micro-batches each; choose "
                 f"--batch_size={max(1, self._training.batch_size // parts) * parts}."
             )
-        self._sampler = Sampler(data, options.sample_options(references=self._synthetic))
+        self._sampler = Sampler(data, options.sample_options(normal=self._synthetic))
         self._sample = batch_sampler(self._sampler)
 
         self._model = make_model(options)
@@ -238,7 +239,7 @@ class Trainer:
 
     def _accumulated_gradients(self, weights, opponents, photos, samples, ramp):
         """Returns what `_gradients` does, from as many micro-batches as the options say."""
-        parts = self._training.accumulate
+        parts = self._training.gradient_accumulation_steps
 
         def gradients(opponents, samples):
             samples = jax.lax.with_sharding_constraint(samples, self._divided)

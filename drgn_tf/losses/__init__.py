@@ -11,7 +11,7 @@ from drgn_tf.losses.gaussian_kl import gaussian_kl
 from drgn_tf.losses.objective import (
     LossOptions,
     objective,
-    scale_to_reference,
+    scale_to_gt_mean,
     synthesize_low_light,
     term_names,
 )
@@ -26,7 +26,7 @@ __all__ = [
     "generator_adversarial",
     "gradient_difference",
     "objective",
-    "scale_to_reference",
+    "scale_to_gt_mean",
     "spectral_difference",
     "ssim_loss",
     "synthesize_low_light",

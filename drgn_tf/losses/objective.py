@@ -7,7 +7,7 @@ unrelated normal-light photo, and that synthetic pair goes through the same netw
     I_D,ref = DeG(I_L,ref)    I_B,ref = I_L,ref - I_D,ref    I*_ref = ReG(I_B,ref)
 
     generators      content (I*, I) and (I*_ref, I_ref), SSIM on the same pairs,
-                    D_low fooled by I_L,ref, D_de fooled by I_D,ref,
+                    adversarial: I_L,ref to D_low, I_D,ref to D_de,
                     KL between I_D and I_D,ref
     discriminators  D_low: I_L is real, I_L,ref is not; D_de: I_D is real, I_D,ref is not
 
@@ -50,12 +50,12 @@ class LossOptions:
       spectral_weight: `spectral_difference`, on the same.
       chroma_weight: `chroma_difference`, on the same.
       gt_mean_share: share of the Charbonnier loss that is taken of the image scaled to its
-        reference's mean (`scale_to_reference`), below 1. Unless it is 0, all of SSIM, gradient,
+        reference's mean (`scale_to_gt_mean`), below 1. Unless it is 0, all of SSIM, gradient,
         spectral and chroma losses is.
       synthetic_weight: factor on the synthetic pair's restoration terms, which are those above.
         0 also turns the adversarial and KL terms off: they need the synthetic path.
-      adversarial_low_weight: fooling D_low.
-      adversarial_degradation_weight: fooling D_de.
+      adversarial_low_weight: adversarial term of D_low.
+      adversarial_degradation_weight: adversarial term of D_de.
       discriminator_width: channels of a discriminator's first convolution; three more have 2,
         4 and 8 times as many. Beside a small network those of 64 are most of the cost of a step.
       kl_weight: KL between I_D and I_D,ref.
@@ -111,8 +111,8 @@ class LossOptions:
         return tuple(self.discriminator_width * factor for factor in (1, 2, 4, 8))
 
     @property
-    def contests(self) -> dict[str, float]:
-        """Which discriminators play, and the weight of fooling each."""
+    def adversarial_weights(self) -> dict[str, float]:
+        """Weight of the adversarial term by discriminator, of those that are used."""
         weights = {
             "low": self.adversarial_low_weight,
             "degradation": self.adversarial_degradation_weight,
@@ -130,25 +130,25 @@ def term_names(options: LossOptions, synthetic: bool) -> list[str]:
     names = restoration + [f"synthetic_{name}" for name in restoration]
     if options.kl_weight:
         names.append("kl")
-    for name in options.contests:
+    for name in options.adversarial_weights:
         names += [f"adversarial_{name}", f"discriminator_{name}"]
     return names
 
 
-def synthesize_low_light(references, degradations):
+def synthesize_low_light(normal, degradations):
     """Darkens normal-light photos by the degradations of others.
 
     Args:
-      references: I_ref [B, H, W, 3] in [0, 1].
+      normal: I_ref [B, H, W, 3] in [0, 1].
       degradations: I_D [B, H, W, 3], signed, or [B, 1, 1, 3].
 
     Returns:
       I_L,ref [B, H, W, 3] in [0, 1].
     """
-    return ops.clip(references + degradations, 0.0, 1.0)
+    return ops.clip(normal + degradations, 0.0, 1.0)
 
 
-def scale_to_reference(images, references):
+def scale_to_gt_mean(images, references):
     """Scales images so that each has its reference's mean.
 
     How bright the reference is can hardly be known from a low-light photo. A loss that sees
@@ -171,7 +171,7 @@ def scale_to_reference(images, references):
 def _restoration_terms(images, references, options: LossOptions) -> dict:
     terms = {}
     share = options.gt_mean_share
-    scaled = scale_to_reference(images, references) if share else images
+    scaled = scale_to_gt_mean(images, references) if share else images
     if options.content_weight:
         content = charbonnier(images, references)
         if share:
@@ -201,10 +201,10 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
 
     Args:
       model: a `DRGN`.
-      discriminators: a `Discriminator` for each of `options.contests`.
+      discriminators: a `Discriminator` for each of `options.adversarial_weights`.
       batch: "low", "high" [B, H, W, 3] in [0, 1] and "thumbnail" [B, T, T, 3] of the
-        whole low photo; for the synthetic path "reference" [B, H, W, 3] and
-        "reference_thumbnail" [B, T, T, 3].
+        whole low photo; for the synthetic path "normal" [B, H, W, 3] and
+        "normal_thumbnail" [B, T, T, 3].
       options: weights.
       ramp: scalar in [0, 1] that scales all that depends on the synthetic path; None
         leaves the path out.
@@ -219,12 +219,12 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
     discriminator_loss = ops.zeros(())
     if ramp is not None and options.synthetic:
         degradation = images["degradation"]
-        reference = batch["reference"]
-        low = synthesize_low_light(reference, degradation)
-        # Of the whole reference only a thumbnail is at hand; a degradation is nearly
+        normal = batch["normal"]
+        low = synthesize_low_light(normal, degradation)
+        # Of the whole normal photo only a thumbnail is at hand; a degradation is nearly
         # one constant per channel, so its mean darkens the thumbnail likewise.
         thumbnail = synthesize_low_light(
-            batch["reference_thumbnail"], ops.mean(degradation, axis=(1, 2), keepdims=True)
+            batch["normal_thumbnail"], ops.mean(degradation, axis=(1, 2), keepdims=True)
         )
         synthetic = model(low, thumbnail, training=True)
         images["synthetic_low"] = low
@@ -232,21 +232,23 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
         images["synthetic_enhanced"] = synthetic["enhanced"]
 
         scale = ramp * options.synthetic_weight
-        restored = _restoration_terms(synthetic["enhanced"], reference, options)
+        restored = _restoration_terms(synthetic["enhanced"], normal, options)
         terms.update({f"synthetic_{name}": scale * term for name, term in restored.items()})
         if options.kl_weight:
             terms["kl"] = (
                 ramp * options.kl_weight * gaussian_kl(degradation, synthetic["degradation"])
             )
-        contestants = {
+        real_and_synthetic = {
             "low": (batch["low"], low),
             "degradation": (degradation, synthetic["degradation"]),
         }
-        for name, weight in options.contests.items():
-            fooled, told_apart = _adversarial_terms(discriminators[name], *contestants[name])
-            terms[f"adversarial_{name}"] = ramp * weight * fooled
-            terms[f"discriminator_{name}"] = told_apart
-            discriminator_loss = discriminator_loss + told_apart
+        for name, weight in options.adversarial_weights.items():
+            generator_term, discriminator_term = _adversarial_terms(
+                discriminators[name], *real_and_synthetic[name]
+            )
+            terms[f"adversarial_{name}"] = ramp * weight * generator_term
+            terms[f"discriminator_{name}"] = discriminator_term
+            discriminator_loss = discriminator_loss + discriminator_term
     generator_loss = sum(
         term for name, term in terms.items() if not name.startswith("discriminator")
     )

@@ -3,8 +3,8 @@
 Beside these: `drgn_tf.metrics.niqe`, without a reference, and `drgn_tf.metrics.detection`.
 """
 
-from drgn_tf.metrics.grey import luma, match_grey_mean
+from drgn_tf.metrics.grey import luma, scale_to_gt_mean
 from drgn_tf.metrics.psnr import psnr
 from drgn_tf.metrics.ssim import ssim
 
-__all__ = ["luma", "match_grey_mean", "psnr", "ssim"]
+__all__ = ["luma", "psnr", "scale_to_gt_mean", "ssim"]

@@ -1,16 +1,16 @@
 """How well objects are found: precision, recall, IoU and mean average precision.
 
-The matching of boxes is pycocotools': by falling score, each box takes the free truth of
-its class that it overlaps most, at least by IoU 0.5. Then, over all photos and classes:
+The matching of boxes is pycocotools': by falling score, each box takes the free ground-truth
+box of its class that it overlaps most, at least by IoU 0.5. Then, over all photos and classes:
 
     precision   matched boxes over all boxes, of those with a score of at least 0.5
     recall      matched boxes with a score of at least 0.5 over all true boxes
-    iou         mean IoU of those matched boxes with their truths
+    iou         mean IoU of those matched boxes with the ground truth
     map_50      mean over classes of the average precision at IoU 0.5
     map         the same, mean over IoU 0.50, 0.55, ... 0.95 (COCO's AP)
 
 Precision alone rises when a detector finds less: read it beside the recall. The last two
-use boxes of all scores. Truths marked as crowds, and boxes on them, count for nothing.
+use boxes of all scores. Ground truth marked as crowds, and boxes on it, count for nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 PROTOCOL = (
-    "Boxes are matched as by COCO: by falling score, to the free truth of their class that they "
-    "overlap most, from IoU 0.5. precision: matched boxes over boxes, both of score 0.5 or more, "
-    "over all photos and classes. recall: the same matched boxes over true boxes. iou: mean IoU of "
-    "these matched boxes. map_50: average precision at IoU 0.5, mean over classes; map: mean over "
-    "IoU 0.50, 0.55 ... 0.95 as well (COCO's AP); both of up to 100 boxes a photo of any score."
+    "Boxes are matched as by COCO: by falling score, to the free ground-truth box of their class "
+    "that they overlap most, from IoU 0.5. precision: matched boxes over boxes, both of score 0.5 "
+    "or more, over all photos and classes. recall: the same matched boxes over true boxes. iou: "
+    "mean IoU of these matched boxes. map_50: average precision at IoU 0.5, mean over classes; "
+    "map: mean over IoU 0.50, 0.55 ... 0.95 as well (COCO's AP); both of up to 100 boxes a photo "
+    "of any score."
 )
 # Lowest score of boxes that precision, recall and IoU are about.
 SCORE = 0.5
@@ -54,13 +55,14 @@ class DetectionMetrics:
 
 
 def detection_metrics(
-    truth: Mapping, boxes: Sequence[Mapping], categories: Sequence[int] | None = None
+    ground_truth: Mapping, boxes: Sequence[Mapping], categories: Sequence[int] | None = None
 ) -> DetectionMetrics:
     """Measures what a detector found.
 
     Args:
-      truth: COCO's "images" ({"id"}), "categories" ({"id", "name"}) and "annotations" ({"id" from
-        1, "image_id", "category_id", "bbox" [x, y, width, height] in pixels, "area", "iscrowd"}).
+      ground_truth: COCO's "images" ({"id"}), "categories" ({"id", "name"}) and "annotations"
+        ({"id" from 1, "image_id", "category_id", "bbox" [x, y, width, height] in pixels, "area",
+        "iscrowd"}).
       boxes: {"image_id", "category_id", "bbox", "score"}, as COCO's results.
       categories: ids of those to look at; by default all.
     """
@@ -74,7 +76,9 @@ def detection_metrics(
     ]
     # It prints what it does.
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(_index(truth), _index({**truth, "annotations": found}), "bbox")
+        evaluation = COCOeval(
+            _index(ground_truth), _index({**ground_truth, "annotations": found}), "bbox"
+        )
         parameters = evaluation.params
         parameters.areaRng, parameters.areaRngLbl = [[0, 1e10]], ["all"]
         if categories is not None:
@@ -119,7 +123,7 @@ def _index(content: Mapping):
 
 
 def _mean_precision(precision: np.ndarray) -> float:
-    # Of the largest number of boxes; -1 marks classes without truths.
+    # Of the largest number of boxes; -1 marks classes without ground truth.
     values = precision[..., 0, -1]
     values = values[values > -1]
     return float(np.mean(values)) if values.size else math.nan

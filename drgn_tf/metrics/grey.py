@@ -28,8 +28,8 @@ def luma(images):
     return _RED * red + _GREEN * green + _BLUE * blue
 
 
-def match_grey_mean(images, references):
-    """Scales each image so that its grey mean is that of its reference ("GT mean").
+def scale_to_gt_mean(images, references):
+    """Scales each image so that its grey mean is that of its reference (GT-mean).
 
     It uses the reference, which nobody has who enhances a photo: metrics of such images
     say how good the content is apart from its overall brightness. Limiting to [0, 1]

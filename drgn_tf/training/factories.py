@@ -49,9 +49,9 @@ def make_model(options: RunOptions) -> DRGN:
 
 
 def make_discriminators(options: LossOptions) -> dict[str, Discriminator]:
-    """Returns the discriminators that play."""
+    """Returns the discriminators that are used, by name."""
     discriminators = {}
-    for name in options.contests:
+    for name in options.adversarial_weights:
         discriminators[name] = Discriminator(
             options.discriminator_widths, name=f"discriminator_{name}"
         )
@@ -67,7 +67,7 @@ def make_schedule(
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0 if warmup else peak,
         decay_steps=options.steps - warmup,
-        alpha=options.final_learning_rate,
+        alpha=options.final_learning_rate_ratio,
         warmup_target=peak if warmup else None,
         warmup_steps=warmup,
     )

@@ -129,7 +129,7 @@ class _Run(RunLoop):
 
     def _distributed_batches(self, first_step: int) -> tf.distribute.DistributedDataset:
         steps = self._options.training.steps
-        samples = self._options.sample_options(self._trainer.needs_references)
+        samples = self._options.sample_options(self._trainer.needs_normal)
 
         def for_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
             shard = Shard(

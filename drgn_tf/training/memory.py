@@ -109,10 +109,10 @@ def estimate(
     passes = 2 if synthetic else 1
     generators = [*_generator_convolutions(model)] * (2 if model.two_step else 1)
     judge = _discriminator_convolutions(loss.discriminator_widths)
-    judges = [*judge] * (len(loss.contests) if synthetic else 0)
+    judges = [*judge] * (len(loss.adversarial_weights) if synthetic else 0)
 
     pixels = training.crop_size**2 * training.batch_size / workers
-    in_work = pixels / training.accumulate
+    in_work = pixels / training.gradient_accumulation_steps
     size = 4 if training.precision == "float32" else 2
     # A judge sees the real image and the made one in one pass.
     activations = in_work * (
@@ -120,7 +120,7 @@ def estimate(
         + 4 * _VALUES_PER_JUDGED_FEATURE * 2 * _features(judges)
     )
     images = in_work * 4 * _IMAGE_VALUES * passes
-    # Low and high, and a reference for the synthetic path.
+    # Low and high, and a normal photo for the synthetic path.
     batches = pixels * 4 * 3 * (1 + passes) * _BATCHES_AHEAD
     graphs = _BYTES_FOR_GRAPHS + _BYTES_PER_CONVOLUTION * (passes * len(generators) + len(judges))
     weights = 4 * _COPIES_OF_WEIGHTS * (_weights(generators) + _weights(judges))
@@ -194,5 +194,6 @@ def check(options: RunOptions, workers: int = 1, free: int | None = None) -> Non
         raise MemoryRefusedError(
             f"a step of --batch_size={training.batch_size} and --crop_size={training.crop_size} "
             f"needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free on "
-            "this machine; lower --batch_size or --crop_size, or raise --accumulate."
+            "this machine; lower --batch_size or --crop_size, or raise "
+            "--gradient_accumulation_steps."
         )

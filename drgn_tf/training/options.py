@@ -11,7 +11,7 @@ from drgn_tf.models import ModelOptions
 
 STRATEGIES = ("auto", "single", "mirrored", "multi_worker")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-KEEP_BY = ("psnr", "ssim")
+MONITORS = ("psnr", "ssim")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,17 +27,17 @@ class TrainingOptions:
       learning_rate: peak rate of the generators' Adam.
       discriminator_learning_rate: peak rate of the discriminators' Adam.
       warmup_steps: steps over which both rates grow from 0.
-      final_learning_rate: where the cosine ends, as a fraction of the peak.
+      final_learning_rate_ratio: where the cosine ends, as a fraction of the peak.
       clip_norm: largest global norm of the gradients, after adding up all devices'.
       ema_decay: of the averaged weights, which are what is evaluated and saved.
       init_weights: .keras file of a network of the same shape to start from, for fine-tuning;
         empty for random weights.
-      accumulate: micro-batches into which each device's share of a batch is cut, computed
-        one after the other: as if the batch were whole, in a fraction of the memory.
+      gradient_accumulation_steps: micro-batches into which each device's share of a batch is cut,
+        computed one after the other: as if the batch were whole, in a fraction of the memory.
       precision: "float32"; "mixed_bfloat16" or "mixed_float16", in which the generators' layers
         compute, the latter with loss scaling.
       xla: compile forward and backward pass with XLA.
-      keep_by: "psnr" or "ssim": which validation metric chooses the weights that are kept as
+      monitor: "psnr" or "ssim": which validation metric chooses the weights that are kept as
         the best.
       seed: of the initial weights and of all samples.
       deterministic: bit-identical reruns, at some cost in speed.
@@ -51,14 +51,14 @@ class TrainingOptions:
     learning_rate: float = 4e-4
     discriminator_learning_rate: float = 2e-4
     warmup_steps: int = 200
-    final_learning_rate: float = 0.01
+    final_learning_rate_ratio: float = 0.01
     clip_norm: float = 1.0
     ema_decay: float = 0.999
     init_weights: str = ""
-    accumulate: int = 1
+    gradient_accumulation_steps: int = 1
     precision: str = "float32"
     xla: bool = False
-    keep_by: str = "psnr"
+    monitor: str = "psnr"
     seed: int = 1
     deterministic: bool = False
 
@@ -69,7 +69,7 @@ class TrainingOptions:
             "learning_rate",
             "discriminator_learning_rate",
             "clip_norm",
-            "accumulate",
+            "gradient_accumulation_steps",
         ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
@@ -78,10 +78,10 @@ class TrainingOptions:
         for name in ("warmup_steps", "exposure_jitter"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}.")
-        for name in ("photometric_fraction", "final_learning_rate"):
+        for name in ("photometric_fraction", "final_learning_rate_ratio"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}.")
-        for name, choices in (("precision", PRECISIONS), ("keep_by", KEEP_BY)):
+        for name, choices in (("precision", PRECISIONS), ("monitor", MONITORS)):
             if getattr(self, name) not in choices:
                 raise ValueError(
                     f"unknown {name} '{getattr(self, name)}'; choose one of: {', '.join(choices)}."
@@ -130,11 +130,11 @@ class RunOptions:
     training: TrainingOptions
     cadence: CadenceOptions = CadenceOptions()
 
-    def sample_options(self, references: bool) -> SampleOptions:
+    def sample_options(self, normal: bool) -> SampleOptions:
         """Returns how samples are drawn.
 
         Args:
-          references: see `SampleOptions`.
+          normal: see `SampleOptions`.
         """
         return SampleOptions(
             crop_size=self.training.crop_size,
@@ -143,7 +143,7 @@ class RunOptions:
             photometric_fraction=self.training.photometric_fraction,
             photometric=self.photometric,
             exposure_jitter=self.training.exposure_jitter,
-            references=references,
+            normal=normal,
         )
 
     def to_dict(self) -> dict[str, Any]:

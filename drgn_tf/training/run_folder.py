@@ -3,12 +3,12 @@
 config.json     the effective options, and a fingerprint of the photos
 run.flags       the same as a flagfile that repeats the run
 checkpoints/    everything the run needs to go on
-best.keras      averaged weights with the best validation PSNR (or SSIM: keep_by)
+best.keras      averaged weights with the best validation PSNR (or SSIM: monitor)
 best.json       the step and the metrics of that validation
 last.keras      averaged weights at the last checkpoint
 metrics.csv     a line every `log_every` steps, and one a validation
 tensorboard/    the same, with pictures
-samples.png     rows low | degradation | base | enhanced | truth of the last validation
+samples.png     rows low | degradation | base | enhanced | reference of the last validation
 report.json     the metrics of the finished run
 """
 
@@ -39,6 +39,8 @@ _SPACE_PER_VALIDATION = 2 * 2**20
 # Options that may differ when a run is continued: they change what is reported, or
 # where the same photos lie (the fingerprint holds the photos themselves together).
 _MAY_DIFFER = ("cadence.", "data.")
+# Names of earlier releases for options of training.
+_RENAMED = ("accumulate", "final_learning_rate", "keep_by")
 
 
 class RunFolderError(ValueError):
@@ -132,6 +134,13 @@ class RunFolder:
             raise RunFolderError(
                 f"{self.path}: holds a run on other photos (in names, sizes or pixels). Give the "
                 "same photos to continue it, or another --run_dir."
+            )
+        renamed = [name for name in _RENAMED if name in earlier.get("training", {})]
+        if renamed:
+            raise RunFolderError(
+                f"{self.path}: holds a run of an earlier release, in which options had other names "
+                f"({', '.join(renamed)}). Continue it with that release, or give another "
+                "--run_dir; --init_weights starts from its last.keras."
             )
         was = {**_flatten(_unsaid()), **_flatten(earlier)}
         now = _flatten(_config(options, fingerprint))

@@ -201,7 +201,7 @@ class RunLoop:
         result = self._validator(self._data.validation)
         with atomic_path(self._folder.file("samples.png")) as path:
             save_rows(result.pictures, path)
-        key = self._options.training.keep_by
+        key = self._options.training.monitor
         best = self._best is None or getattr(result, key) > self._best[key]
         if best:
             self._best = {"step": done, "psnr": result.psnr, "ssim": result.ssim}

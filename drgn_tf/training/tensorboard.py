@@ -31,7 +31,7 @@ class TensorBoard:
         with self._writer.as_default(step=step):
             for index, picture in enumerate(pictures):
                 tf.summary.image(
-                    f"low, degradation, base, enhanced, truth/{index}", picture[np.newaxis]
+                    f"low, degradation, base, enhanced, reference/{index}", picture[np.newaxis]
                 )
         self._writer.flush()
 

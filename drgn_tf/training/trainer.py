@@ -1,9 +1,9 @@
 """The players, and the step that improves them, under any `tf.distribute` strategy.
 
 One step, on each device: both players' gradients from one forward pass (in several
-micro-batches, one after the other, where `accumulate` asks for it), added up over the
-devices, clipped, applied; then the averaged weights follow. Several such steps are one call
-into the graph, which fetches the batches itself.
+micro-batches, one after the other, where `gradient_accumulation_steps` asks for it), added up
+over the devices, clipped, applied; then the averaged weights follow. Several such steps are one
+call into the graph, which fetches the batches itself.
 
 Mixed precision: layers of the generators compute in 16 bits; weights, images, losses,
 averages and the discriminators stay in 32 (spectral normalisation writes its weights in
@@ -52,11 +52,12 @@ class Trainer:
         self._model_options = options.model
         # There is no degradation to learn from in one step.
         self._synthetic = options.loss.synthetic and options.model.two_step
-        parts = strategy.num_replicas_in_sync * self._training.accumulate
+        micro_batches = self._training.gradient_accumulation_steps
+        parts = strategy.num_replicas_in_sync * micro_batches
         if self._training.batch_size % parts:
             raise StrategyError(
                 f"a batch of {self._training.batch_size} does not divide among "
-                f"{strategy.num_replicas_in_sync} devices and {self._training.accumulate} "
+                f"{strategy.num_replicas_in_sync} devices and {micro_batches} "
                 f"micro-batches each; choose --batch_size="
                 f"{max(1, self._training.batch_size // parts) * parts}."
             )
@@ -90,7 +91,7 @@ class Trainer:
         )
 
     @property
-    def needs_references(self) -> bool:
+    def needs_normal(self) -> bool:
         """Whether samples must bring normal-light photos for the synthetic path."""
         return self._synthetic
 
@@ -215,7 +216,7 @@ class Trainer:
 
     def _accumulated_gradients(self, batch, ramp):
         """Returns what `_gradients` does, from as many micro-batches as the options say."""
-        parts = self._training.accumulate
+        parts = self._training.gradient_accumulation_steps
         if parts == 1:
             return self._gradients(batch, ramp)
         split = {name: tf.reshape(x, [parts, -1, *x.shape[1:]]) for name, x in batch.items()}

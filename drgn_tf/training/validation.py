@@ -31,7 +31,7 @@ class Validation:
       base_contrast: standard deviation of I_B over that of the reference. In a
         faithful run the base is washed out: below that of the enhanced photo.
       enhanced_contrast: standard deviation of I* over that of the reference.
-      pictures: uint8 rows low | degradation | base | enhanced | truth of the first
+      pictures: uint8 rows low | degradation | base | enhanced | reference of the first
         photos; a degradation of 0 is shown as middle grey.
     """
 

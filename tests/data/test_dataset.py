@@ -52,7 +52,7 @@ def located(sizes=SIZES, depth=np.uint8) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def pairs(photo) -> TrainingData:
-    """Five real photos of different sizes; each partner is the negative."""
+    """Five real photos of different sizes; each reference is the negative."""
     low = views(photo)
     return TrainingData(store(low), store([negative(x) for x in low]), None, THUMBNAIL)
 
@@ -68,7 +68,7 @@ def mixed(photo) -> TrainingData:
 
 
 # Everything that can be drawn is drawn.
-ALL = options(photometric_fraction=0.5, references=True)
+ALL = options(photometric_fraction=0.5, normal=True)
 
 
 def batches(data, options, first_step, steps, shard=Shard()) -> list[dict]:
@@ -126,8 +126,8 @@ def test_batches_are_floats_of_the_promised_shapes(mixed):
         "low": (8, CROP, CROP, 3),
         "high": (8, CROP, CROP, 3),
         "thumbnail": (8, 16, 16, 3),
-        "reference": (8, CROP, CROP, 3),
-        "reference_thumbnail": (8, 16, 16, 3),
+        "normal": (8, CROP, CROP, 3),
+        "normal_thumbnail": (8, 16, 16, 3),
     }
     for values in batch.values():
         assert values.dtype == np.float32
@@ -137,18 +137,18 @@ def test_batches_are_floats_of_the_promised_shapes(mixed):
 def test_shapes_are_known_before_the_first_batch(mixed):
     spec = training_dataset(mixed, ALL, 0, 1).element_spec
     assert spec["low"].shape == (8, CROP, CROP, 3)
-    assert spec["reference_thumbnail"].shape == (8, 16, 16, 3)
+    assert spec["normal_thumbnail"].shape == (8, 16, 16, 3)
 
 
-def test_references_come_only_when_asked_for(mixed):
+def test_normal_photos_come_only_when_asked_for(mixed):
     assert set(run_from_0(mixed, OPTIONS)) == {"low", "high", "thumbnail"}
-    assert set(run_from_0(mixed, ALL)) >= {"reference", "reference_thumbnail"}
+    assert set(run_from_0(mixed, ALL)) >= {"normal", "normal_thumbnail"}
 
 
-def test_references_do_not_change_the_other_parts_of_a_sample(mixed):
+def test_normal_photos_do_not_change_the_other_parts_of_a_sample(mixed):
     without = run_from_0(mixed, options(photometric_fraction=0.5))
-    with_references = run_from_0(mixed, ALL)
-    assert_same(without, {name: with_references[name] for name in without})
+    with_normal = run_from_0(mixed, ALL)
+    assert_same(without, {name: with_normal[name] for name in without})
 
 
 def test_as_many_batches_as_steps(pairs):
@@ -201,7 +201,7 @@ def test_worker_that_starts_later_goes_on_exactly(mixed):
 def test_another_seed_gives_other_samples(mixed):
     first = run_from_0(mixed, ALL)
     other = run_from_0(mixed, dataclasses.replace(ALL, seed=12))
-    for name in ("low", "high", "reference"):
+    for name in ("low", "high", "normal"):
         same = [np.array_equal(a, b) for a, b in zip(first[name], other[name])]
         # The photo as small as the crop can come twice in one position.
         assert sum(same) <= 4
@@ -269,16 +269,14 @@ def test_another_seed_gives_another_order(pairs):
     assert len(orders) == 4
 
 
-def test_references_have_epochs_and_an_order_of_their_own(pairs):
-    samples = joined(batches(pairs, options(references=True), 0, 10))
+def test_normal_photos_have_epochs_and_an_order_of_their_own(pairs):
+    samples = joined(batches(pairs, options(normal=True), 0, 10))
     of_pairs = np.reshape(photo_numbers(samples["thumbnail"], pairs.low), [16, 5])
-    of_references = np.reshape(
-        photo_numbers(samples["reference_thumbnail"], pairs.references), [16, 5]
-    )
-    for epoch in of_references:
+    of_normal = np.reshape(photo_numbers(samples["normal_thumbnail"], pairs.normal), [16, 5])
+    for epoch in of_normal:
         assert sorted(epoch) == list(range(5))
     # A fifth meets by chance.
-    assert 0.05 < (of_pairs == of_references).mean() < 0.4
+    assert 0.05 < (of_pairs == of_normal).mean() < 0.4
 
 
 # ---------------------------------------------------------------- alignment
@@ -339,12 +337,12 @@ def test_crops_are_windows_of_their_photo_and_reach_its_corners(depth):
     np.testing.assert_allclose(samples["high"], 1 - samples["low"], atol=1e-6)
 
 
-def test_references_are_windows_of_their_photo_with_its_thumbnail():
+def test_normal_photos_are_windows_of_their_photo_with_its_thumbnail():
     data = TrainingData(None, None, store(located()), THUMBNAIL)
-    samples = joined(batches(data, options(references=True), 0, 20))
-    numbers = photo_numbers(samples["reference_thumbnail"], data.references)
+    samples = joined(batches(data, options(normal=True), 0, 20))
+    numbers = photo_numbers(samples["normal_thumbnail"], data.normal)
     assert len(set(numbers)) == 5
-    assert_windows(samples["reference"], numbers, SIZES, 255)
+    assert_windows(samples["normal"], numbers, SIZES, 255)
 
 
 def test_photos_of_16_bits_keep_their_values(photo):
@@ -374,7 +372,7 @@ def test_fraction_0_takes_real_pairs_only(mixed):
     assert -1 not in photo_numbers(samples["thumbnail"], mixed.low)
 
 
-def test_fraction_1_takes_darkened_references_only(mixed):
+def test_fraction_1_takes_darkened_normal_photos_only(mixed):
     samples = run_from_0(mixed, options(photometric_fraction=1.0, photometric=PLAIN))
     assert not is_pair(samples).any()
     np.testing.assert_allclose(samples["low"], samples["high"] ** 2, atol=0.502 / 255)
@@ -390,7 +388,7 @@ def test_fraction_one_half_takes_half_of_each(mixed):
     np.testing.assert_allclose(darkened["low"], darkened["high"] ** 2, atol=0.502 / 255)
     # Both kinds come from all their photos.
     assert set(photo_numbers(samples["thumbnail"][real], mixed.low)) == set(range(5))
-    means = [mixed.references.photo(i).mean() for i in range(3)]
+    means = [mixed.normal.photo(i).mean() for i in range(3)]
     nearest = np.argmin(
         np.abs(darkened["high"].mean(axis=(1, 2, 3))[:, np.newaxis] - means), axis=1
     )
@@ -403,10 +401,10 @@ def test_without_pairs_all_is_darkened(photo):
     np.testing.assert_allclose(samples["low"], samples["high"] ** 2, atol=0.502 / 255)
 
 
-def test_without_references_the_high_photos_are_darkened(pairs):
-    samples = run_from_0(pairs, options(photometric_fraction=1.0, references=True))
-    assert pairs.references is pairs.high
-    numbers = photo_numbers(samples["reference_thumbnail"], pairs.high)
+def test_without_normal_photos_the_high_photos_are_darkened(pairs):
+    samples = run_from_0(pairs, options(photometric_fraction=1.0, normal=True))
+    assert pairs.normal is pairs.high
+    numbers = photo_numbers(samples["normal_thumbnail"], pairs.high)
     assert set(numbers) == set(range(5))
 
 
@@ -414,9 +412,9 @@ def test_darkened_photo_brings_its_darkened_thumbnail(photo):
     square = photo[60 : 60 + CROP, 100 : 100 + CROP]
     data = TrainingData(None, None, store([square]), THUMBNAIL)
     samples = run_from_0(data, options(photometric=PLAIN))
-    whole = THUMBNAIL(data.references.photo(0)[np.newaxis])[0]
+    whole = THUMBNAIL(data.normal.photo(0)[np.newaxis])[0]
     for high, view in zip(samples["high"], samples["thumbnail"]):
-        symmetry = which_symmetry(high, data.references.photo(0))
+        symmetry = which_symmetry(high, data.normal.photo(0))
         np.testing.assert_allclose(view, symmetries(np.asarray(whole) ** 2)[symmetry], atol=1e-5)
 
 
@@ -434,15 +432,15 @@ def test_thumbnail_has_the_exposure_and_the_cast_of_its_crop():
 
 
 def test_recoloured_photos_are_darkened_in_their_new_colours():
-    """Flat grey photos: the truth and the thumbnail have the colours that were darkened."""
+    """Flat grey photos: the reference and the thumbnail have the colours that were darkened."""
     flat = [np.full([CROP, CROP, 3], level, np.uint8) for level in (80, 120)]
     data = TrainingData(None, None, store(flat), THUMBNAIL)
     samples = run_from_0(data, options(photometric=dataclasses.replace(PLAIN, colour=1.0)))
     np.testing.assert_allclose(samples["low"], samples["high"] ** 2, atol=0.502 / 255)
-    truths = samples["high"].mean(axis=(1, 2))
-    np.testing.assert_allclose(samples["thumbnail"].mean(axis=(1, 2)), truths**2, atol=1e-5)
-    assert truths.max() < 121 / 255
-    ratios = truths.max(axis=1) / truths.min(axis=1)
+    references = samples["high"].mean(axis=(1, 2))
+    np.testing.assert_allclose(samples["thumbnail"].mean(axis=(1, 2)), references**2, atol=1e-5)
+    assert references.max() < 121 / 255
+    ratios = references.max(axis=1) / references.min(axis=1)
     assert 1.5 < ratios.max() < np.exp(1.0) + 1e-3
     assert len(np.unique(ratios.round(4))) > 40
 
@@ -471,7 +469,7 @@ def test_noise_of_darkened_crops_is_drawn_anew_each_time():
 
 
 def test_nothing_to_train_on_is_an_error():
-    with pytest.raises(DataError, match="neither pairs nor reference photos"):
+    with pytest.raises(DataError, match="neither pairs nor normal photos"):
         TrainingData(None, None, None, THUMBNAIL)
 
 
@@ -514,10 +512,10 @@ def test_suggested_crop_fits_all_photos(photo):
     assert len(batches(data, options(crop_size=suggested), 0, 1)) == 1
 
 
-def test_reference_smaller_than_the_crop_is_named(photo):
+def test_normal_photos_smaller_than_the_crop_is_named(photo):
     low, others = views(photo, [(48, 64)]), views(photo, [(64, 64), (64, 24)])
     data = TrainingData(store(low), store(low), store(others, "other"), THUMBNAIL)
-    chosen = options(references=True)
+    chosen = options(normal=True)
     assert assert_too_small(data, 40, "other_1", chosen) == 24
     assert assert_too_small(data, 40, "other_1", options(photometric_fraction=0.5)) == 24
 

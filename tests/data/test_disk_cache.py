@@ -24,7 +24,7 @@ from drgn_tf.models.context import thumbnail
 
 SAMPLES = SampleOptions(
     crop_size=32, batch_size=4, seed=3, photometric_fraction=0.5, exposure_jitter=1.0,
-    references=True,
+    normal=True,
 )  # fmt: skip
 
 

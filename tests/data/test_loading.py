@@ -30,9 +30,9 @@ def write_list(folder, *stems):
 
 
 @pytest.fixture
-def reference_folder(tmp_path, photo):
+def normal_folder(tmp_path, photo):
     """A folder of five normal-light photos, 40x32 pixels."""
-    folder = tmp_path / "references"
+    folder = tmp_path / "normal"
     folder.mkdir()
     for index in range(5):
         view = photo[200:232, 60 * index : 60 * index + 40]
@@ -56,7 +56,7 @@ def test_pairs_are_split_without_overlap_or_loss(pair_folder):
     assert len(data.training.low) == 3 and len(data.validation) == 1
     assert sorted(data.training.low.names + data.validation.low.names) == STEMS
     assert data.training.high.names == data.training.low.names
-    assert data.training.references is data.training.high
+    assert data.training.normal is data.training.high
     assert data.test is None
     assert_pairs_of(data.validation, pair_folder)
 
@@ -93,53 +93,53 @@ def test_subfolders_train_and_test(pair_folder, tmp_path):
     assert_pairs_of(data.test, tmp_path / "set" / "eval15")
 
 
-def test_reference_folder_beside_pairs_is_all_trained_on(pair_folder, reference_folder):
-    data = load(pair_folder, reference_dir=reference_folder)
-    assert data.training.references.names == [f"scene_{i}" for i in range(5)]
+def test_normal_folder_beside_pairs_is_all_trained_on(pair_folder, normal_folder):
+    data = load(pair_folder, normal_dir=normal_folder)
+    assert data.training.normal.names == [f"scene_{i}" for i in range(5)]
     assert len(data.training.low) == 3
     assert_pairs_of(data.validation, pair_folder)
 
 
-def test_loaded_data_makes_batches(pair_folder, reference_folder):
-    data = load(pair_folder, reference_dir=reference_folder)
+def test_loaded_data_makes_batches(pair_folder, normal_folder):
+    data = load(pair_folder, normal_dir=normal_folder)
     samples = SampleOptions(
-        crop_size=32, batch_size=4, seed=1, photometric_fraction=0.5, references=True
+        crop_size=32, batch_size=4, seed=1, photometric_fraction=0.5, normal=True
     )
     (batch,) = training_dataset(data.training, samples, 0, 1)
     assert batch["low"].shape == (4, 32, 32, 3)
-    assert batch["reference_thumbnail"].shape == (4, 16, 16, 3)
+    assert batch["normal_thumbnail"].shape == (4, 16, 16, 3)
 
 
 # ---------------------------------------------------------------- normal-light photos alone
 
 
-def test_reference_folder_alone_is_split_without_overlap_or_loss(reference_folder):
-    data = load(reference_dir=reference_folder)
+def test_normal_folder_alone_is_split_without_overlap_or_loss(normal_folder):
+    data = load(normal_dir=normal_folder)
     assert data.training.low is None and data.training.high is None and data.test is None
-    assert len(data.training.references) == 4 and len(data.validation) == 1
-    names = data.training.references.names + data.validation.high.names
+    assert len(data.training.normal) == 4 and len(data.validation) == 1
+    names = data.training.normal.names + data.validation.high.names
     assert sorted(names) == [f"scene_{i}" for i in range(5)]
 
 
-def test_list_holds_out_normal_light_photos_too(reference_folder, tmp_path):
+def test_list_holds_out_normal_light_photos_too(normal_folder, tmp_path):
     listed = write_list(tmp_path, "scene_4", "scene_0")
-    data = load(reference_dir=reference_folder, val_list=listed)
+    data = load(normal_dir=normal_folder, val_list=listed)
     assert data.validation.low.names == data.validation.high.names == ["scene_0", "scene_4"]
-    assert data.training.references.names == ["scene_1", "scene_2", "scene_3"]
+    assert data.training.normal.names == ["scene_1", "scene_2", "scene_3"]
 
 
-def test_held_out_photos_are_darkened_alike_every_time(reference_folder):
-    first, second = (load(reference_dir=reference_folder).validation for _ in range(2))
+def test_held_out_photos_are_darkened_alike_every_time(normal_folder):
+    first, second = (load(normal_dir=normal_folder).validation for _ in range(2))
     for (name, low, high), (_, low_again, _) in zip(first, second, strict=True):
         np.testing.assert_array_equal(low, low_again)
-        expected = to_float(read_photo(reference_folder / f"{name}.png"))
+        expected = to_float(read_photo(normal_folder / f"{name}.png"))
         np.testing.assert_array_equal(high, expected)
         assert low.mean() < 0.8 * high.mean()
         np.testing.assert_allclose(low * 255, np.rint(low * 255), atol=1e-4)
 
 
-def test_equal_photos_are_darkened_each_in_its_own_way(reference_folder):
-    path = next(iter(list_photos(reference_folder).values()))
+def test_equal_photos_are_darkened_each_in_its_own_way(normal_folder):
+    path = next(iter(list_photos(normal_folder).values()))
     pairs = darkened_pairs(
         store_in_memory([read_photo(path)] * 4, list("abcd")), PhotometricOptions()
     )
@@ -147,8 +147,8 @@ def test_equal_photos_are_darkened_each_in_its_own_way(reference_folder):
     assert np.diff(brightness).min() > 1e-3
 
 
-def test_held_out_photos_are_darkened_as_the_options_say(reference_folder):
-    (photos,) = read_stores([(path,) for path in list_photos(reference_folder).values()])
+def test_held_out_photos_are_darkened_as_the_options_say(normal_folder):
+    (photos,) = read_stores([(path,) for path in list_photos(normal_folder).values()])
     plain = PhotometricOptions(
         gamma=(2.0, 2.0), gain=(1.0, 1.0), cast=0.0, photons=(1e12, 1e12), read_noise=(0.0, 0.0)
     )
@@ -156,8 +156,8 @@ def test_held_out_photos_are_darkened_as_the_options_say(reference_folder):
         np.testing.assert_allclose(low, high**2, atol=0.502 / 255)
 
 
-def test_held_out_photos_are_all_darkened_and_keep_their_colours(reference_folder):
-    (photos,) = read_stores([(path,) for path in list_photos(reference_folder).values()])
+def test_held_out_photos_are_all_darkened_and_keep_their_colours(normal_folder):
+    (photos,) = read_stores([(path,) for path in list_photos(normal_folder).values()])
     trained = PhotometricOptions(well_lit=0.9, colour=1.0)
     for (_, low, _), (_, plain, _) in zip(
         darkened_pairs(photos, trained), darkened_pairs(photos, PhotometricOptions()), strict=True
@@ -171,7 +171,7 @@ def test_held_out_photos_are_all_darkened_and_keep_their_colours(reference_folde
 def test_sample_set_needs_no_folder():
     data = load("sample")
     assert data.training.low is None and data.test is None
-    assert data.training.references.names == ["astronaut", "coffee", "rocket"]
+    assert data.training.normal.names == ["astronaut", "coffee", "rocket"]
     assert data.validation.low.names == ["chelsea", "grace_hopper"]
     for _, low, high in data.validation:
         assert low.shape == high.shape and low.mean() < 0.8 * high.mean()
@@ -180,13 +180,13 @@ def test_sample_set_needs_no_folder():
 # ---------------------------------------------------------------- summary
 
 
-def test_summary_counts_everything_in_one_line(pair_folder, reference_folder, tmp_path):
+def test_summary_counts_everything_in_one_line(pair_folder, normal_folder, tmp_path):
     assert load(pair_folder).summary == "3 pairs to train on, 1 held out for validation"
-    assert load(reference_dir=reference_folder).summary == (
+    assert load(normal_dir=normal_folder).summary == (
         "4 normal-light photos to darken, 1 held out for validation"
     )
     shutil.copytree(pair_folder, pair_folder / "test")
-    assert load(pair_folder, reference_dir=reference_folder, test_pairs="test").summary == (
+    assert load(pair_folder, normal_dir=normal_folder, test_pairs="test").summary == (
         "3 pairs to train on, 5 normal-light photos to darken, 1 held out for validation, "
         "4 to test on"
     )
@@ -195,11 +195,11 @@ def test_summary_counts_everything_in_one_line(pair_folder, reference_folder, tm
 # ---------------------------------------------------------------- fingerprint
 
 
-def test_fingerprint_stays_when_the_folder_moves(pair_folder, reference_folder, tmp_path):
-    before = load(pair_folder, reference_dir=reference_folder).fingerprint
+def test_fingerprint_stays_when_the_folder_moves(pair_folder, normal_folder, tmp_path):
+    before = load(pair_folder, normal_dir=normal_folder).fingerprint
     moved = shutil.copytree(pair_folder, tmp_path / "elsewhere" / "moved")
-    references = shutil.copytree(reference_folder, tmp_path / "elsewhere" / "photos")
-    assert load(moved, reference_dir=references).fingerprint == before
+    normal = shutil.copytree(normal_folder, tmp_path / "elsewhere" / "photos")
+    assert load(moved, normal_dir=normal).fingerprint == before
 
 
 def add_pair(folder, stem) -> None:
@@ -215,13 +215,13 @@ def test_fingerprint_changes_with_every_pair_that_is_added(pair_folder):
     assert len(seen) == 4
 
 
-def test_fingerprint_changes_when_a_reference_is_added(pair_folder, reference_folder):
+def test_fingerprint_changes_when_a_normal_photo_is_added(pair_folder, normal_folder):
     beside, alone = (
-        load(folder, reference_dir=reference_folder).fingerprint for folder in (pair_folder, "")
+        load(folder, normal_dir=normal_folder).fingerprint for folder in (pair_folder, "")
     )
-    shutil.copy(reference_folder / "scene_0.png", reference_folder / "new.png")
-    assert load(pair_folder, reference_dir=reference_folder).fingerprint != beside
-    assert load(reference_dir=reference_folder).fingerprint != alone
+    shutil.copy(normal_folder / "scene_0.png", normal_folder / "new.png")
+    assert load(pair_folder, normal_dir=normal_folder).fingerprint != beside
+    assert load(normal_dir=normal_folder).fingerprint != alone
 
 
 def test_fingerprint_changes_with_the_split(pair_folder, tmp_path):
@@ -290,7 +290,11 @@ def test_photos_that_cannot_be_used_are_told_and_the_rest_is_kept(damaged_folder
     assert all(isinstance(error, DataError) for error in collected)
     messages = [str(error) for error in collected]
     assert not any("\n" in message for message in messages)
-    for told in ("view_1.png: is damaged", "view_4.png: has no partner", "view_6.png: is 64x40"):
+    for told in (
+        "view_1.png: is damaged",
+        "view_4.png: has no counterpart",
+        "view_6.png: is 64x40",
+    ):
         assert sum(told in message for message in messages) == 1
     assert len(messages) == 3
 
@@ -305,7 +309,7 @@ def test_training_pairs_stay_aligned_when_photos_are_left_out(damaged_folder):
 
 
 def test_without_permission_to_skip_the_first_bad_photo_is_raised(damaged_folder):
-    with pytest.raises(DataError, match=r"view_4\.png: has no partner"):
+    with pytest.raises(DataError, match=r"view_4\.png: has no counterpart"):
         load(damaged_folder)
     (damaged_folder / "low" / "view_4.png").unlink()
     with pytest.raises(BadImageError, match=r"view_[16]\.png"):
@@ -322,16 +326,16 @@ def test_bad_photo_does_not_move_others_between_the_sides(pair_folder):
     assert after.training.low.names == before.training.low.names[1:]
 
 
-def test_bad_references_are_left_out(pair_folder, reference_folder):
-    (reference_folder / "scene_2.png").write_bytes(b"")
+def test_bad_normal_photos_are_left_out(pair_folder, normal_folder):
+    (normal_folder / "scene_2.png").write_bytes(b"")
     for data_dir in (pair_folder, ""):
         with pytest.raises(BadImageError, match=r"scene_2\.png: the file is empty"):
-            load(data_dir, reference_dir=reference_folder)
+            load(data_dir, normal_dir=normal_folder)
         collected = []
-        data = load(data_dir, collected.append, reference_dir=reference_folder)
-        assert "scene_2" not in data.training.references.names
+        data = load(data_dir, collected.append, normal_dir=normal_folder)
+        assert "scene_2" not in data.training.normal.names
         assert [str(error).split(":")[0] for error in collected] == [
-            str(reference_folder / "scene_2.png")
+            str(normal_folder / "scene_2.png")
         ]
 
 
@@ -344,7 +348,7 @@ def test_bad_test_pairs_are_left_out(pair_folder):
     assert len(collected) == 1
 
 
-def test_listed_photo_without_partner_is_left_out_too(pair_folder, tmp_path):
+def test_listed_photo_without_counterpart_is_left_out_too(pair_folder, tmp_path):
     (pair_folder / "low" / "view_3.png").unlink()
     collected = []
     listed = write_list(tmp_path, "view_1", "view_3")
@@ -358,20 +362,20 @@ def test_listed_photo_without_partner_is_left_out_too(pair_folder, tmp_path):
 
 
 def test_no_data_at_all_names_the_choices():
-    with pytest.raises(DataError, match=r"--data_dir .*'sample'.*--reference_dir"):
+    with pytest.raises(DataError, match=r"--data_dir .*'sample'.*--normal_dir"):
         load()
 
 
-@pytest.mark.parametrize("flag", ["train_pairs", "test_pairs", "reference_dir", "val_list"])
-def test_nothing_can_be_added_to_the_sample_set(reference_folder, flag):
+@pytest.mark.parametrize("flag", ["train_pairs", "test_pairs", "normal_dir", "val_list"])
+def test_nothing_can_be_added_to_the_sample_set(normal_folder, flag):
     with pytest.raises(DataError, match=rf"--{flag} has no meaning with --data_dir=sample"):
-        load("sample", **{flag: reference_folder})
+        load("sample", **{flag: normal_folder})
 
 
 @pytest.mark.parametrize("flag", ["train_pairs", "test_pairs"])
-def test_subfolder_of_pairs_needs_the_data_folder(reference_folder, flag):
+def test_subfolder_of_pairs_needs_the_data_folder(normal_folder, flag):
     with pytest.raises(DataError, match=rf"--{flag} is a folder inside --data_dir"):
-        load(reference_dir=reference_folder, **{flag: "pairs"})
+        load(normal_dir=normal_folder, **{flag: "pairs"})
 
 
 def test_missing_data_folder_is_named_with_its_flag(tmp_path):
@@ -385,18 +389,18 @@ def test_missing_subfolder_is_named(pair_folder, flag):
         load(pair_folder, **{flag: "absent"})
 
 
-def test_folder_without_low_and_high_is_named(reference_folder):
-    with pytest.raises(DataError, match=r"references: has no folder low/"):
-        load(reference_folder)
+def test_folder_without_low_and_high_is_named(normal_folder):
+    with pytest.raises(DataError, match=r"normal: has no folder low/"):
+        load(normal_folder)
 
 
-def test_missing_or_empty_reference_folder_is_named(pair_folder, tmp_path):
+def test_missing_or_empty_normal_folder_is_named(pair_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     for data_dir in (pair_folder, ""):
         with pytest.raises(DataError, match=r"absent: no such folder"):
-            load(data_dir, reference_dir=tmp_path / "absent")
+            load(data_dir, normal_dir=tmp_path / "absent")
         with pytest.raises(DataError, match=r"empty: the folder is empty"):
-            load(data_dir, reference_dir=tmp_path / "empty")
+            load(data_dir, normal_dir=tmp_path / "empty")
 
 
 def test_missing_list_is_named(pair_folder, tmp_path):
@@ -426,7 +430,7 @@ def test_nothing_usable_left_is_an_error_even_when_photos_may_be_left_out(pair_f
     assert len(collected) >= 1
 
 
-def test_held_out_truths_are_left_out_of_the_references(pair_folder):
-    data = load(pair_folder, reference_dir=pair_folder / "high")
-    assert set(data.training.references.names) == set(data.training.low.names)
-    assert not set(data.training.references.names) & set(data.validation.low.names)
+def test_held_out_references_are_left_out_of_the_normal_photos(pair_folder):
+    data = load(pair_folder, normal_dir=pair_folder / "high")
+    assert set(data.training.normal.names) == set(data.training.low.names)
+    assert not set(data.training.normal.names) & set(data.validation.low.names)

@@ -31,16 +31,16 @@ def test_formats_of_both_sides_may_differ(pair_folder):
 
 
 @pytest.mark.parametrize(("there", "absent"), [("low", "high"), ("high", "low")])
-def test_photo_without_partner_is_named(pair_folder, there, absent):
+def test_photo_without_counterpart_is_named(pair_folder, there, absent):
     (pair_folder / absent / "view_2.png").unlink()
-    with pytest.raises(DataError, match=r"no partner.*add or remove it") as caught:
+    with pytest.raises(DataError, match=r"no counterpart.*add or remove it") as caught:
         find_pairs(pair_folder)
     message = str(caught.value)
     assert message.startswith(str(pair_folder / there / "view_2.png"))
     assert str(pair_folder / absent) in message
 
 
-def test_photos_without_partner_are_collected_and_the_rest_is_kept(pair_folder):
+def test_photos_without_counterpart_are_collected_and_the_rest_is_kept(pair_folder):
     (pair_folder / "low" / "view_0.png").unlink()
     (pair_folder / "high" / "view_3.png").unlink()
     collected = []

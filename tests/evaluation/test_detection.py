@@ -27,7 +27,7 @@ FACE_LAYOUT = {
     "class_names": ["face"],
     "anchors": [[8, 2], [16, 6]],
     "input_range": [-1, 1],
-    "fill": 0,
+    "pad_value": 0,
 }
 # Left, top, width, height by eye: from ear to ear, from the hair or cap to the chin.
 FACES = {"astronaut.png": [176, 80, 98, 108], "grace_hopper.jpg": [165, 135, 200, 200]}
@@ -113,13 +113,13 @@ def test_a_real_detector_finds_faces_where_people_see_them(
 
     runs = list(detection.detect_before_and_after(blacken, detector, annotations))
     before, after = ([box for run in runs for box in run[side]] for side in (0, 1))
-    metrics = detection_metrics(annotations.truth, before)
+    metrics = detection_metrics(annotations.ground_truth, before)
     assert metrics.recall == 1
     assert metrics.precision >= 2 / 3
     assert metrics.iou > 0.75
     assert metrics.map_50 == pytest.approx(1)
     # Nothing is to be seen in black photos.
-    assert detection_metrics(annotations.truth, after).recall == 0
+    assert detection_metrics(annotations.ground_truth, after).recall == 0
 
 
 def test_enhancing_brings_back_what_the_dark_hides(
@@ -140,7 +140,7 @@ def test_enhancing_brings_back_what_the_dark_hides(
     )
     before, after = zip(*runs)
     metrics = [
-        detection_metrics(annotations.truth, [box for boxes in side for box in boxes])
+        detection_metrics(annotations.ground_truth, [box for boxes in side for box in boxes])
         for side in (before, after)
     ]
     assert metrics[1].recall == 1
@@ -177,7 +177,7 @@ def test_boxes_and_scores_of_all_classes_in_two_tensors(tmp_path, write_layout):
         [1, 3, 20, 20],
     )
     layout = write_layout(
-        kind="ssd", class_names=["cat", "cup"], corners="xyxy", units="pixels", suppression=0.5,
+        kind="ssd", class_names=["cat", "cup"], corners="xyxy", units="pixels", nms_iou=0.5,
         outputs={"boxes": "boxes", "scores": "scores"},
     )  # fmt: skip
     boxes = Detector(path, read_layout(layout))(np.zeros((40, 40, 3), np.uint8))
@@ -209,7 +209,7 @@ def test_yolo_boxes_come_back_out_of_their_frame(tmp_path, write_layout, kind):
 
 def test_letterbox_keeps_proportions_and_fills_the_rest(write_layout, photo):
     layout = read_layout(write_layout(kind="yolov8", class_names=["cat"]))
-    framed, scales, (top, left) = detection.fit(photo, (100, 100), layout)
+    framed, scales, (top, left) = detection.resize(photo, (100, 100), layout)
     assert framed.shape == (100, 100, 3)
     assert scales == pytest.approx([100 / 451] * 2)
     assert (top, left) == (16, 0)
@@ -233,7 +233,7 @@ def test_the_input_gets_the_range_and_the_channels_of_the_layout(tmp_path, write
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path
     )
     layout = write_layout(
-        kind="yolov8", class_names=["cat"], input_range=[0, 2], channels="bgr", suppression=None
+        kind="yolov8", class_names=["cat"], input_range=[0, 2], channels="bgr", nms_iou=None
     )
     photo = np.zeros((5, 4, 3), np.uint8)
     photo[..., 2] = 51
@@ -250,8 +250,9 @@ def test_the_input_gets_the_range_and_the_channels_of_the_layout(tmp_path, write
         ({"kind": "ssd"}, '"class_names" must be a list of the names'),
         ({"kind": "ssd", "class_names": "cat"}, '"class_names" must be a list of the names'),
         ({"kind": "ssd", "class_names": ["cat"], "size": 320}, '"size" must be [height, width]'),
-        ({"kind": "ssd", "class_names": ["cat"], "fill": "grey"}, "from 0 to 255"),
-        ({"kind": "ssd", "class_names": ["cat"], "suppression": 2}, "between 0 and 1, or null"),
+        ({"kind": "ssd", "class_names": ["cat"], "pad_value": "grey"}, "from 0 to 255"),
+        ({"kind": "ssd", "class_names": ["cat"], "nms_iou": 2}, "between 0 and 1, or null"),
+        ({"kind": "ssd", "class_names": ["cat"], "fit": "stretch"}, '"fit" is now "resize_mode".'),
         ({"kind": "ssd", "class_names": ["cat"], "scale": 2}, 'unknown entry "scale"'),
         ({"kind": "ssd", "class_names": ["cat"], "corners": "xywh"}, "one of yxyx, xyxy"),
         ({"kind": "ssd", "class_names": ["cat"], "outputs": {"boxes": 0}}, "holds scores"),
@@ -306,7 +307,7 @@ def test_exdark_boxes(tmp_path, photo):
     )
     annotations = read_annotations(tmp_path / "boxes", tmp_path / "photos")
     assert annotations.category_ids() == {"Cat": 1, "People": 2}
-    assert [box["bbox"] for box in annotations.truth["annotations"]] == [
+    assert [box["bbox"] for box in annotations.ground_truth["annotations"]] == [
         [204, 28, 271, 193], [1, 2, 3, 4],
     ]  # fmt: skip
     assert annotations.paths[1] == tmp_path / "photos" / "Cat" / "2015_1.png"
@@ -315,8 +316,8 @@ def test_exdark_boxes(tmp_path, photo):
 def test_coco_ids_are_counted_from_one(coco_file, sample_folder):
     # To pycocotools, 0 means that nothing was matched.
     annotations = read_annotations(coco_file, sample_folder)
-    assert [box["id"] for box in annotations.truth["annotations"]] == [1, 2]
-    assert [image["id"] for image in annotations.truth["images"]] == [1, 2, 3, 4, 5]
+    assert [box["id"] for box in annotations.ground_truth["annotations"]] == [1, 2]
+    assert [image["id"] for image in annotations.ground_truth["images"]] == [1, 2, 3, 4, 5]
 
 
 def test_annotations_of_missing_photos_are_named(coco_file, sample_folder):

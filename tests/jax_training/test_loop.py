@@ -142,7 +142,9 @@ def test_a_stopped_run_ends_with_the_same_weights(undisturbed):
 def test_two_devices_with_micro_batches_give_the_weights_of_one(
     undisturbed, pairs, on_jax, tmp_path
 ):
-    code, output = on_jax(RUN, tmp_path, *arguments(pairs, "--accumulate=2"), devices=2)
+    code, output = on_jax(
+        RUN, tmp_path, *arguments(pairs, "--gradient_accumulation_steps=2"), devices=2
+    )
     assert code == 0, output
     assert "devices: 2 (cpu)" in output
     for one, two in zip(weights(undisturbed), weights(tmp_path), strict=True):

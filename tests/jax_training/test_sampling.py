@@ -33,7 +33,7 @@ low, high = (
 )
 data = TrainingData(low, high, None, lambda photo: photo[:, :8, :8])
 options = SampleOptions(
-    16, count, seed=5, photometric_fraction=0.25, exposure_jitter=0.0, references=True,
+    16, count, seed=5, photometric_fraction=0.25, exposure_jitter=0.0, normal=True,
     photometric=PhotometricOptions(colour=0.3, well_lit=0.4),
 )
 sampler = Sampler(data, options)
@@ -65,12 +65,12 @@ def are_pairs(samples) -> np.ndarray:
 def test_every_photo_once_an_epoch_in_changing_and_unrelated_orders(samples):
     epochs = COUNT // len(SIZES)
     orders = {}
-    for name in ("pair", "darkened", "reference"):
+    for name in ("pair", "darkened", "normal"):
         photos = samples[f"order/{name}"][: epochs * len(SIZES)].reshape(epochs, -1)
         assert (np.sort(photos) == np.arange(len(SIZES))).all()
         assert len(np.unique(photos, axis=0)) == 6
         orders[name] = photos
-    assert not np.array_equal(orders["pair"], orders["reference"])
+    assert not np.array_equal(orders["pair"], orders["normal"])
 
 
 def test_pairs_show_the_same_part_of_the_photo_that_was_drawn(samples):
@@ -114,8 +114,8 @@ def test_the_others_are_darkened_photos(samples):
     np.testing.assert_allclose(thumbnails, low[..., 2].mean((1, 2)), atol=0.012)
 
 
-def test_references_are_photos_in_normal_light(samples):
-    assert samples["reference"].min() >= 140 / 255 - 1e-6
+def test_normal_photos_are_photos_in_normal_light(samples):
+    assert samples["normal"].min() >= 140 / 255 - 1e-6
 
 
 def test_a_sample_is_a_function_of_its_number(samples):

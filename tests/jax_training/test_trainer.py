@@ -87,8 +87,8 @@ def both(photo, low_photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
         "low": np.concatenate([low_photo[:, :32, :32], low_photo[:, 90:122, 200:232]]),
         "high": np.concatenate([high[:, :32, :32], high[:, 90:122, 200:232]]),
         "thumbnail": np.repeat(model.thumbnail(low_photo), 2, axis=0),
-        "reference": np.concatenate([high[:, 130:162, 10:42], high[:, 20:52, 300:332]]),
-        "reference_thumbnail": np.repeat(model.thumbnail(high), 2, axis=0),
+        "normal": np.concatenate([high[:, 130:162, 10:42], high[:, 20:52, 300:332]]),
+        "normal_thumbnail": np.repeat(model.thumbnail(high), 2, axis=0),
     }
     given = {f"batch/{name}": image for name, image in batch.items()}
     for name, variables in (("kernels", kernels), ("memory", memory)):

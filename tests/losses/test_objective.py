@@ -12,7 +12,7 @@ from drgn_tf.losses import (
     charbonnier,
     gaussian_kl,
     objective,
-    scale_to_reference,
+    scale_to_gt_mean,
     ssim_loss,
     synthesize_low_light,
     term_names,
@@ -45,15 +45,15 @@ def batch(model, photo, low_photo) -> dict[str, np.ndarray]:
         "low": crops(low_photo, (60, 60), (200, 300)),
         "high": crops(high, (60, 60), (200, 300)),
         "thumbnail": np.repeat(model.thumbnail(low_photo), 2, axis=0),
-        "reference": crops(high, (130, 10), (20, 400)),
-        "reference_thumbnail": np.repeat(model.thumbnail(high), 2, axis=0),
+        "normal": crops(high, (130, 10), (20, 400)),
+        "normal_thumbnail": np.repeat(model.thumbnail(high), 2, axis=0),
     }
 
 
 def new_discriminators(options: LossOptions, **arguments) -> dict[str, Discriminator]:
     """The same ones on every call: a forward pass moves their spectral norms."""
     keras.utils.set_random_seed(2)
-    made = {name: Discriminator(**arguments) for name in options.contests}
+    made = {name: Discriminator(**arguments) for name in options.adversarial_weights}
     for discriminator in made.values():
         discriminator.build()
     return made
@@ -104,7 +104,7 @@ def test_a_weight_of_zero_leaves_the_term_out(play, changes, terms):
     _, discriminator_loss, reported, _ = play(options)
     assert set(reported) == terms
     assert sorted(term_names(options, synthetic=True)) == sorted(terms)
-    assert (discriminator_loss > 0) == bool(options.contests)
+    assert (discriminator_loss > 0) == bool(options.adversarial_weights)
 
 
 @pytest.mark.parametrize("changes", [{}, {"content_weight": 0}, {"ssim_weight": 0}])
@@ -117,7 +117,7 @@ def test_without_ramp_there_is_no_synthetic_path(play, changes):
     assert discriminator_loss == 0
 
 
-def test_without_ramp_neither_references_nor_discriminators_are_needed(model, batch):
+def test_without_ramp_neither_normal_photos_nor_discriminators_are_needed(model, batch):
     needed = {name: batch[name] for name in ("low", "high", "thumbnail")}
     loss = objective(model, {}, needed, LossOptions())[0]
     assert np.isfinite(loss)
@@ -126,16 +126,16 @@ def test_without_ramp_neither_references_nor_discriminators_are_needed(model, ba
 def test_a_synthetic_weight_of_zero_turns_all_that_depends_on_the_path_off(play):
     options = LossOptions(synthetic_weight=0)
     assert not options.synthetic
-    assert options.contests == {}
+    assert options.adversarial_weights == {}
     _, discriminator_loss, reported, _ = play(options, ramp=1.0)
     assert set(reported) == RESTORATION
     assert set(term_names(options, synthetic=True)) == RESTORATION
     assert discriminator_loss == 0
 
 
-def test_contests_name_the_discriminators_that_play():
-    assert LossOptions().contests == {"low": 1e-3, "degradation": 1e-3}
-    assert LossOptions(adversarial_low_weight=0).contests == {"degradation": 1e-3}
+def test_adversarial_weights_name_the_discriminators_that_are_used():
+    assert LossOptions().adversarial_weights == {"low": 1e-3, "degradation": 1e-3}
+    assert LossOptions(adversarial_low_weight=0).adversarial_weights == {"degradation": 1e-3}
 
 
 # ---------------------------------------------------------------- their values
@@ -145,7 +145,7 @@ def test_terms_are_the_weighted_losses_of_the_images(play, batch):
     options = LossOptions(content_weight=2.0, ssim_weight=0.3, synthetic_weight=0.7, kl_weight=0.05)
     _, _, terms, images = play(options, ramp=0.25)
     real = images["enhanced"], batch["high"]
-    made = images["synthetic_enhanced"], batch["reference"]
+    made = images["synthetic_enhanced"], batch["normal"]
     degradations = images["degradation"], images["synthetic_degradation"]
     expected = {
         "content": 2.0 * charbonnier(*real),
@@ -160,14 +160,14 @@ def test_terms_are_the_weighted_losses_of_the_images(play, batch):
 
 def test_a_wrong_brightness_counts_by_the_rest_of_the_share_only(play, batch):
     reference = batch["high"]
-    np.testing.assert_allclose(scale_to_reference(0.7 * reference, reference), reference, atol=1e-6)
+    np.testing.assert_allclose(scale_to_gt_mean(0.7 * reference, reference), reference, atol=1e-6)
     # Within limits, or a black image would become anything.
-    dark = scale_to_reference(0.001 * reference, reference)
+    dark = scale_to_gt_mean(0.001 * reference, reference)
     np.testing.assert_allclose(dark, 0.0025 * reference, atol=1e-6)
 
     _, _, terms, images = play(LossOptions(gt_mean_share=0.75), ramp=None)
     enhanced = images["enhanced"]
-    scaled = scale_to_reference(enhanced, reference)
+    scaled = scale_to_gt_mean(enhanced, reference)
     expected = 0.25 * charbonnier(enhanced, reference) + 0.75 * charbonnier(scaled, reference)
     assert terms["content"] == pytest.approx(float(expected), rel=1e-4)
     dissimilarity = float(ssim_loss(scaled, reference))
@@ -234,28 +234,28 @@ def test_real_is_what_was_photographed_and_fake_what_was_made(model, batch):
 # ---------------------------------------------------------------- the synthetic path
 
 
-def test_synthetic_low_light_is_the_reference_darkened_and_clipped():
-    references = np.float32([0.1, 0.5, 0.9]).reshape(1, 1, 1, 3)
-    darker = synthesize_low_light(references, np.float32([-0.3, -0.3, 0.3]))
+def test_synthetic_low_light_is_the_normal_photo_darkened_and_clipped():
+    normal = np.float32([0.1, 0.5, 0.9]).reshape(1, 1, 1, 3)
+    darker = synthesize_low_light(normal, np.float32([-0.3, -0.3, 0.3]))
     np.testing.assert_allclose(darker.numpy().ravel(), [0.0, 0.5 - 0.3, 1.0], rtol=1e-6)
 
 
 def test_synthetic_low_light_stays_differentiable():
-    references = tf.constant([[0.1, 0.5, 0.9]])
+    normal = tf.constant([[0.1, 0.5, 0.9]])
     degradations = tf.constant([[-0.3, -0.3, -0.2]])
     with tf.GradientTape() as tape:
         tape.watch(degradations)
-        total = tf.reduce_sum(synthesize_low_light(references, degradations))
+        total = tf.reduce_sum(synthesize_low_light(normal, degradations))
     # Clipped values are the only ones without.
     np.testing.assert_array_equal(tape.gradient(total, degradations), [[0.0, 1.0, 1.0]])
 
 
 def test_the_synthetic_pair_goes_through_the_same_networks(play, model, batch):
     _, _, _, images = play()
-    low = np.clip(batch["reference"] + images["degradation"], 0, 1)
+    low = np.clip(batch["normal"] + images["degradation"], 0, 1)
     np.testing.assert_allclose(images["synthetic_low"], low, atol=1e-6)
     mean = images["degradation"].mean(axis=(1, 2), keepdims=True)
-    small = np.clip(batch["reference_thumbnail"] + mean, 0, 1)
+    small = np.clip(batch["normal_thumbnail"] + mean, 0, 1)
     again = model(low, small, training=True)
     np.testing.assert_allclose(images["synthetic_degradation"], again["degradation"], atol=1e-5)
     np.testing.assert_allclose(images["synthetic_enhanced"], again["enhanced"], atol=1e-5)

@@ -9,7 +9,7 @@ import pytest
 from drgn_tf.metrics.detection import detection_metrics
 
 
-def truth(*boxes: tuple, photos: int = 2) -> dict:
+def ground_truth(*boxes: tuple, photos: int = 2) -> dict:
     """COCO annotations of (photo, category, bbox[, iscrowd])."""
     return {
         "images": [{"id": number} for number in range(1, photos + 1)],
@@ -33,7 +33,7 @@ def box(photo: int, category: int, bbox: list, score: float) -> dict:
 
 
 def test_all_found_exactly():
-    annotations = truth((1, 1, [10, 10, 20, 20]), (2, 2, [0, 0, 50, 40]))
+    annotations = ground_truth((1, 1, [10, 10, 20, 20]), (2, 2, [0, 0, 50, 40]))
     boxes = [box(1, 1, [10, 10, 20, 20], 0.9), box(2, 2, [0, 0, 50, 40], 0.6)]
     metrics = detection_metrics(annotations, boxes)
     assert [metrics.precision, metrics.recall, metrics.iou] == [1.0, 1.0, 1.0]
@@ -41,10 +41,12 @@ def test_all_found_exactly():
 
 
 def test_metrics_by_hand():
-    annotations = truth((1, 1, [0, 0, 10, 10]), (1, 1, [50, 50, 10, 10]), (2, 1, [0, 0, 10, 10]))
+    annotations = ground_truth(
+        (1, 1, [0, 0, 10, 10]), (1, 1, [50, 50, 10, 10]), (2, 1, [0, 0, 10, 10])
+    )
     boxes = [
         box(1, 1, [0, 0, 10, 8], 0.9),  # IoU 0.8
-        box(1, 1, [0, 0, 10, 9], 0.8),  # of a truth that is taken
+        box(1, 1, [0, 0, 10, 9], 0.8),  # of a ground-truth box that is taken
         box(1, 1, [50, 56, 10, 10], 0.7),  # IoU 0.25
         box(2, 1, [0, 0, 10, 6], 0.6),  # IoU 0.6
         box(2, 1, [80, 80, 10, 10], 0.4),  # too low a score to count
@@ -59,7 +61,7 @@ def test_metrics_by_hand():
 
 
 def test_a_box_of_another_class_or_photo_is_wrong():
-    annotations = truth((1, 1, [0, 0, 10, 10]))
+    annotations = ground_truth((1, 1, [0, 0, 10, 10]))
     boxes = [box(1, 2, [0, 0, 10, 10], 0.9), box(2, 1, [0, 0, 10, 10], 0.9)]
     metrics = detection_metrics(annotations, boxes)
     assert [metrics.precision, metrics.recall] == [0.0, 0.0]
@@ -67,20 +69,20 @@ def test_a_box_of_another_class_or_photo_is_wrong():
 
 
 def test_nothing_found():
-    metrics = detection_metrics(truth((1, 1, [0, 0, 10, 10])), [])
+    metrics = detection_metrics(ground_truth((1, 1, [0, 0, 10, 10])), [])
     assert math.isnan(metrics.precision)
     assert math.isnan(metrics.iou)
     assert [metrics.recall, metrics.map_50, metrics.map] == [0.0, 0.0, 0.0]
 
 
 def test_boxes_on_a_crowd_count_for_nothing():
-    annotations = truth((1, 1, [0, 0, 10, 10]), (1, 1, [40, 40, 50, 50], 1))
+    annotations = ground_truth((1, 1, [0, 0, 10, 10]), (1, 1, [40, 40, 50, 50], 1))
     boxes = [box(1, 1, [0, 0, 10, 10], 0.9), box(1, 1, [45, 45, 10, 10], 0.8)]
     metrics = detection_metrics(annotations, boxes)
     assert [metrics.precision, metrics.recall] == [1.0, 1.0]
 
 
 def test_only_the_categories_asked_for():
-    annotations = truth((1, 1, [0, 0, 10, 10]), (1, 2, [50, 50, 10, 10]))
+    annotations = ground_truth((1, 1, [0, 0, 10, 10]), (1, 2, [50, 50, 10, 10]))
     metrics = detection_metrics(annotations, [box(1, 1, [0, 0, 10, 10], 0.9)], [1])
     assert [metrics.recall, metrics.map] == [1.0, pytest.approx(1.0)]

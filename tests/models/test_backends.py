@@ -62,7 +62,7 @@ def results(model, low_photo, photo, tmp_path_factory) -> tuple[dict, dict]:
     backend = other_backend()
     folder = tmp_path_factory.mktemp("backends")
     high = photo[np.newaxis].astype(np.float32) / 255
-    low_crop, high_crop, reference = (
+    low_crop, high_crop, normal = (
         np.concatenate([image[:, y : y + 32, x : x + 32] for y, x in places])
         for image, places in (
             (low_photo, [(60, 60), (200, 300)]),
@@ -74,8 +74,8 @@ def results(model, low_photo, photo, tmp_path_factory) -> tuple[dict, dict]:
         "low": low_crop,
         "high": high_crop,
         "thumbnail": np.repeat(model.thumbnail(low_photo), 2, axis=0),
-        "reference": reference,
-        "reference_thumbnail": np.repeat(model.thumbnail(high), 2, axis=0),
+        "normal": normal,
+        "normal_thumbnail": np.repeat(model.thumbnail(high), 2, axis=0),
     }
     odd = low_photo[:, 100:137, 150:203]
     np.savez(folder / "inputs.npz", photo=odd, **batch)
@@ -122,7 +122,7 @@ def test_another_backend_finds_the_same_losses(results):
     expected, other = results
     names = sorted(name for name in expected if name.startswith("term/"))
     assert names == sorted(name for name in other if name.startswith("term/"))
-    # Real and synthetic pairs, both contests, the divergence, and the two sums.
+    # Real and synthetic pairs, both discriminators, the divergence, and the two sums.
     assert len(names) == 2 + 2 + 2 * 2 + 1 + 2
     for name in names:
         assert other[name] == pytest.approx(float(expected[name]), rel=1e-4, abs=1e-6), name

@@ -47,5 +47,5 @@ def test_tensorboard_gets_scalars_and_pictures(tmp_path):
     tags = set(events.Tags()["tensors"])
     assert {"train/loss", "train/learning_rate", "validation/psnr"} <= tags
     assert "validation/degradation_mean_b" in tags
-    assert any(tag.startswith("low, degradation, base, enhanced, truth") for tag in tags)
+    assert any(tag.startswith("low, degradation, base, enhanced, reference") for tag in tags)
     assert rows(folder)[-1]["val_psnr"] == "20"

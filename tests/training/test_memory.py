@@ -40,9 +40,9 @@ def test_what_saves_memory_is_said_to():
     full = needed(batch_size=64)
     assert needed(batch_size=64, workers=2) < full
     assert needed(batch_size=64, precision="mixed_bfloat16") < full
-    assert needed(batch_size=64, accumulate=8) < full
+    assert needed(batch_size=64, gradient_accumulation_steps=8) < full
     # The whole batch is there in either case.
-    assert needed(batch_size=64, accumulate=8) > needed(batch_size=8)
+    assert needed(batch_size=64, gradient_accumulation_steps=8) > needed(batch_size=8)
 
 
 @pytest.mark.parametrize("changes", [{}, {"scales": 1, "two_step": False}])
@@ -90,12 +90,12 @@ def test_a_step_that_does_not_fit_is_refused_in_one_line():
         memory.MemoryRefusedError,
         match=r"^a step of --batch_size=64 and --crop_size=512 needs about \d+\.\d GB of memory, "
         r"and 8\.0 GB are free on this machine; lower --batch_size or --crop_size, or raise "
-        r"--accumulate\.$",
+        r"--gradient_accumulation_steps\.$",
     ):
         memory.check(large, free=8 * 10**9)
     memory.check(options(batch_size=1, crop_size=64), free=8 * 10**9)
     # What the line says, done.
-    accumulated = dataclasses.replace(large.training, accumulate=64)
+    accumulated = dataclasses.replace(large.training, gradient_accumulation_steps=64)
     memory.check(dataclasses.replace(large, training=accumulated), free=24 * 10**9)
 
 

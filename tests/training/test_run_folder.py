@@ -99,6 +99,18 @@ def test_a_run_from_before_an_option_was_there_goes_on(tmp_path):
         folder.check_options(other, "abc")
 
 
+def test_a_run_of_an_earlier_release_is_named(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.save_options(OPTIONS, "abc", "")
+    started(folder)
+    config = folder.read_json("config.json")
+    config["training"]["keep_by"] = config["training"].pop("monitor")
+    folder.write_json("config.json", config)
+    with pytest.raises(RunFolderError, match=r"earlier release.*\(keep_by\).*--run_dir") as error:
+        folder.check_options(OPTIONS, "abc")
+    assert "\n" not in str(error.value)
+
+
 def test_a_full_disk_is_said_with_numbers(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 5 * 10**6))

@@ -84,7 +84,7 @@ def logged(folder) -> dict[str, float]:
 
 def test_micro_batches_and_several_steps_a_call_give_the_same_weights(train, plain, monkeypatch):
     monkeypatch.setattr(loop, "_STEPS_BEFORE_PROFILE", 1)
-    folder = train(cadence={"steps_per_call": 4, "profile": 2}, accumulate=2)
+    folder = train(cadence={"steps_per_call": 4, "profile": 2}, gradient_accumulation_steps=2)
     np.testing.assert_allclose(weights(folder), weights(plain), atol=2e-5)
     for name, value in logged(plain).items():
         if name not in ("seconds", "images_per_second"):
@@ -93,7 +93,7 @@ def test_micro_batches_and_several_steps_a_call_give_the_same_weights(train, pla
 
 
 def test_micro_batches_carry_both_players(train):
-    folder = train(loss=WHOLE, steps=1, accumulate=2)
+    folder = train(loss=WHOLE, steps=1, gradient_accumulation_steps=2)
     for name in ("synthetic_content", "kl", "adversarial_low", "discriminator_gradient_norm"):
         assert logged(folder)[name] > 0, name
 
@@ -137,16 +137,18 @@ def test_the_metric_that_was_asked_for_chooses_the_best(train, monkeypatch):
 
     measure = Validator.__call__
     monkeypatch.setattr(Validator, "__call__", validate)
-    folder = train(cadence={"validate_every": 1}, steps=3, keep_by="ssim")
+    folder = train(cadence={"validate_every": 1}, steps=3, monitor="ssim")
     assert RunFolder(folder).read_json("best.json") == {"step": 2, "psnr": 19.0, "ssim": 0.71}
 
 
 def test_a_batch_that_does_not_divide_is_refused(train):
     with pytest.raises(StrategyError, match=r"3 micro-batches each; choose --batch_size=3\."):
-        train(accumulate=3)
+        train(gradient_accumulation_steps=3)
 
 
-@pytest.mark.parametrize("change", [{"precision": "float8"}, {"accumulate": 0}, {"keep_by": "mse"}])
+@pytest.mark.parametrize(
+    "change", [{"precision": "float8"}, {"gradient_accumulation_steps": 0}, {"monitor": "mse"}]
+)
 def test_nonsense_is_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         TrainingOptions(**change)
