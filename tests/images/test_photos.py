@@ -355,3 +355,7 @@ def test_uint8_survives_the_way_to_float_and_back():
 def test_floats_are_limited_and_rounded_to_the_nearest_level():
     values = np.array([-0.3, 0.4 / 255, 0.6 / 255, 254.6 / 255, 7.0], np.float32)
     np.testing.assert_array_equal(to_uint8(values), [0, 0, 1, 255, 255])
+
+
+def test_16_bits_become_the_nearest_of_8():
+    np.testing.assert_array_equal(to_uint8(np.uint16([0, 128, 129, 65535])), [0, 0, 1, 255])
