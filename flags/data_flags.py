@@ -27,6 +27,20 @@ _NORMAL_DIR = flags.DEFINE_string(
     "Folder of normal-light photos for synthetic pairs. Default: the high photos of the pairs. "
     "Without --data_dir, all that is trained on.",
 )
+_EXTRA_DATA = flags.DEFINE_list(
+    "extra_data",
+    [],
+    "Further sources, KIND:FOLDER:SHARE,...: KIND is pairs (a folder with low/ and high/) or "
+    "normal (photos that are darkened), SHARE its share of the samples. The photos of the other "
+    "flags take what is left.",
+)
+_EXTRA_VAL_FRACTION = flags.DEFINE_float(
+    "extra_val_fraction",
+    DataOptions.extra_val_fraction,
+    "Share of each extra source held out for validation, chosen by a hash of each stem.",
+    lower_bound=0.0,
+    upper_bound=0.9,
+)
 _VAL_LIST = flags.DEFINE_string(
     "val_list",
     "",
@@ -60,27 +74,62 @@ def _range_flag(name: str, help_text: str):
     return flags.DEFINE_list(f"photometric_{name}", default, help_text)
 
 
-_GAMMA = _range_flag("gamma", "Lowest,highest exponent that darkens the sRGB values of a photo.")
-_GAIN = _range_flag("gain", "Lowest,highest factor on the sRGB values after that.")
-_PHOTONS = _range_flag("photons", "Fewest,most photons that saturate a pixel; fewer, more noise.")
-_READ_NOISE = _range_flag(
-    "read_noise", "Lowest,highest readout noise (standard deviation) in units of saturation."
+def _share_flag(name: str, help_text: str, highest: float = 1.0):
+    return flags.DEFINE_float(
+        f"photometric_{name}",
+        getattr(_PHOTOMETRIC, name),
+        help_text,
+        lower_bound=0.0,
+        upper_bound=highest,
+    )
+
+
+_RANGES = (
+    _range_flag("gamma", "Lowest,highest exponent that darkens the sRGB values of a photo."),
+    _range_flag("gain", "Lowest,highest factor on the sRGB values after that."),
+    _range_flag("photons", "Fewest,most photons that saturate a pixel; fewer, more noise."),
+    _range_flag(
+        "read_noise", "Lowest,highest readout noise (standard deviation) in units of saturation."
+    ),
+    _range_flag(
+        "local_stops", "Lowest,highest stops (EV) by which the dark parts of such photos go down."
+    ),
+    _range_flag(
+        "local_quantile",
+        "Lowest,highest share of a photo's pixels that are its dark parts.",
+    ),
+    _range_flag(
+        "noise_size",
+        "Lowest,highest standard deviation in pixels of what blurs the noise: neighbours share it. "
+        "That of colour is up to three times as coarse.",
+    ),
+    _range_flag("chroma_noise", "Lowest,highest factor on the noise of colour."),
+    _range_flag("jpeg_quality", "Lowest,highest quality of JPEG."),
+    _range_flag(
+        "resize_scale", "Lowest,highest size, as a factor, that resized photos had before."
+    ),
 )
-_CAST = flags.DEFINE_float(
-    "photometric_cast",
-    _PHOTOMETRIC.cast,
-    "Largest logarithm of a colour channel's factor in linear light; 0.1 is about 10 %.",
-)
-_COLOUR = flags.DEFINE_float(
-    "photometric_colour",
-    _PHOTOMETRIC.colour,
-    "Each colour channel of the photo itself is lowered by up to a factor of this natural "
-    "logarithm, before it is darkened; 0.7 is down to a half.",
-)
-_WELL_LIT = flags.DEFINE_float(
-    "photometric_well_lit",
-    _PHOTOMETRIC.well_lit,
-    "Share of these samples that are only recoloured: what is not dark is to be kept.",
+_SHARES = (
+    _share_flag(
+        "cast",
+        "Largest logarithm of a colour channel's factor in linear light; 0.1 is about 10 %.",
+    ),
+    _share_flag(
+        "colour",
+        "Each colour channel of the photo itself is lowered by up to a factor of this natural "
+        "logarithm, before it is darkened; 0.7 is down to a half.",
+    ),
+    _share_flag(
+        "well_lit",
+        "Share of these samples that are only recoloured: what is not dark is to be kept.",
+    ),
+    _share_flag(
+        "local",
+        "Share of the darkened samples whose dark parts are darkened further, while bright ones "
+        "stay: photos against the light.",
+    ),
+    _share_flag("jpeg", "Share of samples that went through JPEG."),
+    _share_flag("resize", "Share of samples that were resized, and perhaps compressed again."),
 )
 
 
@@ -102,7 +151,7 @@ flags.register_validator(_NORMAL_DIR, _is_folder_or(""), "no such folder.")
 flags.register_validator(
     _VAL_LIST, lambda value: not value or pathlib.Path(value).is_file(), "no such file."
 )
-for _flag in (_GAMMA, _GAIN, _PHOTONS, _READ_NOISE):
+for _flag in _RANGES:
     flags.register_validator(_flag, _is_range, "two numbers are needed: lowest,highest.")
 
 
@@ -113,6 +162,8 @@ def data_options() -> DataOptions:
         train_pairs=_TRAIN_PAIRS.value,
         test_pairs=_TEST_PAIRS.value,
         normal_dir=_NORMAL_DIR.value,
+        extra_data=tuple(_EXTRA_DATA.value),
+        extra_val_fraction=_EXTRA_VAL_FRACTION.value,
         val_list=_VAL_LIST.value,
         val_fraction=_VAL_FRACTION.value,
         cache_dir=_CACHE_DIR.value,
@@ -121,12 +172,10 @@ def data_options() -> DataOptions:
 
 def photometric_options() -> PhotometricOptions:
     """Returns the ranges of the photometric synthesis."""
-    ranges = {"gamma": _GAMMA, "gain": _GAIN, "photons": _PHOTONS, "read_noise": _READ_NOISE}
+    values = {flag.name: flag.value for flag in _SHARES}
+    values.update({flag.name: tuple(float(x) for x in flag.value) for flag in _RANGES})
     return PhotometricOptions(
-        cast=_CAST.value,
-        colour=_COLOUR.value,
-        well_lit=_WELL_LIT.value,
-        **{name: tuple(float(x) for x in flag.value) for name, flag in ranges.items()},
+        **{name.removeprefix("photometric_"): value for name, value in values.items()}
     )
 
 

@@ -40,6 +40,12 @@ _WEIGHTS = (
         "Adversarial weight of D_de, which judges degradations.",
     ),
     _weight("kl_weight", "Weight of the KL divergence between degradations."),
+    _weight(
+        "base_weight",
+        "Weight of the difference in mean, by photo and channel, of the base and the bright photo: "
+        "the first step takes the darkness away.",
+    ),
+    _weight("brightness_weight", "Weight of the error of the predicted brightness."),
 )
 _COUNTS = (
     flags.DEFINE_integer(
@@ -47,6 +53,13 @@ _COUNTS = (
         _DEFAULTS.discriminator_width,
         "Channels of the first of four convolutions of each discriminator; each next has twice as "
         "many. Most of what a step of the mobile preset costs is in those of 64.",
+        lower_bound=1,
+    ),
+    flags.DEFINE_integer(
+        "synthetic_blur",
+        _DEFAULTS.synthetic_blur,
+        "Side in pixels of the blocks whose means of a degradation darken other photos; 1 takes it "
+        "with all its details.",
         lower_bound=1,
     ),
     flags.DEFINE_integer(

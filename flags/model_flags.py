@@ -36,11 +36,25 @@ _FUSION_BLOCKS = flags.DEFINE_integer(
     "Residual attention blocks after the fusion. Default: as the preset.",
     lower_bound=0,
 )
+_BRIGHTNESS = flags.DEFINE_boolean(
+    "brightness",
+    None,
+    "The wanted brightness is an input of the network. --nobrightness leaves it to guess, an "
+    "ablation. Default: as the preset.",
+)
 
 
 def model_options() -> ModelOptions:
     """Returns the preset with what other flags change in it."""
-    changes = (_TWO_STEP, _SCALES, _WIDTH, _HALF_WIDTH, _BRANCH_BLOCKS, _FUSION_BLOCKS)
+    changes = (
+        _TWO_STEP,
+        _SCALES,
+        _WIDTH,
+        _HALF_WIDTH,
+        _BRANCH_BLOCKS,
+        _FUSION_BLOCKS,
+        _BRIGHTNESS,
+    )
     return preset(
         _PRESET.value, **{flag.name: flag.value for flag in changes if flag.value is not None}
     )

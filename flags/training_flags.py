@@ -50,6 +50,18 @@ _TRAINING = (
         "their sRGB values, their references stay: how dark a photo is says little of how bright "
         "it ought to be.",
     ),
+    flags.DEFINE_boolean(
+        "pair_files",
+        _DEFAULTS.pair_files,
+        "Low photos of real pairs go through JPEG and resizing too, in the shares that "
+        "--photometric_jpeg and --photometric_resize give.",
+    ),
+    _float(
+        "relight",
+        "Largest change, in stops (EV), of the bright photo of a sample and of the brightness that "
+        "the network is told: it learns to do what it is told.",
+    ),
+    _float("relight_share", "Share of the samples that are changed so.", 1.0),
     _float("learning_rate", "Peak learning rate of the generators."),
     _float("discriminator_learning_rate", "Peak learning rate of the discriminators."),
     _integer(_DEFAULTS, "warmup_steps", "Steps over which the rates grow from 0.", lowest=0),

@@ -12,8 +12,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
+from drgn_tf.brightness import GAMMA
+from drgn_tf.data import low_light_simulation as simulation
 from drgn_tf.data import photometric
 from drgn_tf.data.augmentation import (
     apply_symmetry,
@@ -23,8 +26,8 @@ from drgn_tf.data.augmentation import (
     random_symmetry,
 )
 from drgn_tf.data.options import SampleOptions
-from drgn_tf.data.training_data import TrainingData
-from drgn_tf.images.photos import DataError
+from drgn_tf.data.photos import DataError
+from drgn_tf.data.training_data import NORMAL_STREAM, Source, TrainingData
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,85 +48,130 @@ class Shard:
 def sampler(data: TrainingData, options: SampleOptions) -> Callable:
     """Returns a function for use inside a graph: sample number (int64) -> sample.
 
-    A sample is a dict of float32: "low", "high" [crop, crop, 3], "thumbnail"
-    [T, T, 3]; with `options.normal` also "normal", "normal_thumbnail".
+    A sample is a dict of float32: "low", "high" [crop, crop, 3], "thumbnail" [T, T, 3] of the
+    whole low photo, "brightness" [] of the whole high photo; with `options.normal` also
+    "normal", "normal_thumbnail", "normal_brightness".
     """
-    crop_size = options.crop_size
-    fraction = data.photometric_share(options)
-    takes_pairs, takes_photos = fraction < 1.0, fraction > 0.0 or options.normal
     data.check_crop(options)
-    draw_pair = _pair_source(data, crop_size) if takes_pairs else None
-    draw_photo = _photo_source(data, crop_size) if takes_photos else None
-    photos = len(data.normal)
+    # Each source keeps its stream of random orders, whatever the shares of the others are.
+    live = [(i, x) for i, x in enumerate(data.sources(options)) if x.share > 0]
+    draws = [_drawn_from(data, source, options) for _, source in live]
+    # Where chance falls, by the upper end of each source's part of [0, 1).
+    ends = np.cumsum([source.share for _, source in live])[:-1].astype(np.float32)
+    draw_normal = _normal_photos(data, options.crop_size) if options.normal else None
 
-    def sample_pair(number, seeds):
-        pair = draw_pair(_shuffled(number, len(data.low), options.seed, 0), seeds[0])
-        if not options.exposure_jitter:
-            return pair
-        low, high, thumbnail = pair
-        factor = random_exposure(options.exposure_jitter, seeds[1])
-        return expose(low, factor, data.low.peak), high, expose(thumbnail, factor)
+    def drawn(number, seeds):
+        def from_source(place: int) -> Callable:
+            stream, source = live[place]
+            return lambda: draws[place](
+                _shuffled(number, len(source.high), options.seed, stream), seeds
+            )
 
-    def sample_darkened(number, seeds):
-        high, thumbnail = draw_photo(_shuffled(number, photos, options.seed, 1), seeds[0])
-        parameters = photometric.draw_parameters(options.photometric, seeds[1])
-        if options.photometric.colour:
-            high, thumbnail = (photometric.recolour(x, parameters) for x in (high, thumbnail))
-        low = photometric.darken(high, parameters, seeds[2], options.photometric.levels)
-        return low, high, photometric.darken_thumbnail(thumbnail, parameters)
+        if len(live) == 1:
+            return from_source(0)()
+        unit = tf.random.stateless_uniform([], seeds[3])
+        chosen = tf.reduce_sum(tf.cast(unit >= ends, tf.int32))
+        return tf.switch_case(chosen, [from_source(place) for place in range(len(live))])
 
     def sample(number):
         key = tf.random.fold_in(tf.constant([options.seed, 0], tf.int64), number)
-        seeds = tf.unstack(tf.random.split(key, 7))
-        if fraction <= 0.0:
-            low, high, thumbnail = sample_pair(number, seeds)
-        elif fraction >= 1.0:
-            low, high, thumbnail = sample_darkened(number, seeds)
-        else:
-            low, high, thumbnail = tf.cond(
-                tf.random.stateless_uniform([], seeds[3]) < fraction,
-                lambda: sample_darkened(number, seeds),
-                lambda: sample_pair(number, seeds),
-            )
+        seeds = tf.unstack(tf.random.split(key, 9))
+        low, high, thumbnail, brightness = drawn(number, seeds)
         symmetry = random_symmetry(seeds[4])
         result = {
             "low": apply_symmetry(low, symmetry),
             "high": apply_symmetry(high, symmetry),
             "thumbnail": apply_symmetry(thumbnail, symmetry),
+            "brightness": brightness,
         }
-        if options.normal:
-            # An order of its own: unrelated to the photo of the pair.
-            normal, thumbnail = draw_photo(_shuffled(number, photos, options.seed, 2), seeds[5])
+        if draw_normal is not None:
+            normal, thumbnail, brightness = draw_normal(number, options.seed, seeds[5])
             symmetry = random_symmetry(seeds[6])
             result["normal"] = apply_symmetry(normal, symmetry)
             result["normal_thumbnail"] = apply_symmetry(thumbnail, symmetry)
+            result["normal_brightness"] = brightness
         return result
 
     return sample
 
 
-def _pair_source(data: TrainingData, crop_size: int) -> Callable:
-    low_crop, high_crop = data.low.cropper(), data.high.cropper()
-    sizes, thumbnails = data.low.size_table(), tf.constant(data.thumbnails(data.low))
+def _drawn_from(data: TrainingData, source: Source, options: SampleOptions) -> Callable:
+    """Returns (index, seeds) -> low, high, the thumbnail of low, the brightness of high."""
+    crop_size, photometric_options = options.crop_size, options.photometric
+    high_crop, sizes = source.high.cropper(), source.high.size_table()
+    high_thumbnails = tf.constant(data.thumbnails(source.high))
+    brightnesses = tf.constant(data.brightness(source.high))
 
-    def draw(index, seed):
+    def relit(high, thumbnail, brightness, seeds):
+        if not options.relight:
+            return high, brightness
+        factor = random_exposure(options.relight / GAMMA, seeds[7])
+        changed = tf.random.stateless_uniform([], seeds[8]) < options.relight_share
+        factor = tf.where(changed, factor, 1.0)
+        # As the thumbnail changes, whose mean is nearly that of the photo.
+        before = tf.reduce_mean(simulation.luma(thumbnail))
+        after = tf.reduce_mean(simulation.luma(simulation.relight(thumbnail, factor)))
+        return simulation.relight(high, factor), brightness * after / tf.maximum(before, 1e-3)
+
+    def corner(index, seeds):
+        return tf.unstack(random_offset(sizes[index], crop_size, seeds[0]))
+
+    def darkened(index, seeds):
+        high = high_crop(index, *corner(index, seeds), crop_size)
+        thumbnail, brightness = high_thumbnails[index], brightnesses[index]
+        parameters = photometric.draw_parameters(photometric_options, thumbnail, seeds[1])
+        if photometric_options.colour:
+            before = tf.reduce_mean(simulation.luma(thumbnail))
+            high, thumbnail = (simulation.recolour(x, parameters) for x in (high, thumbnail))
+            brightness *= tf.reduce_mean(simulation.luma(thumbnail)) / tf.maximum(before, 1e-3)
+        low = photometric.darken(high, parameters, seeds[2], photometric_options)
+        wanted = relit(high, thumbnail, brightness, seeds)
+        return low, wanted[0], simulation.darken_thumbnail(thumbnail, parameters), wanted[1]
+
+    if source.low is None:
+        return darkened
+    low_crop, low_thumbnails = source.low.cropper(), tf.constant(data.thumbnails(source.low))
+
+    def paired(index, seeds):
+        top, left = corner(index, seeds)
+        low, high = (crop(index, top, left, crop_size) for crop in (low_crop, high_crop))
+        thumbnail = low_thumbnails[index]
+        if options.exposure_jitter:
+            factor = random_exposure(options.exposure_jitter, seeds[1])
+            low, thumbnail = expose(low, factor, source.low.peak), expose(thumbnail, factor)
+        if options.pair_files:
+            parameters = photometric.draw_file_parameters(photometric_options, seeds[2])
+            low = simulation.save_as_file(low, parameters, photometric_options)
+        high, brightness = relit(high, high_thumbnails[index], brightnesses[index], seeds)
+        return low, high, thumbnail, brightness
+
+    return paired
+
+
+def _normal_photos(data: TrainingData, crop_size: int) -> Callable:
+    """Returns (number, seed of the run, seed) -> a crop, its thumbnail, its brightness."""
+    stores = data.normal_stores
+    crops = [store.cropper() for store in stores]
+    sizes = tf.concat([store.size_table() for store in stores], 0)
+    thumbnails = tf.concat([data.thumbnails(store) for store in stores], 0)
+    brightnesses = tf.concat([data.brightness(store) for store in stores], 0)
+    counts = [len(store) for store in stores]
+    starts = np.cumsum([0, *counts]).astype(np.int64)
+
+    def draw(number, run_seed: int, seed):
+        # An order of its own: unrelated to the photo of the pair.
+        index = _shuffled(number, int(starts[-1]), run_seed, NORMAL_STREAM)
         top, left = tf.unstack(random_offset(sizes[index], crop_size, seed))
-        return (
-            low_crop(index, top, left, crop_size),
-            high_crop(index, top, left, crop_size),
-            thumbnails[index],
-        )
 
-    return draw
+        def cropped(store: int) -> Callable:
+            return lambda: crops[store](index - starts[store], top, left, crop_size)
 
-
-def _photo_source(data: TrainingData, crop_size: int) -> Callable:
-    crop = data.normal.cropper()
-    sizes, thumbnails = data.normal.size_table(), tf.constant(data.thumbnails(data.normal))
-
-    def draw(index, seed):
-        top, left = tf.unstack(random_offset(sizes[index], crop_size, seed))
-        return crop(index, top, left, crop_size), thumbnails[index]
+        if len(stores) == 1:
+            crop = cropped(0)()
+        else:
+            place = tf.reduce_sum(tf.cast(index >= starts[1:-1], tf.int32))
+            crop = tf.switch_case(place, [cropped(store) for store in range(len(stores))])
+        return crop, thumbnails[index], brightnesses[index]
 
     return draw
 

@@ -12,7 +12,7 @@ import numpy as np
 from drgn_tf.data import low_light_simulation as simulation
 from drgn_tf.data import sample
 from drgn_tf.data.decoded_photos import PhotoStore, read_stores, store_in_memory
-from drgn_tf.data.options import DataOptions
+from drgn_tf.data.options import DataOptions, parse_extra_data
 from drgn_tf.data.pairs import (
     UnpairedError,
     find_pairs,
@@ -20,7 +20,7 @@ from drgn_tf.data.pairs import (
     split_by_fraction,
     split_by_list,
 )
-from drgn_tf.data.training_data import TrainingData
+from drgn_tf.data.training_data import Source, TrainingData
 from drgn_tf.images.photos import DataError, list_photos, to_uint8
 
 # Held-out photos are darkened alike in every run, whatever its seed and framework.
@@ -40,7 +40,8 @@ class PairedPhotos:
     def __iter__(self):
         """Yields (stem, low, high)."""
         for index, name in enumerate(self.low.names):
-            yield name, self.low.photo(index), self.high.photo(index)
+            low = self.low.photo(index)
+            yield name, low, low if self.low is self.high else self.high.photo(index)
 
     def select(self, names: Sequence[str]) -> PairedPhotos:
         """Returns these pairs, in this order."""
@@ -54,6 +55,8 @@ class RunData:
     Attributes:
       training: what is trained on.
       validation: what checkpoints are chosen by.
+      extra_validation: held-out photos of the extra sources, by the names of their folders. Those
+        of normal-light photos are pairs of a photo with itself: what is not dark is to stay.
       test: what is only measured at the end, or None.
       summary: one line for the terminal.
       fingerprint: hash of the names, sizes and pixels of all training and validation photos.
@@ -64,6 +67,7 @@ class RunData:
     test: PairedPhotos | None
     summary: str
     fingerprint: str
+    extra_validation: dict[str, PairedPhotos] = dataclasses.field(default_factory=dict)
 
 
 def load_run_data(
@@ -88,6 +92,8 @@ def load_run_data(
     def read_photos(paths: Iterable[pathlib.Path]) -> PhotoStore:
         return read_stores([(path,) for path in paths], on_bad, options.cache_dir)[0]
 
+    extra, extra_validation = _read_extra(options, on_bad)
+    measured = list(extra_validation.values())
     test = normal = None
     if options.data_dir == sample.NAME:
         for name in ("train_pairs", "test_pairs", "normal_dir", "val_list"):
@@ -97,7 +103,7 @@ def load_run_data(
                 )
         normal = read_photos(sample.training_photos())
         held_out = read_photos(sample.held_out_photos())
-        training = TrainingData(None, None, normal, thumbnail)
+        training = TrainingData(None, None, normal, thumbnail, extra)
         validation = darkened_pairs(held_out, photometric_options)
     elif options.data_dir:
         folder = pathlib.Path(options.data_dir)
@@ -110,9 +116,9 @@ def load_run_data(
             test, _ = _read_pairs(folder / options.test_pairs, on_bad, options.cache_dir)
         if options.normal_dir:
             found = read_photos(list_photos(options.normal_dir).values())
-            normal = _without_references(found, filter(None, (validation, test)))
+            normal = _without_references(found, filter(None, (validation, test, *measured)))
         trained = pairs.select(train)
-        training = TrainingData(trained.low, trained.high, normal, thumbnail)
+        training = TrainingData(trained.low, trained.high, normal, thumbnail, extra)
     elif options.normal_dir:
         for name in ("train_pairs", "test_pairs"):
             if getattr(options, name):
@@ -122,37 +128,66 @@ def load_run_data(
         found = list_photos(options.normal_dir)
         photos = read_photos(found.values())
         train, held_out = _split(options, photos.names, {*found} - {*photos.names})
-        training = TrainingData(None, None, photos.select(train), thumbnail)
+        training = TrainingData(None, None, photos.select(train), thumbnail, extra)
         validation = darkened_pairs(photos.select(held_out), photometric_options)
     else:
         raise DataError(
             "no data: give --data_dir (a folder of pairs, or 'sample') or --normal_dir."
         )
+    held_out = [validation, *measured]
     return RunData(
-        training, validation, test, _summary(training, validation, test),
-        _fingerprint(training, validation),
-    )  # fmt: skip
+        training,
+        validation,
+        test,
+        _summary(training, held_out, test),
+        _fingerprint(training, held_out),
+        extra_validation,
+    )
+
+
+def _read_extra(
+    options: DataOptions, on_bad: Callable[[DataError], None] | None
+) -> tuple[list[Source], dict[str, PairedPhotos]]:
+    """Reads the extra sources; returns what they train with and, by folder, what they hold out."""
+    sources, held_out = [], {}
+    for kind, folder, share in parse_extra_data(options.extra_data):
+        if folder.name in held_out:
+            raise DataError(f"--extra_data: two folders are called {folder.name}; rename one.")
+        if kind == "pairs":
+            pairs, _ = _read_pairs(folder, on_bad, options.cache_dir)
+            low, high = pairs.low, pairs.high
+        else:
+            found = [(path,) for path in list_photos(folder).values()]
+            low, high = None, read_stores(found, on_bad, options.cache_dir)[0]
+        train, validate = split_by_fraction(high.names, options.extra_val_fraction)
+        sources.append(Source(low and low.select(train), high.select(train), share))
+        kept = high.select(validate)
+        held_out[folder.name] = PairedPhotos(low.select(validate) if low else kept, kept)
+    return sources, held_out
 
 
 def darkened_pairs(photos: PhotoStore, options: simulation.PhotometricOptions) -> PairedPhotos:
     """Makes pairs of normal-light photos to measure on, the same in every run.
 
-    All are darkened and none is recoloured: those are means of training.
+    All are darkened as wholes, and none is recoloured, resized or compressed: those are means of
+    training.
     """
-    options = dataclasses.replace(options, well_lit=0.0, colour=0.0)
+    options = dataclasses.replace(options, well_lit=0.0, colour=0.0, local=0.0)
     low = []
     for index in range(len(photos)):
         random = np.random.default_rng([_HELD_OUT_SEED, index])
-        unit = np.zeros(simulation.DRAWS, np.float32)
-        unit[: simulation.DARKENING_DRAWS] = random.random(simulation.DARKENING_DRAWS, np.float32)
+        unit = random.random(simulation.DRAWS, np.float32)
+        photo = photos.photo(index)
+        thumbnail = cv2.resize(photo, (32, 32), interpolation=cv2.INTER_AREA)
         parameters = {
-            k: np.asarray(v) for k, v in simulation.scale_parameters(options, unit).items()
+            name: np.asarray(value)
+            for name, value in simulation.scale_parameters(options, unit, thumbnail).items()
         }
-        light = np.asarray(simulation.expose(photos.photo(index), parameters))
+        light = np.asarray(simulation.expose(photo, parameters))
         light = random.poisson(light * parameters["photons"]) / parameters["photons"]
         light += parameters["read_noise"] * random.standard_normal(light.shape)
-        photo = simulation.develop(light.astype(np.float32), options.levels)
-        low.append(to_uint8(np.asarray(photo)))
+        developed = simulation.develop(light.astype(np.float32), options.levels)
+        low.append(to_uint8(np.asarray(developed)))
     return PairedPhotos(store_in_memory(low, photos.names), photos)
 
 
@@ -189,26 +224,32 @@ def _read_pairs(
     return pairs, unpaired | {pair.stem for pair in found} - {*pairs.low.names}
 
 
-def _summary(training: TrainingData, validation: PairedPhotos, test: PairedPhotos | None) -> str:
+def _summary(
+    training: TrainingData, held_out: Sequence[PairedPhotos], test: PairedPhotos | None
+) -> str:
     parts = []
     if training.low is not None:
         parts.append(f"{len(training.low)} pairs to train on")
-    if training.normal is not training.high:
-        parts.append(f"{len(training.normal)} normal-light photos to darken")
-    parts.append(f"{len(validation)} held out for validation")
+    if training.references is not training.high:
+        parts.append(f"{len(training.references)} normal-light photos to darken")
+    for source in training.extra:
+        kind = "normal-light photos" if source.low is None else "pairs"
+        parts.append(f"{len(source.high)} more {kind} ({source.share:.0%} of the samples)")
+    parts.append(f"{sum(map(len, held_out))} held out for validation")
     if test is not None:
         parts.append(f"{len(test)} to test on")
     return ", ".join(parts)
 
 
-def _fingerprint(training: TrainingData, validation: PairedPhotos) -> str:
+def _fingerprint(training: TrainingData, held_out: Sequence[PairedPhotos]) -> str:
     digest = hashlib.sha256()
     for store in (
         training.low,
         training.high,
-        training.normal,
-        validation.low,
-        validation.high,
+        training.references,
+        *(store for pairs in held_out[:1] for store in (pairs.low, pairs.high)),
+        *(store for source in training.extra for store in (source.low, source.high)),
+        *(store for pairs in held_out[1:] for store in (pairs.low, pairs.high)),
     ):
         listed = [] if store is None else list(zip(store.names, store.sizes, store.checksums))
         digest.update(repr(listed).encode())

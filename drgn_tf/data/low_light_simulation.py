@@ -1,14 +1,19 @@
-"""What a camera makes of too little light, but for the noise, in any framework.
+"""What cameras and messengers make of too little light, in any framework.
 
-    darker      x <- gain * x^gamma, equal in R, G and B
-    colour      linear light; each channel times exp(cast)
-    noise       Poisson (photons) and Gaussian (readout), in linear light
-    file        back to sRGB, rounded to 8 bits
+    colour      the photo in other colours, before it is darkened
+    local       linear light: what is dark goes some stops down, what is bright (sky, lamps,
+                windows) stays; edges between the two stay sharp
+    global      x <- gain * x^gamma on sRGB values, equal in R, G and B
+    cast        each channel of the light times exp(cast)
+    noise       variance of photons (Poisson) and of the readout, as Gaussian noise in linear
+                light; correlated between pixels, as demosaicing and denoising leave it, and
+                stronger and coarser in colour than in luma
+    file        back to sRGB, 8 bits, JPEG with halved colour; a part of the photos was larger
+                or smaller then, was resized, and perhaps saved as JPEG again
 
-Each framework has random numbers of its own, so the noise is drawn elsewhere, between
-`expose` and `develop`: by `drgn_tf.data.photometric` in an input pipeline. The paper's
-COCO24700 and COCO1000 are gamma-darkened, gamma about 2 to 3.5 and equal in R, G and B
-(measured from its figure). Everything else here is chosen.
+Each framework has random numbers of its own, so uniform and normal ones are drawn elsewhere.
+The paper's COCO24700 and COCO1000 are gamma-darkened, gamma about 2 to 3.5 and equal in R, G
+and B (measured from its figure). Everything else here is chosen.
 """
 
 from __future__ import annotations
@@ -16,7 +21,10 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
 from keras import ops
+
+from drgn_tf.brightness import LUMA
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +44,23 @@ class PhotometricOptions:
         not dark, and those would be made brighter too.
       levels: steps of the file after the first; 255 is 8 bits. Not drawn.
       well_lit: share of samples, below 1, that are not darkened: their low photo is the photo,
-        recoloured and in the steps of the file. They teach that one which is not dark is to stay
+        recoloured and as the file keeps it. They teach that one which is not dark is to stay
         as it is.
+      local: share of the darkened samples whose dark parts are darkened further; gamma and gain
+        are then drawn weaker, from none to full.
+      local_stops: how far down those go in stops (powers of two of the light), uniform.
+      local_quantile: below which luma of the photo's thumbnail "dark" begins, as a share of its
+        pixels, uniform.
+      noise_size: standard deviation in pixels of the Gaussian that correlates the noise of
+        neighbours, uniform; 0 leaves each pixel its own. Colour noise is up to three times
+        as coarse.
+      chroma_noise: factor on the colour part of the noise, uniform; 1 makes that of R, G and B
+        independent.
+      jpeg: share of samples that went through JPEG.
+      jpeg_quality: of libjpeg's scale, uniform.
+      resize: share of samples that were resized after that.
+      resize_scale: how large they were before, as a factor on both sides, log-uniform, within
+        0.5 to 2.
     """
 
     gamma: tuple[float, float] = (1.5, 3.5)
@@ -48,23 +71,41 @@ class PhotometricOptions:
     read_noise: tuple[float, float] = (0.0, 0.001)
     levels: int = 255
     well_lit: float = 0.0
+    local: float = 0.0
+    local_stops: tuple[float, float] = (1.0, 5.0)
+    local_quantile: tuple[float, float] = (0.3, 0.8)
+    noise_size: tuple[float, float] = (0.0, 0.0)
+    chroma_noise: tuple[float, float] = (1.0, 1.0)
+    jpeg: float = 0.0
+    jpeg_quality: tuple[float, float] = (30.0, 95.0)
+    resize: float = 0.0
+    resize_scale: tuple[float, float] = (0.8, 1.5)
 
     def __post_init__(self) -> None:
-        for name, smallest in (
-            ("gamma", 1.0),
-            ("gain", 0.0),
-            ("photons", 1.0),
-            ("read_noise", 0.0),
+        for name, smallest, greatest in (
+            ("gamma", 1.0, math.inf),
+            ("gain", 0.0, 1.0),
+            ("photons", 1.0, math.inf),
+            ("read_noise", 0.0, math.inf),
+            ("local_stops", 0.0, 16.0),
+            ("local_quantile", 0.0, 1.0),
+            ("noise_size", 0.0, 4.0),
+            ("chroma_noise", 0.0, 16.0),
+            ("jpeg_quality", 1.0, 100.0),
+            ("resize_scale", 0.5, 2.0),
         ):
             lowest, highest = getattr(self, name)
-            if not smallest <= lowest <= highest < math.inf:
+            if not (smallest <= lowest <= highest <= greatest and highest < math.inf):
+                limits = f"from {smallest:g} " + (
+                    "up" if greatest == math.inf else f"to {greatest:g}"
+                )
                 raise ValueError(
-                    f"photometric {name} must be a range lowest,highest from {smallest:g} up, "
+                    f"photometric {name} must be a range lowest,highest {limits}, "
                     f"not {lowest:g},{highest:g}."
                 )
-        if self.gain[0] == 0 or self.gain[1] > 1:
-            raise ValueError("photometric gain must lie above 0 and not above 1.")
-        for name in ("cast", "colour"):
+        if self.gain[0] == 0:
+            raise ValueError("photometric gain must lie above 0.")
+        for name in ("cast", "colour", "local", "jpeg", "resize"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(
                     f"photometric {name} must lie in [0, 1], not {getattr(self, name):g}."
@@ -77,12 +118,50 @@ class PhotometricOptions:
             raise ValueError(f"photometric levels must be positive, not {self.levels}.")
 
 
-# Uniform numbers that the values of one sample take; the first ones serve all but its colour.
-DRAWS = 10
-DARKENING_DRAWS = 7
+# Uniform numbers that the values of one sample take.
+DRAWS = 24
+# Channels of normal numbers that its noise takes: luma, and R, G, B.
+NOISE_CHANNELS = 4
 
 # Neither darker nor tinted, and noise far below a level of 8 bits.
-_WELL_LIT = {"gamma": 1.0, "gain": 1.0, "photons": 1e8, "read_noise": 0.0, "cast": 1.0}
+_WELL_LIT = {
+    "gamma": 1.0,
+    "gain": 1.0,
+    "photons": 1e8,
+    "read_noise": 0.0,
+    "cast": 1.0,
+    "stops": 0.0,
+}
+
+# Side in pixels of the window, and in luma the contrast, from which on an edge stays sharp in what
+# tells dark from bright parts (guided filter; He et al., ECCV 2010).
+_GUIDE_WINDOW = 17
+_GUIDE_CONTRAST = 0.1
+# In luma; across it darkening fades.
+_LOCAL_FADE = 0.15
+
+# ITU-T T.81, tables K.1 and K.2: what quality 50 divides the coefficients of luma and colour by.
+_LUMA_TABLE = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ],
+    np.float32,
+)
+_CHROMA_TABLE = np.full((8, 8), 99, np.float32)
+_CHROMA_TABLE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
+# Rows Y, Cb, Cr (BT.601, full range), as in JFIF.
+_TO_YCC = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
+)
+# Pixels of a block of halved colour.
+_JPEG_BLOCK = 16
 
 
 def srgb_to_linear(x):
@@ -95,32 +174,71 @@ def linear_to_srgb(x):
     return ops.where(x <= 0.0031308, x * 12.92, 1.055 * x ** (1 / 2.4) - 0.055)
 
 
-def scale_parameters(options: PhotometricOptions, unit) -> dict:
+def luma(image):
+    """Returns BT.601 luma of sRGB values: [..., 3] -> [...]."""
+    return ops.sum(image * ops.array(LUMA, image.dtype), axis=-1)
+
+
+def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
     """Returns the values of one sample.
 
     Args:
       options: ranges.
       unit: float32 [DRAWS], drawn uniformly from [0, 1).
+      thumbnail: sRGB [T, T, 3] in [0, 1] of the photo before it is darkened.
 
     Returns:
-      float32 scalars "gamma", "gain", "photons", "read_noise", and "cast" and "colour" [3].
+      float32 scalars by name, but "cast" and "colour" [3].
     """
 
     def between(lowest, highest, u):
         return lowest + (highest - lowest) * u
 
+    def log_between(lowest, highest, u):
+        return lowest * (highest / lowest) ** u
+
     # One number decides on both, so that without well-lit photos all draws stay what they were.
     well_lit = unit[0] < options.well_lit
+    is_local = unit[10] < options.local
+    # How much of the global darkening a locally darkened photo keeps.
+    kept = ops.where(is_local, unit[11], 1.0)
+    gamma = between(*options.gamma, (unit[0] - options.well_lit) / (1.0 - options.well_lit))
     dark = {
-        "gamma": between(*options.gamma, (unit[0] - options.well_lit) / (1.0 - options.well_lit)),
-        "gain": between(*options.gain, unit[1]),
-        "photons": options.photons[0] * (options.photons[1] / options.photons[0]) ** unit[2],
+        "gamma": 1.0 + (gamma - 1.0) * kept,
+        "gain": 1.0 - (1.0 - between(*options.gain, unit[1])) * kept,
+        "photons": log_between(*options.photons, unit[2]),
         "read_noise": between(*options.read_noise, unit[3]),
         "cast": ops.exp(options.cast * (2.0 * unit[4:7] - 1.0)),
+        "stops": ops.where(is_local, between(*options.local_stops, unit[12]), 0.0),
     }
+    colour = ops.exp(-options.colour * unit[7:10])
+    lumas = ops.sort(ops.reshape(luma(thumbnail * colour), (-1,)))
+    quantile = between(*options.local_quantile, unit[13])
+    place = ops.cast(quantile * (lumas.shape[0] - 1), "int32")
     return {
         **{name: ops.where(well_lit, _WELL_LIT[name], value) for name, value in dark.items()},
-        "colour": ops.exp(-options.colour * unit[DARKENING_DRAWS:]),
+        "colour": colour,
+        "threshold": ops.take(lumas, place),
+        "noise_size": between(*options.noise_size, unit[14]),
+        "chroma_size": between(*options.noise_size, unit[14]) * (1.0 + 2.0 * unit[15]),
+        "chroma_noise": between(*options.chroma_noise, unit[16]),
+        **file_parameters(options, unit),
+    }
+
+
+def file_parameters(options: PhotometricOptions, unit) -> dict:
+    """Returns the values of one sample that say how it was saved; see `scale_parameters`."""
+    lowest, highest = options.jpeg_quality
+    smallest, largest = options.resize_scale
+    return {
+        "resized": unit[17] < options.resize,
+        "resize_scale": smallest * (largest / smallest) ** unit[18],
+        "jpeg": unit[19] < options.jpeg,
+        "quality": lowest + (highest - lowest) * unit[20],
+        "jpeg_again": unit[21] < 0.5 * options.jpeg,
+        "quality_again": lowest + (highest - lowest) * unit[22],
+        # Where the blocks of the crop begin.
+        "block_shift": ops.cast(unit[23] * _JPEG_BLOCK**2, "int32"),
     }
 
 
@@ -134,15 +252,42 @@ def recolour(photo, parameters: dict):
     return photo * parameters["colour"]
 
 
-def expose(photo, parameters: dict):
+def _box_matrix(size: int, window: int) -> np.ndarray:
+    offsets = np.arange(size)[:, None] - np.arange(size)[None]
+    inside = (np.abs(offsets) <= window // 2).astype(np.float32)
+    return inside / inside.sum(axis=1, keepdims=True)
+
+
+def _box(image, window: int):
+    """Returns means over windows, [H, W]; at the borders over what there is of them."""
+    rows, columns = (_box_matrix(size, window) for size in image.shape)
+    return ops.matmul(ops.matmul(rows, image), columns.T)
+
+
+def _guide(image, window: int):
+    """Returns luma without texture but with its strong edges, [H, W] (guided filter)."""
+    values = luma(image)
+    mean = _box(values, window)
+    variance = _box(ops.square(values), window) - ops.square(mean)
+    slope = variance / (variance + _GUIDE_CONTRAST**2)
+    offset = (1.0 - slope) * mean
+    return _box(slope, window) * values + _box(offset, window)
+
+
+def expose(photo, parameters: dict, window: int = _GUIDE_WINDOW):
     """Returns the darkened photo in linear light, without noise.
 
     Args:
       photo: sRGB [H, W, 3] in [0, 1].
       parameters: from `scale_parameters`.
+      window: pixels over which dark parts are told from bright ones.
     """
+    edge = (parameters["threshold"] - _guide(photo, window)) / _LOCAL_FADE
+    inside = ops.clip(edge + 0.5, 0.0, 1.0)
+    dark = inside * inside * (3.0 - 2.0 * inside)
     darker = parameters["gain"] * photo ** parameters["gamma"]
-    return ops.minimum(srgb_to_linear(darker) * parameters["cast"], 1.0)
+    light = srgb_to_linear(darker) * 2.0 ** (-parameters["stops"] * dark)[..., None]
+    return ops.minimum(light * parameters["cast"], 1.0)
 
 
 def develop(light, levels: int = 255):
@@ -160,4 +305,186 @@ def develop(light, levels: int = 255):
 
 def darken_thumbnail(thumbnail, parameters: dict):
     """Darkens the thumbnail of a photo like the photo itself; its noise averages out."""
-    return linear_to_srgb(expose(thumbnail, parameters))
+    return linear_to_srgb(expose(thumbnail, parameters, window=3))
+
+
+def _separably(rows, columns, image):
+    """Returns rows @ image @ columns^T of each channel: [I, J], [K, L], [J, L, C] -> [I, K, C]."""
+    _, width, channels = image.shape
+    x = ops.reshape(
+        ops.matmul(rows, ops.reshape(image, (-1, width * channels))), (-1, width, channels)
+    )
+    return ops.matmul(columns, x)
+
+
+def _correlated(noise, deviation):
+    """Blurs normal noise [H, W, C] by a Gaussian of this deviation; its variance stays 1."""
+    offsets = np.arange(noise.shape[0])[:, None] - np.arange(noise.shape[0])[None]
+    # Below a quarter of a pixel the neighbours' weight is nothing.
+    window = ops.exp(
+        -(ops.array(offsets, "float32") ** 2) / (2.0 * ops.maximum(deviation, 0.25) ** 2)
+    )
+    window = ops.where(deviation < 0.25, ops.array(offsets == 0, "float32"), window)
+    window = window / ops.sqrt(ops.sum(window**2, axis=1, keepdims=True))
+    return _separably(window, window, noise)
+
+
+def _noisy(light, parameters: dict, normal):
+    """Adds noise to linear light [N, N, 3], of normal numbers [N, N, NOISE_CHANNELS]."""
+    grey = _correlated(normal[..., :1], parameters["noise_size"])
+    colour = _correlated(normal[..., 1:], parameters["chroma_size"])
+    colour = colour - ops.mean(colour, axis=-1, keepdims=True)
+    noise = grey / math.sqrt(3.0) + parameters["chroma_noise"] * colour
+    variance = light / parameters["photons"] + parameters["read_noise"] ** 2
+    return light + ops.sqrt(variance) * noise
+
+
+def resample(image, size: int, step):
+    """Resizes a square image by linear interpolation, or by tents where it becomes smaller.
+
+    Args:
+      image: [N, N, C].
+      size: side of the result in pixels.
+      step: pixels of the image per pixel of the result, a scalar that may be a tensor. What lies
+        outside is its border, repeated.
+
+    Returns:
+      [size, size, C].
+    """
+    side = image.shape[0]
+    places = (np.arange(size, dtype=np.float32) + 0.5) * step - 0.5
+    places = ops.clip(places, 0.0, side - 1.0)
+    distance = ops.abs(places[:, None] - np.arange(side, dtype=np.float32)[None])
+    weights = ops.relu(1.0 - distance / ops.maximum(step, 1.0))
+    weights = weights / ops.sum(weights, axis=1, keepdims=True)
+    return _separably(weights, weights, image)
+
+
+def _dct_matrix() -> np.ndarray:
+    k, n = np.arange(8)[:, None], np.arange(8)[None]
+    matrix = np.cos((2 * n + 1) * k * np.pi / 16) * 0.5
+    matrix[0] /= math.sqrt(2.0)
+    return matrix.astype(np.float32)
+
+
+def _quantised(channels, table, quality):
+    """Returns channels [H, W, C] around 0 as rounding their 8x8 cosine coefficients leaves them."""
+    height, width, count = channels.shape
+    scale = ops.where(quality < 50.0, 50.0 / quality, 2.0 - quality / 50.0)
+    table = ops.clip(ops.floor(table * scale + 0.5), 1.0, 255.0)[None, :, None, :, None]
+    matrix = _dct_matrix()
+    blocks = ops.reshape(channels, (height // 8, 8, width // 8, 8, count))
+    coefficients = ops.einsum("ui,aibjc,vj->aubvc", matrix, blocks, matrix)
+    coefficients = ops.round(coefficients / table) * table
+    blocks = ops.einsum("ui,aubvc,vj->aibjc", matrix, coefficients, matrix)
+    return ops.reshape(blocks, (height, width, count))
+
+
+def jpeg(image, quality, block_shift=0):
+    """Returns what JPEG (baseline, 4:2:0) leaves of a photo.
+
+    Rounding is that of libjpeg's tables; its integer arithmetic, a level at most, is not followed.
+
+    Args:
+      image: sRGB [H, W, 3] in [0, 1].
+      quality: 1 to 100, a scalar that may be a tensor.
+      block_shift: where blocks begin, 16 * row + column from 0 to 255; a crop lies anywhere.
+
+    Returns:
+      sRGB [H, W, 3] in [0, 1], in steps of 1 / 255.
+    """
+    height, width = image.shape[:2]
+    padding = [(0, -size % _JPEG_BLOCK) for size in (height, width)]
+    x = (
+        ops.pad(image, [*padding, (0, 0)], mode="symmetric")
+        if any(p for _, p in padding)
+        else image
+    )
+    shift = (block_shift // _JPEG_BLOCK, block_shift % _JPEG_BLOCK)
+    # What crosses the border comes in at the other side: 15 pixels with an edge they had not.
+    x = ops.roll(x, shift, axis=(0, 1))
+    x = ops.matmul(ops.round(x * 255.0), _TO_YCC.T)
+    grey, colour = x[..., :1] - 128.0, x[..., 1:]
+    colour = ops.average_pool(colour[None], 2, strides=2)[0]
+    grey = _quantised(grey, _LUMA_TABLE, quality) + 128.0
+    colour = _quantised(colour, _CHROMA_TABLE, quality)
+    colour = ops.repeat(ops.repeat(colour, 2, axis=0), 2, axis=1)
+    x = ops.matmul(ops.concatenate([grey, colour], axis=-1), np.linalg.inv(_TO_YCC).T)
+    x = ops.roll(x, tuple(-s for s in shift), axis=(0, 1))[:height, :width]
+    return ops.round(ops.clip(x, 0.0, 255.0)) / 255.0
+
+
+def largest_side(crop_size: int, options: PhotometricOptions) -> int:
+    """Returns the side in pixels of the largest photo that a crop is resized from."""
+    return math.ceil(crop_size * options.resize_scale[1]) if options.resize else crop_size
+
+
+def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lambda image: image):
+    """Returns a crop as the file of the photo has it, after `take` took the photo.
+
+    Args:
+      photo: sRGB [N, N, 3] in [0, 1].
+      parameters: from `scale_parameters` or `file_parameters`.
+      options: ranges.
+      take: is given the photo in the size in which it was taken, square and from N to
+        `largest_side` pixels wide, and returns it as the camera develops it.
+
+    Returns:
+      sRGB [N, N, 3] in [0, 1].
+    """
+
+    def compressed(image, jpeg_name, quality_name):
+        if not options.jpeg:
+            return image
+        return ops.cond(
+            parameters[jpeg_name],
+            lambda: jpeg(image, parameters[quality_name], parameters["block_shift"]),
+            lambda: image,
+        )
+
+    def plain():
+        return compressed(take(photo), "jpeg", "quality")
+
+    def resized():
+        side, scale = photo.shape[0], parameters["resize_scale"]
+        image = take(resample(photo, largest_side(side, options), 1.0 / scale))
+        image = resample(compressed(image, "jpeg", "quality"), side, scale)
+        image = ops.round(image * options.levels) / options.levels
+        return compressed(image, "jpeg_again", "quality_again")
+
+    return ops.cond(parameters["resized"], resized, plain) if options.resize else plain()
+
+
+def darken(photo, parameters: dict, normal, options: PhotometricOptions):
+    """Makes a low-light photo.
+
+    Args:
+      photo: sRGB float32 [N, N, 3] in [0, 1].
+      parameters: from `scale_parameters`.
+      normal: float32 [M, M, NOISE_CHANNELS] from the standard normal distribution, M =
+        `largest_side(N, options)`.
+      options: ranges.
+
+    Returns:
+      sRGB float32 [N, N, 3] in [0, 1], in steps of 1 / levels.
+    """
+
+    def take(image):
+        side = image.shape[0]
+        light = expose(image, parameters)
+        return develop(_noisy(light, parameters, normal[:side, :side]), options.levels)
+
+    return save_as_file(photo, parameters, options, take)
+
+
+def relight(photo, factor):
+    """Makes a finished photo brighter or darker, white stays white, nothing is clipped.
+
+    Args:
+      photo: sRGB [..., 3] in [0, 1].
+      factor: on its darkest values; above 1 bright values grow less.
+
+    Returns:
+      sRGB [..., 3] in [0, 1].
+    """
+    return ops.where(factor > 1.0, 1.0 - (1.0 - photo) ** factor, photo * factor)

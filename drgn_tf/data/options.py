@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import pathlib
+from collections.abc import Sequence
 
 from drgn_tf.data.low_light_simulation import PhotometricOptions
+
+# Of extra sources: low/ and high/ in a folder, or photos in normal light.
+EXTRA_KINDS = ("pairs", "normal")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,8 +23,12 @@ class DataOptions:
       test_pairs: subfolder with pairs that are only measured, once, after training; "" for none.
       normal_dir: folder of normal-light photos for the synthetic pairs; "" takes the
         high photos of the pairs. Without `data_dir`, all that is trained on.
+      extra_data: further sources, "pairs:FOLDER:SHARE" or "normal:FOLDER:SHARE": a folder with low/
+        and high/, or one of normal-light photos that are darkened, and the share of samples made of
+        it. What is left is the share of the photos above.
       val_list: text file of stems held out for validation, one a line; "" for a fraction.
       val_fraction: share of the photos held out for validation where there is no list.
+      extra_val_fraction: share of each extra source that is held out, by a hash of each stem.
       cache_dir: folder that keeps the decoded photos; "" keeps them in memory.
     """
 
@@ -26,9 +36,40 @@ class DataOptions:
     train_pairs: str = ""
     test_pairs: str = ""
     normal_dir: str = ""
+    extra_data: tuple[str, ...] = ()
     val_list: str = ""
     val_fraction: float = 0.05
+    extra_val_fraction: float = 0.2
     cache_dir: str = ""
+
+    def __post_init__(self) -> None:
+        parse_extra_data(self.extra_data)
+
+
+def parse_extra_data(entries: Sequence[str]) -> list[tuple[str, pathlib.Path, float]]:
+    """Returns (kind, folder, share) of each "KIND:FOLDER:SHARE".
+
+    Raises:
+      ValueError: one is not of that form, or shares do not leave a rest.
+    """
+    parsed = []
+    for entry in entries:
+        kind, _, rest = entry.partition(":")
+        folder, _, share = rest.rpartition(":")
+        try:
+            value = float(share)
+        except ValueError:
+            value = math.nan
+        if kind not in EXTRA_KINDS or not folder or not 0 < value < 1:
+            raise ValueError(
+                f"extra_data '{entry}' must be KIND:FOLDER:SHARE, with a kind of "
+                f"{' or '.join(EXTRA_KINDS)} and a share between 0 and 1."
+            )
+        parsed.append((kind, pathlib.Path(folder), value))
+    total = sum(share for _, _, share in parsed)
+    if total > 1:
+        raise ValueError(f"the shares of extra_data add up to {total:g}, more than 1.")
+    return parsed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +83,11 @@ class SampleOptions:
       photometric_fraction: share of samples that are photos darkened by
         the photometric synthesis, in [0, 1]; the others are real pairs.
       photometric: its ranges.
+      pair_files: whether low photos of real pairs go through JPEG and resizing like those that are
+        darkened, in the same shares.
+      relight: largest change, in stops (EV), of the photo that the result is to be, and with it of
+        the brightness that the network is told.
+      relight_share: of the samples that are changed so.
       exposure_jitter: largest log2 of the factor, drawn per sample, that makes the low photo of
         a real pair darker or brighter while its reference stays.
       normal: whether each sample brings a normal-light photo for the degradation
@@ -53,5 +99,8 @@ class SampleOptions:
     seed: int
     photometric_fraction: float = 0.0
     photometric: PhotometricOptions = dataclasses.field(default_factory=PhotometricOptions)
+    pair_files: bool = False
+    relight: float = 0.0
+    relight_share: float = 0.0
     exposure_jitter: float = 0.0
     normal: bool = False

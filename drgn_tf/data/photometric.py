@@ -1,69 +1,50 @@
 """Low-light pairs from normal-light photos alone, inside an input pipeline.
 
-The physics is `drgn_tf.data.low_light_simulation`'s; here is what chance decides.
+What cameras do is in `drgn_tf.data.low_light_simulation`; here is what chance decides.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from drgn_tf.data.low_light_simulation import (
-    DRAWS,
-    PhotometricOptions,
-    darken_thumbnail,
-    develop,
-    expose,
-    linear_to_srgb,
-    recolour,
-    scale_parameters,
-    srgb_to_linear,
-)
-
-__all__ = [
-    "PhotometricOptions",
-    "darken",
-    "darken_thumbnail",
-    "draw_parameters",
-    "expose",
-    "linear_to_srgb",
-    "recolour",
-    "srgb_to_linear",
-]
+from drgn_tf.data import low_light_simulation as simulation
+from drgn_tf.data.low_light_simulation import PhotometricOptions
 
 
-def draw_parameters(options: PhotometricOptions, seed) -> dict:
-    """Draws the values of one sample.
+def draw_parameters(options: PhotometricOptions, thumbnail, seed) -> dict:
+    """Draws the values of one sample; equal seeds draw equal values.
 
     Args:
       options: ranges.
-      seed: integer [2]; equal seeds draw equal values.
+      thumbnail: sRGB float32 [T, T, 3] of the photo.
+      seed: integer [2].
 
     Returns:
       See `drgn_tf.data.low_light_simulation.scale_parameters`.
     """
-    return scale_parameters(options, tf.random.stateless_uniform([DRAWS], seed))
+    unit = tf.random.stateless_uniform([simulation.DRAWS], seed)
+    return simulation.scale_parameters(options, unit, thumbnail)
 
 
-def darken(photo, parameters: dict, seed, levels: int = 255):
+def draw_file_parameters(options: PhotometricOptions, seed) -> dict:
+    """Draws how a photo is saved; see `drgn_tf.data.low_light_simulation.file_parameters`."""
+    return simulation.file_parameters(
+        options, tf.random.stateless_uniform([simulation.DRAWS], seed)
+    )
+
+
+def darken(photo, parameters: dict, seed, options: PhotometricOptions):
     """Makes a low-light photo.
 
     Args:
-      photo: sRGB float32 [H, W, 3] in [0, 1].
+      photo: sRGB float32 [N, N, 3] in [0, 1].
       parameters: from `draw_parameters`.
       seed: integer [2], of the noise.
-      levels: see `PhotometricOptions`.
+      options: ranges.
 
     Returns:
-      sRGB float32 [H, W, 3] in [0, 1], in steps of 1 / levels.
+      sRGB float32 [N, N, 3] in [0, 1], in steps of 1 / levels.
     """
-    light = expose(photo, parameters)
-    seeds = tf.random.split(seed, 2)
-    photons = parameters["photons"]
-    light = (
-        tf.random.stateless_poisson(
-            tf.shape(light), seeds[0], lam=light * photons, dtype=tf.float32
-        )
-        / photons
-    )
-    light += parameters["read_noise"] * tf.random.stateless_normal(tf.shape(light), seeds[1])
-    return develop(light, levels)
+    side = simulation.largest_side(photo.shape[0], options)
+    normal = tf.random.stateless_normal([side, side, simulation.NOISE_CHANNELS], seed)
+    return simulation.darken(photo, parameters, normal, options)

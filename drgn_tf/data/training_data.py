@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from drgn_tf.brightness import LUMA
 from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
 from drgn_tf.images.photos import DataError
+
+# The random order of normal-light photos for the degradation generator; those of the sources
+# count from 0.
+NORMAL_STREAM = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Photos that a share of the samples is made of.
+
+    Attributes:
+      low: low-light photos, or None where those in `high` are darkened.
+      high: their references in normal light, in the same order.
+      share: of the samples, in [0, 1].
+    """
+
+    low: PhotoStore | None
+    high: PhotoStore
+    share: float
 
 
 class TrainingData:
@@ -20,6 +41,7 @@ class TrainingData:
       normal: normal-light photos for both kinds of synthetic pairs. By default
         those in `high`.
       thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's view of a whole photo.
+      extra: further sources, with the share of each; the others share the rest.
 
     Raises:
       DataError: there is neither a pair nor a normal photo.
@@ -31,23 +53,36 @@ class TrainingData:
         high: PhotoStore | None,
         normal: PhotoStore | None,
         thumbnail: Callable,
+        extra: Sequence[Source] = (),
     ):
         if high is None and normal is None:
             raise DataError("neither pairs nor normal photos to train on.")
         self.low, self.high = low, high
         self.normal = normal or high
+        self.extra = tuple(extra)
         self._thumbnail = thumbnail
+        self._views: dict[int, np.ndarray] = {}
 
-    def photometric_share(self, options: SampleOptions) -> float:
-        """Returns the share of samples that are darkened photos."""
+    def sources(self, options: SampleOptions) -> list[Source]:
+        """Returns what samples are made of; shares add up to 1, and some may be 0."""
+        rest = 1.0 - sum(source.share for source in self.extra)
         # Without pairs there is nothing else to take.
-        return options.photometric_fraction if self.low is not None else 1.0
+        darkened = options.photometric_fraction if self.low is not None else 1.0
+        own = [Source(None, self.normal, rest * darkened)]
+        if self.low is not None:
+            own.insert(0, Source(self.low, self.high, rest * (1.0 - darkened)))
+        return [*own, *self.extra]
+
+    @property
+    def normal_stores(self) -> list[PhotoStore]:
+        """Normal-light photos for the degradation generator to darken."""
+        return [self.normal, *(x.high for x in self.extra if x.low is None)]
 
     def check_crop(self, options: SampleOptions) -> None:
         """Raises DataError if a photo that is to be cropped is smaller than the crops."""
-        crop_size, fraction = options.crop_size, self.photometric_share(options)
-        stores = [self.low] if fraction < 1.0 else []
-        stores += [self.normal] if fraction > 0.0 or options.normal else []
+        crop_size = options.crop_size
+        stores = [source.high for source in self.sources(options) if source.share > 0]
+        stores += self.normal_stores if options.normal else []
         photos = [
             (min(size), name, size)
             for store in stores
@@ -62,5 +97,16 @@ class TrainingData:
 
     def thumbnails(self, store: PhotoStore) -> np.ndarray:
         """Returns the network's views of all photos of a store, float32 [N, T, T, 3]."""
-        views = [np.asarray(self._thumbnail(store.photo(i)[np.newaxis])) for i in range(len(store))]
-        return np.concatenate(views)
+        # Kept, because several streams of samples take the same photos; by what does not change.
+        key = id(store)
+        if key not in self._views:
+            views = [
+                np.asarray(self._thumbnail(store.photo(i)[np.newaxis])) for i in range(len(store))
+            ]
+            self._views[key] = np.concatenate(views)
+        return self._views[key]
+
+    def brightness(self, store: PhotoStore) -> np.ndarray:
+        """Returns the mean luma of all photos of a store, float32 [N]."""
+        means = [store.photo(i).mean((0, 1), np.float64) @ LUMA for i in range(len(store))]
+        return np.array(means, np.float32)

@@ -41,8 +41,14 @@ def check_options(options: RunOptions) -> None:
 
 def _runner(model: DRGN) -> Callable:
     """Returns a compiled function of a network, which is compiled anew for each size of photos."""
-    run = jax.jit(lambda weights, low: model.stateless_call(weights, [], low)[0])
-    return lambda low: run([variable.value for variable in model.trainable_variables], low)
+    told = model.options.brightness
+
+    @jax.jit
+    def run(weights, low, brightness):
+        wanted = {"brightness": brightness} if told else {}
+        return model.stateless_call(weights, [], low, **wanted)[0]
+
+    return lambda *photo: run([variable.value for variable in model.trainable_variables], *photo)
 
 
 class _Run(RunLoop):

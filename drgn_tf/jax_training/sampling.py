@@ -17,9 +17,11 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
+from drgn_tf.brightness import GAMMA
 from drgn_tf.data import SampleOptions, TrainingData
 from drgn_tf.data import low_light_simulation as simulation
 from drgn_tf.data.decoded_photos import PhotoStore
+from drgn_tf.data.training_data import NORMAL_STREAM, Source
 
 
 def photo_order(numbers: np.ndarray, count: int, seed: int, stream: int) -> np.ndarray:
@@ -40,7 +42,7 @@ def photo_order(numbers: np.ndarray, count: int, seed: int, stream: int) -> np.n
     return photos
 
 
-def _on_device(store: PhotoStore, thumbnails: np.ndarray) -> dict[str, np.ndarray]:
+def _on_device(data: TrainingData, store: PhotoStore) -> dict[str, np.ndarray]:
     """Returns photos of any sizes as one array, each at the top left of its place."""
     height, width = np.max(store.sizes, axis=0)
     pixels = np.zeros((len(store), height, width, 3), store.pixels(0).dtype)
@@ -49,7 +51,8 @@ def _on_device(store: PhotoStore, thumbnails: np.ndarray) -> dict[str, np.ndarra
     return {
         "pixels": pixels,
         "sizes": np.asarray(store.sizes, np.int32),
-        "thumbnails": thumbnails,
+        "thumbnails": data.thumbnails(store),
+        "brightness": data.brightness(store),
     }
 
 
@@ -70,31 +73,25 @@ class Sampler:
     def __init__(self, data: TrainingData, options: SampleOptions):
         data.check_crop(options)
         self._options = options
-        self._fraction = data.photometric_share(options)
-        # The photos of each stream; the third is an order of its own, unrelated to the pairs.
-        self._counts = {}
-        self.photos = {}
-        if self._fraction < 1.0:
-            self._counts["pair"] = len(data.low)
-            self.photos["low"] = _on_device(data.low, data.thumbnails(data.low))
-            self.photos["high"] = _on_device(data.high, data.thumbnails(data.high))
-        if self._fraction > 0.0:
-            self._counts["darkened"] = len(data.normal)
-        if options.normal:
-            self._counts["normal"] = len(data.normal)
-        if self._fraction > 0.0 or options.normal:
-            if data.normal is data.high and "high" in self.photos:
-                self.photos["normal"] = self.photos["high"]
-            else:
-                self.photos["normal"] = _on_device(data.normal, data.thumbnails(data.normal))
+        self._live = [(i, x) for i, x in enumerate(data.sources(options)) if x.share > 0]
+        self._ends = np.cumsum([source.share for _, source in self._live])[:-1]
+        self._normal = data.normal_stores if options.normal else []
+        stores = [x for _, source in self._live for x in (source.low, source.high)]
+        # Once each, however many sources share them.
+        places = {id(store): store for store in (*stores, *self._normal) if store is not None}
+        self._names = {key: f"store_{place}" for place, key in enumerate(places)}
+        self.photos = {self._names[key]: _on_device(data, store) for key, store in places.items()}
 
     def order(self, first_step: int, steps: int) -> dict[str, np.ndarray]:
         """Returns which photos these steps take, int32 [steps, batch] by stream."""
-        batch = self._options.batch_size
+        batch, seed = self._options.batch_size, self._options.seed
         numbers = np.arange(first_step * batch, (first_step + steps) * batch, dtype=np.int64)
+        counts = {stream: len(source.high) for stream, source in self._live}
+        if self._normal:
+            counts[NORMAL_STREAM] = sum(map(len, self._normal))
         return {
-            name: photo_order(numbers, count, self._options.seed, stream).reshape(steps, batch)
-            for stream, (name, count) in enumerate(self._counts.items())
+            str(stream): photo_order(numbers, count, seed, stream).reshape(steps, batch)
+            for stream, count in counts.items()
         }
 
     def sample(self, photos: dict, number, order: dict) -> dict:
@@ -106,65 +103,103 @@ class Sampler:
           order: int32 by stream, which photos to take.
 
         Returns:
-          float32: "low", "high" [crop, crop, 3], "thumbnail" [T, T, 3]; with
-          `options.normal` also "normal", "normal_thumbnail".
+          See `drgn_tf.data.dataset.sampler`.
         """
         options = self._options
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(options.seed), number), 7)
-        drawn = []
-        if self._fraction < 1.0:
-            drawn.append(self._pair(photos, order["pair"], keys))
-        if self._fraction > 0.0:
-            drawn.append(self._darkened(photos["normal"], order["darkened"], keys))
-        if len(drawn) == 2:
-            darkened = jax.random.uniform(keys[3]) < self._fraction
-            drawn = [[jnp.where(darkened, b, a) for a, b in zip(*drawn)]]
-        names = ("low", "high", "thumbnail")
-        result = dict(zip(names, _with_symmetry(drawn[0], keys[4])))
-        if options.normal:
-            (normal,), thumbnail = self._crops([photos["normal"]], order["normal"], keys[5])
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(options.seed), number), 9)
+        drawn = [
+            self._from_source(photos, source, order[str(stream)], keys)
+            for stream, source in self._live
+        ]
+        chosen = jnp.sum(jax.random.uniform(keys[3]) >= self._ends)
+        drawn = [jnp.stack(values)[chosen] for values in zip(*drawn)]
+        *images, brightness = drawn
+        result = dict(zip(("low", "high", "thumbnail"), _with_symmetry(images, keys[4])))
+        result["brightness"] = brightness
+        if self._normal:
+            *images, brightness = self._normal_photo(photos, order[str(NORMAL_STREAM)], keys[5])
             names = ("normal", "normal_thumbnail")
-            result.update(zip(names, _with_symmetry([normal, thumbnail], keys[6])))
+            result.update(zip(names, _with_symmetry(images, keys[6])))
+            result["normal_brightness"] = brightness
         return result
 
-    def _crops(self, stores: list[dict], index, key):
-        """Returns the same part of a photo in each store, and the first one's thumbnail."""
+    def _crop(self, photos: dict, index, key):
+        """Returns a part of a photo, the same for equal keys and sizes."""
         size = self._options.crop_size
-        room = stores[0]["sizes"][index] - size + 1
-        top, left = jax.random.randint(key, [2], 0, room)
-        crops = []
-        for store in stores:
-            pixels = store["pixels"]
-            crop = jax.lax.dynamic_slice(pixels, (index, top, left, 0), (1, size, size, 3))[0]
-            crops.append(crop.astype(jnp.float32) / jnp.iinfo(pixels.dtype).max)
-        return crops, stores[0]["thumbnails"][index]
+        top, left = jax.random.randint(key, [2], 0, photos["sizes"][index] - size + 1)
+        pixels = photos["pixels"]
+        crop = jax.lax.dynamic_slice(pixels, (index, top, left, 0), (1, size, size, 3))[0]
+        return crop.astype(jnp.float32) / jnp.iinfo(pixels.dtype).max
 
-    def _pair(self, photos: dict, index, keys) -> list:
-        (low, high), thumbnail = self._crops([photos["low"], photos["high"]], index, keys[0])
-        jitter = self._options.exposure_jitter
+    def _from_source(self, photos: dict, source: Source, index, keys) -> list:
+        """Returns low, high, the thumbnail of low, the brightness of high."""
+        bright = photos[self._names[id(source.high)]]
+        high = self._crop(bright, index, keys[0])
+        thumbnail, brightness = bright["thumbnails"][index], bright["brightness"][index]
+        if source.low is None:
+            low, high, low_thumbnail, thumbnail, brightness = self._darkened(
+                high, thumbnail, brightness, keys
+            )
+        else:
+            low, low_thumbnail = self._low(photos[self._names[id(source.low)]], index, keys)
+        high, brightness = self._relit(high, thumbnail, brightness, keys)
+        return [low, high, low_thumbnail, brightness]
+
+    def _low(self, dark: dict, index, keys):
+        """Returns the low photo of a pair, and its thumbnail."""
+        options = self._options
+        low, thumbnail = self._crop(dark, index, keys[0]), dark["thumbnails"][index]
+        jitter = options.exposure_jitter
         if jitter:
             factor = 2.0 ** jax.random.uniform(keys[1], [], jnp.float32, -jitter, jitter)
             # In steps of the file, as in a photo.
-            levels = jnp.iinfo(photos["low"]["pixels"].dtype).max
+            levels = jnp.iinfo(dark["pixels"].dtype).max
             low = jnp.round(jnp.clip(low * factor, 0.0, 1.0) * levels) / levels
             thumbnail = jnp.clip(thumbnail * factor, 0.0, 1.0)
-        return [low, high, thumbnail]
+        if options.pair_files:
+            unit = jax.random.uniform(keys[2], [simulation.DRAWS])
+            parameters = simulation.file_parameters(options.photometric, unit)
+            low = simulation.save_as_file(low, parameters, options.photometric)
+        return low, thumbnail
 
-    def _darkened(self, normal: dict, index, keys) -> list:
+    def _darkened(self, high, thumbnail, brightness, keys) -> tuple:
+        """Returns low, high, the thumbnails of both, the brightness of high."""
         options = self._options.photometric
-        (high,), thumbnail = self._crops([normal], index, keys[0])
-        parameters = simulation.scale_parameters(
-            options, jax.random.uniform(keys[1], [simulation.DRAWS])
-        )
+        unit = jax.random.uniform(keys[1], [simulation.DRAWS])
+        parameters = simulation.scale_parameters(options, unit, thumbnail)
         if options.colour:
+            before = jnp.mean(simulation.luma(thumbnail))
             high, thumbnail = (simulation.recolour(x, parameters) for x in (high, thumbnail))
-        light = simulation.expose(high, parameters)
-        photon_key, read_key = jax.random.split(keys[2])
-        photons = parameters["photons"]
-        light = jax.random.poisson(photon_key, light * photons).astype(jnp.float32) / photons
-        light += parameters["read_noise"] * jax.random.normal(read_key, light.shape)
-        low = simulation.develop(light, options.levels)
-        return [low, high, simulation.darken_thumbnail(thumbnail, parameters)]
+            brightness *= jnp.mean(simulation.luma(thumbnail)) / jnp.maximum(before, 1e-3)
+        side = simulation.largest_side(self._options.crop_size, options)
+        normal = jax.random.normal(keys[2], (side, side, simulation.NOISE_CHANNELS))
+        low = simulation.darken(high, parameters, normal, options)
+        return low, high, simulation.darken_thumbnail(thumbnail, parameters), thumbnail, brightness
+
+    def _relit(self, high, thumbnail, brightness, keys) -> tuple:
+        options = self._options
+        if not options.relight:
+            return high, brightness
+        most = options.relight / GAMMA
+        factor = 2.0 ** jax.random.uniform(keys[7], [], jnp.float32, -most, most)
+        factor = jnp.where(jax.random.uniform(keys[8]) < options.relight_share, factor, 1.0)
+        before = jnp.mean(simulation.luma(thumbnail))
+        after = jnp.mean(simulation.luma(simulation.relight(thumbnail, factor)))
+        return simulation.relight(high, factor), brightness * after / jnp.maximum(before, 1e-3)
+
+    def _normal_photo(self, photos: dict, index, key) -> list:
+        """Returns a crop, its thumbnail and its brightness."""
+        drawn, start = [], 0
+        for store in self._normal:
+            here = photos[self._names[id(store)]]
+            # Of the stores that do not hold it, any photo.
+            within = jnp.clip(index - start, 0, len(store) - 1)
+            crop = self._crop(here, within, key)
+            drawn.append([crop, here["thumbnails"][within], here["brightness"][within]])
+            start += len(store)
+        starts = np.cumsum([len(store) for store in self._normal])[:-1]
+        place = jnp.sum(index >= starts)
+        return [jnp.stack(values)[place] for values in zip(*drawn)]
 
 
 def _with_symmetry(images: list, key) -> list:

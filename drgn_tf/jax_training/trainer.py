@@ -75,9 +75,8 @@ class Trainer:
         keras.utils.set_random_seed(options.training.seed)
         self._options = options
         self._training = options.training
-        self._loss = options.loss
-        # There is no degradation to learn from in one step.
-        self._synthetic = options.loss.synthetic and options.model.two_step
+        self._loss = losses.for_model(options.loss, options.model)
+        self._synthetic = self._loss.synthetic
         self.devices = len(jax.devices())
         micro_batches = self._training.gradient_accumulation_steps
         parts = self.devices * micro_batches

@@ -10,6 +10,9 @@ from drgn_tf.losses.charbonnier import charbonnier
 from drgn_tf.losses.gaussian_kl import gaussian_kl
 from drgn_tf.losses.objective import (
     LossOptions,
+    for_model,
+    low_frequencies,
+    mean_difference,
     objective,
     scale_to_gt_mean,
     synthesize_low_light,
@@ -22,9 +25,12 @@ __all__ = [
     "charbonnier",
     "chroma_difference",
     "discriminator_adversarial",
+    "for_model",
     "gaussian_kl",
     "generator_adversarial",
     "gradient_difference",
+    "low_frequencies",
+    "mean_difference",
     "objective",
     "scale_to_gt_mean",
     "spectral_difference",

@@ -11,6 +11,11 @@ unrelated normal-light photo, and that synthetic pair goes through the same netw
                     KL between I_D and I_D,ref
     discriminators  D_low: I_L is real, I_L,ref is not; D_de: I_D is real, I_D,ref is not
 
+Beside the paper's [chosen]: the network is told the brightness of the whole reference, and
+learns to predict it; the mean of the base is that of the reference, so that I_D takes away
+the darkness and leaves contrast and colour to ReG. Of I_D only low frequencies darken another
+photo: the rest is the content of its own.
+
 Both players share one forward pass. Written with `keras.ops`: any backend.
 """
 
@@ -29,6 +34,8 @@ from drgn_tf.losses.auxiliary_losses import (
 from drgn_tf.losses.charbonnier import charbonnier
 from drgn_tf.losses.gaussian_kl import gaussian_kl
 from drgn_tf.losses.ssim import ssim_loss
+from drgn_tf.models.brightness import to_scale
+from drgn_tf.models.options import ModelOptions
 
 # What restoration consists of beside the content loss, on real and synthetic pairs alike.
 _RESTORATION = {
@@ -59,6 +66,11 @@ class LossOptions:
       discriminator_width: channels of a discriminator's first convolution; three more have 2,
         4 and 8 times as many. Beside a small network those of 64 are most of the cost of a step.
       kl_weight: KL between I_D and I_D,ref.
+      base_weight: `mean_difference` of I_B and the reference, on real and synthetic pairs.
+      brightness_weight: absolute error of the predicted brightness, on its scale (powers of two),
+        on real pairs and photometric ones.
+      synthetic_blur: side in pixels of the blocks whose means of I_D darken other photos, smoothly
+        interpolated; 1 takes I_D as it is.
       synthetic_start: steps before the synthetic path begins: until DeG is sane,
         what it makes is useless, and nothing is spent on it.
       synthetic_ramp: steps over which all that depends on the path grows to full weight.
@@ -75,6 +87,9 @@ class LossOptions:
     adversarial_degradation_weight: float = 1e-3
     discriminator_width: int = 64
     kl_weight: float = 1e-3
+    base_weight: float = 0.1
+    brightness_weight: float = 0.3
+    synthetic_blur: int = 16
     synthetic_start: int = 500
     synthetic_ramp: int = 1000
 
@@ -85,10 +100,9 @@ class LossOptions:
                 raise ValueError(
                     f"{field.name} must not be negative, not {getattr(self, field.name)}."
                 )
-        if self.discriminator_width < 1:
-            raise ValueError(
-                f"discriminator_width must be at least 1, not {self.discriminator_width}."
-            )
+        for name in ("discriminator_width", "synthetic_blur"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.gt_mean_share >= 1:
             raise ValueError(
                 f"gt_mean_share must be below 1, not {self.gt_mean_share}: nothing would tell how "
@@ -120,19 +134,64 @@ class LossOptions:
         return {name: weight for name, weight in weights.items() if self.synthetic and weight}
 
 
+def for_model(options: LossOptions, model: ModelOptions) -> LossOptions:
+    """Returns the weights without those of what a network has not."""
+    changes = {}
+    if not model.brightness:
+        changes["brightness_weight"] = 0.0
+    if not model.two_step:
+        # There is no base, and no degradation to learn from.
+        changes.update(base_weight=0.0, synthetic_weight=0.0)
+    return dataclasses.replace(options, **changes)
+
+
 def term_names(options: LossOptions, synthetic: bool) -> list[str]:
     """Returns the names of the terms that `objective` may report."""
     restoration = [
         name for name in ("content", *_RESTORATION) if getattr(options, f"{name}_weight")
     ]
+    if options.base_weight:
+        restoration.append("base")
+    told = ["brightness"] if options.brightness_weight else []
     if not (synthetic and options.synthetic):
-        return restoration
-    names = restoration + [f"synthetic_{name}" for name in restoration]
+        return restoration + told
+    names = restoration + told + [f"synthetic_{name}" for name in restoration]
     if options.kl_weight:
         names.append("kl")
     for name in options.adversarial_weights:
         names += [f"adversarial_{name}", f"discriminator_{name}"]
     return names
+
+
+def low_frequencies(images, block: int):
+    """Returns the means of blocks, interpolated to all pixels.
+
+    Args:
+      images: [B, H, W, C], H and W known.
+      block: side in pixels; 1 changes nothing. At most 1/2 of the image is taken.
+
+    Returns:
+      [B, H, W, C].
+    """
+    height, width = images.shape[1:3]
+    block = min(block, height // 2, width // 2)
+    if block <= 1:
+        return images
+    means = ops.average_pool(images, block, strides=block, padding="same")
+    return ops.image.resize(means, (height, width), interpolation="bilinear")
+
+
+def mean_difference(images, references):
+    """Returns the absolute difference of the means of each image and channel, averaged.
+
+    Args:
+      images: [B, H, W, C].
+      references: [B, H, W, C].
+
+    Returns:
+      A scalar in units of the image range.
+    """
+    return ops.mean(ops.abs(ops.mean(images - references, axis=(1, 2))))
 
 
 def synthesize_low_light(normal, degradations):
@@ -168,8 +227,9 @@ def scale_to_gt_mean(images, references):
     return images * ops.clip(means[1] / ops.maximum(means[0], 0.02), 0.4, 2.5)
 
 
-def _restoration_terms(images, references, options: LossOptions) -> dict:
+def _restoration_terms(results: dict, references, options: LossOptions) -> dict:
     terms = {}
+    images = results["enhanced"]
     share = options.gt_mean_share
     scaled = scale_to_gt_mean(images, references) if share else images
     if options.content_weight:
@@ -180,6 +240,8 @@ def _restoration_terms(images, references, options: LossOptions) -> dict:
     for name, loss in _RESTORATION.items():
         if weight := getattr(options, f"{name}_weight"):
             terms[name] = weight * loss(scaled, references)
+    if options.base_weight:
+        terms["base"] = options.base_weight * mean_difference(results["base"], references)
     return terms
 
 
@@ -203,9 +265,10 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
       model: a `DRGN`.
       discriminators: a `Discriminator` for each of `options.adversarial_weights`.
       batch: "low", "high" [B, H, W, 3] in [0, 1] and "thumbnail" [B, T, T, 3] of the
-        whole low photo; for the synthetic path "normal" [B, H, W, 3] and
-        "normal_thumbnail" [B, T, T, 3].
-      options: weights.
+        whole low photo; where the network is told the brightness, "brightness" [B] of the whole
+        reference; for the synthetic path "normal" [B, H, W, 3], "normal_thumbnail"
+        [B, T, T, 3] and "normal_brightness" [B].
+      options: weights, as `for_model` gives them.
       ramp: scalar in [0, 1] that scales all that depends on the synthetic path; None
         leaves the path out.
 
@@ -214,25 +277,37 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
       weighted terms, and a dict of images: those of the model, and with the
       synthetic path "synthetic_low", "synthetic_degradation", "synthetic_enhanced".
     """
-    images = dict(model(batch["low"], batch["thumbnail"], training=True))
-    terms = _restoration_terms(images["enhanced"], batch["high"], options)
+    told = model.options.brightness
+
+    def run(low, thumbnail, brightness: str) -> dict:
+        wanted = batch[brightness] if told else None
+        return dict(model(low, thumbnail, wanted, training=True))
+
+    images = run(batch["low"], batch["thumbnail"], "brightness")
+    terms = _restoration_terms(images, batch["high"], options)
+    if options.brightness_weight:
+        predicted, wanted = (
+            to_scale(ops.reshape(x, (-1,)))
+            for x in (images["predicted_brightness"], batch["brightness"])
+        )
+        terms["brightness"] = options.brightness_weight * ops.mean(ops.abs(predicted - wanted))
     discriminator_loss = ops.zeros(())
     if ramp is not None and options.synthetic:
         degradation = images["degradation"]
         normal = batch["normal"]
-        low = synthesize_low_light(normal, degradation)
+        low = synthesize_low_light(normal, low_frequencies(degradation, options.synthetic_blur))
         # Of the whole normal photo only a thumbnail is at hand; a degradation is nearly
         # one constant per channel, so its mean darkens the thumbnail likewise.
         thumbnail = synthesize_low_light(
             batch["normal_thumbnail"], ops.mean(degradation, axis=(1, 2), keepdims=True)
         )
-        synthetic = model(low, thumbnail, training=True)
+        synthetic = run(low, thumbnail, "normal_brightness")
         images["synthetic_low"] = low
         images["synthetic_degradation"] = synthetic["degradation"]
         images["synthetic_enhanced"] = synthetic["enhanced"]
 
         scale = ramp * options.synthetic_weight
-        restored = _restoration_terms(synthetic["enhanced"], normal, options)
+        restored = _restoration_terms(synthetic, normal, options)
         terms.update({f"synthetic_{name}": scale * term for name, term in restored.items()})
         if options.kl_weight:
             terms["kl"] = (

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from drgn_tf.metrics.ssim import C1, C2, SIGMA, WINDOW
+from drgn_tf.metrics.constants import C1, C2, SIGMA, WINDOW
 
 
 def _window_matrix(size: int) -> np.ndarray:

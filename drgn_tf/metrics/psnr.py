@@ -6,8 +6,9 @@ import math
 
 from keras import ops
 
-# Of identical images: 100 dB. Infinity would spoil every mean and every comparison.
-_SMALLEST_ERROR = 1e-10
+from drgn_tf.metrics.constants import HIGHEST_PSNR
+
+_SMALLEST_ERROR = 10.0 ** (-HIGHEST_PSNR / 10.0)
 
 
 def psnr(images, references):

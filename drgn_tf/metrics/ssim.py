@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from keras import ops
 
-# Side of the Gaussian window in pixels: images must not be smaller.
-WINDOW = 11
-# Standard deviation of the Gaussian window in pixels.
-SIGMA = 1.5
-# Stabilisers of the luminance and the contrast term, for a peak of 1.
-C1 = 0.01**2
-C2 = 0.03**2
+from drgn_tf.metrics.constants import SIGMA, WINDOW
 
 
 def ssim(images, references):

@@ -21,6 +21,12 @@ from keras import layers, ops
 from drgn_tf.models.options import GRID_FACTOR
 from drgn_tf.models.padding import pad_at_least
 
+# Of the normalised thumbnail. Below half a level of 8 bits there is nothing to see; lamps in a
+# dark scene must not outshine all else.
+_NORMAL_MEAN = 0.4
+_SMALLEST_MEAN = 0.5 / 255
+_BRIGHTEST = 3.0
+
 
 def thumbnail(image, size: int):
     """Returns a small square view of whole photos, whatever their shape.
@@ -49,14 +55,17 @@ class ContextEncoder(layers.Layer):
 
     Args:
       width: length of the vector.
+      normalised: it sees the thumbnail a second time, scaled to one mean: a scene looks alike
+        there however dark it was photographed.
 
     Call:
       thumbnails: [B, T, T, 3] in [0, 1] -> [B, 1, 1, width].
     """
 
-    def __init__(self, width: int, **kwargs):
+    def __init__(self, width: int, normalised: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.width = width
+        self.normalised = normalised
         self.convolutions = [
             layers.Conv2D(channels, 3, strides=2, padding="same", name=f"convolution_{i}")
             for i, channels in enumerate((width // 2, width, width))
@@ -67,7 +76,7 @@ class ContextEncoder(layers.Layer):
         self.pool = layers.GlobalAveragePooling2D(keepdims=True)
 
     def build(self, input_shape):
-        channels = 3
+        channels = 6 if self.normalised else 3
         for convolution, activation in zip(self.convolutions, self.activations):
             convolution.build((None, None, None, channels))
             channels = convolution.filters
@@ -75,9 +84,14 @@ class ContextEncoder(layers.Layer):
 
     def call(self, thumbnails):
         x = thumbnails
+        if self.normalised:
+            # One factor for all channels: the colour of the light stays visible.
+            mean = ops.mean(x, axis=(1, 2, 3), keepdims=True)
+            scaled = x * (_NORMAL_MEAN / ops.maximum(mean, _SMALLEST_MEAN))
+            x = ops.concatenate([x, ops.minimum(scaled, _BRIGHTEST)], axis=-1)
         for convolution, activation in zip(self.convolutions, self.activations):
             x = activation(convolution(x))
         return self.pool(x)
 
     def get_config(self):
-        return {**super().get_config(), "width": self.width}
+        return {**super().get_config(), "width": self.width, "normalised": self.normalised}

@@ -5,6 +5,9 @@ After "Degrade is Upgrade: Learning Degradation for Low-light Image Enhancement"
 
     I_D = DeG(I_L)      I_B = I_L - I_D      I* = ReG(I_B)
 
+Both are told how bright I* is to be [chosen], so that I_B has that brightness already; where
+nobody says, a prediction from the whole photo does. See `drgn_tf.models.brightness`.
+
 Images are float32 NHWC RGB in [0, 1]. The paper's code was never released; which
 parts are known and which are chosen is listed in docs/design.md.
 """
@@ -14,6 +17,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from drgn_tf.models import brightness as brightness_scale
+from drgn_tf.models.brightness import BrightnessPredictor
 from drgn_tf.models.context import ContextEncoder, thumbnail
 from drgn_tf.models.fusion_network import DegradationGenerator, RefinementGenerator
 from drgn_tf.models.options import GRID_FACTOR, ModelOptions
@@ -31,16 +36,22 @@ class DRGN(keras.Model):
       low: [B, H, W, 3] in [0, 1], any H and W from 1: whole photos, or crops.
       thumbnails: [B, T, T, 3] of the whole photos (`self.thumbnail`) where `low` is a
         crop or a tile. By default they are made from `low`.
+      brightness: [B] or [B, 1], mean luma in (0, 1] that the enhanced photos, as wholes, are to
+        have; 0, like None, takes the prediction. Only with `options.brightness`.
       training: True leaves the enhanced photo unlimited, so that values outside
         [0, 1] still have a gradient.
       Returns a dict of [B, H, W, 3]:
         degradation: I_D, signed, mostly negative (what the dark took away).
         base: I_B = I_L - I_D, not limited to [0, 1].
         enhanced: I*, in [0, 1].
+      and with `options.brightness` [B, 1]:
+        brightness: what the enhanced photos were to have.
+        predicted_brightness: what they would have without being told.
 
     Example:
       model = DRGN(preset("mobile"))
       enhanced = model(low)["enhanced"]
+      brighter = model(low, brightness=1.2 * model.predicted_brightness(low))["enhanced"]
     """
 
     def __init__(self, options: ModelOptions | dict, **kwargs):
@@ -51,7 +62,12 @@ class DRGN(keras.Model):
         if isinstance(options, dict):
             options = ModelOptions(**options)
         self.options = options
-        self.context_encoder = ContextEncoder(options.context_width, name="context_encoder")
+        self.context_encoder = ContextEncoder(
+            options.context_width, options.normalised_thumbnail, name="context_encoder"
+        )
+        self.brightness_predictor = (
+            BrightnessPredictor(name="brightness_predictor") if options.brightness else None
+        )
         self.degradation_generator = (
             DegradationGenerator(options, name="degradation_generator")
             if options.two_step
@@ -62,6 +78,8 @@ class DRGN(keras.Model):
     def build(self, input_shape=None):
         size = self.options.thumbnail_size
         self.context_encoder.build((None, size, size, 3))
+        if self.brightness_predictor is not None:
+            self.brightness_predictor.build((None, 1, 1, self.options.context_width))
         if self.degradation_generator is not None:
             self.degradation_generator.build()
         self.refinement_generator.build()
@@ -70,10 +88,34 @@ class DRGN(keras.Model):
         """Returns what `call` needs to know of whole photos [B, H, W, 3]: [B, T, T, 3]."""
         return thumbnail(photos, self.options.thumbnail_size)
 
-    def call(self, low, thumbnails=None, training: bool = False):
+    def predicted_brightness(self, low, thumbnails=None):
+        """Returns the brightness that `call` takes where none is given: [B, 1], mean luma."""
+        if self.brightness_predictor is None:
+            raise ValueError("this network was made without options.brightness: it predicts none.")
+        context = self.context_encoder(self.thumbnail(low) if thumbnails is None else thumbnails)
+        return brightness_scale.from_scale(self.brightness_predictor(context))[:, 0, 0]
+
+    def _told(self, thumbnails, brightness):
+        """Returns what attention is told, and the brightness aimed at and predicted, [B, 1]."""
+        context = self.context_encoder(thumbnails)
+        if self.brightness_predictor is None:
+            if brightness is not None:
+                raise ValueError("this network was made without options.brightness; leave it out.")
+            return context, {}
+        predicted = aimed = self.brightness_predictor(context)
+        if brightness is not None:
+            given = ops.reshape(ops.cast(brightness, "float32"), (-1, 1, 1, 1))
+            aimed = brightness_scale.choose(given, predicted)
+        told = ops.cast(brightness_scale.features(aimed), context.dtype)
+        values = {"brightness": aimed, "predicted_brightness": predicted}
+        return ops.concatenate([context, told], axis=-1), {
+            name: brightness_scale.from_scale(value)[:, 0, 0] for name, value in values.items()
+        }
+
+    def call(self, low, thumbnails=None, brightness=None, training: bool = False):
         if thumbnails is None:
             thumbnails = self.thumbnail(low)
-        context = self.context_encoder(thumbnails)
+        context, values = self._told(thumbnails, brightness)
         padded = pad_to_multiple(low, GRID_FACTOR)
         if self.degradation_generator is None:
             degradation = ops.zeros_like(padded)
@@ -84,7 +126,7 @@ class DRGN(keras.Model):
         if not training:
             enhanced = ops.clip(enhanced, 0.0, 1.0)
         images = {"degradation": degradation, "base": base, "enhanced": enhanced}
-        return {name: crop_like(image, low) for name, image in images.items()}
+        return {**{name: crop_like(image, low) for name, image in images.items()}, **values}
 
     def get_config(self):
         return {**super().get_config(), "options": self.options.to_dict()}

@@ -98,7 +98,7 @@ class _Branch(layers.Layer):
     Call:
       image: [B, H / 2**scale, W / 2**scale, 3].
       coarser: [B, H/4, W/4, width] of the next coarser branch, or None.
-      context: [B, 1, 1, context_width].
+      context: [B, 1, 1, told_width].
       Returns the features [B, H/4, W/4, width], and those on the 1/2 grid
       [B, H/2, W/2, half_width] for the decoder (None on the 1/4 scale).
     """
@@ -144,7 +144,7 @@ class _Branch(layers.Layer):
 
 def _build_blocks(blocks: list, options: ModelOptions) -> None:
     for block in blocks:
-        block.build((None, None, None, options.width), (None, 1, 1, options.context_width))
+        block.build((None, None, None, options.width), (None, 1, 1, options.told_width))
 
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
@@ -156,7 +156,8 @@ class MultiResolutionFusionNetwork(keras.Model):
 
     Call:
       image: float32 [B, H, W, 3] in [0, 1], any H and W from 1.
-      context: float32 [B, 1, 1, options.context_width], from a `ContextEncoder`.
+      context: float32 [B, 1, 1, options.told_width], from a `ContextEncoder`, and behind it what
+        tells the brightness.
       aligned: the caller has padded the image to multiples of 4 already.
       Returns float32 [B, H, W, 3], linear: not limited to any range.
     """

@@ -12,6 +12,8 @@ from typing import Any
 # live on a grid of 1/4 of the image, so height and width are padded to this.
 GRID_FACTOR = 4
 MAX_SCALES = 3
+# Numbers that tell a brightness, behind the context.
+BRIGHTNESS_FEATURES = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,10 @@ class ModelOptions:
         whole photo from which that vector is computed. Divisible by 8.
       two_step: False leaves the degradation generator out (I* = ReG(I_L)), the
         paper's one-step ablation.
+      brightness: the wanted brightness is an input, and predicted where it is not given; see
+        `drgn_tf.models.brightness`. False leaves it out: the network guesses.
+      normalised_thumbnail: the context also sees the thumbnail scaled to one brightness, in which
+        scenes look alike however dark they are.
     """
 
     width: int
@@ -44,6 +50,8 @@ class ModelOptions:
     context_width: int = 32
     thumbnail_size: int = 32
     two_step: bool = True
+    brightness: bool = False
+    normalised_thumbnail: bool = False
 
     def __post_init__(self) -> None:
         for field in ("width", "half_width", "reduction", "context_width", "thumbnail_size"):
@@ -62,6 +70,11 @@ class ModelOptions:
         if self.thumbnail_size % 8:
             raise ValueError(f"thumbnail_size ({self.thumbnail_size}) must be divisible by 8.")
 
+    @property
+    def told_width(self) -> int:
+        """Length of the vector that every channel attention is told."""
+        return self.context_width + (BRIGHTNESS_FEATURES if self.brightness else 0)
+
     def to_dict(self) -> dict[str, Any]:
         """Returns the options as a JSON-serialisable dict."""
         return dataclasses.asdict(self)
@@ -69,15 +82,30 @@ class ModelOptions:
 
 PRESETS: dict[str, ModelOptions] = {
     # Best quality: a desktop or a server.
-    "base": ModelOptions(width=40, half_width=24, context_width=64),
+    "base": ModelOptions(
+        width=40, half_width=24, context_width=64, brightness=True, normalised_thumbnail=True
+    ),
     # For phones: at most 0.1 M parameters and 20 kMAC per pixel, only operations
     # that mobile GPU delegates run.
     "mobile": ModelOptions(
-        width=16, half_width=16, branch_blocks=1, fusion_blocks=1, context_width=32
+        width=16,
+        half_width=16,
+        branch_blocks=1,
+        fusion_blocks=1,
+        context_width=32,
+        brightness=True,
+        normalised_thumbnail=True,
     ),
     # For tests: everything is there, and small.
     "tiny": ModelOptions(
-        width=8, half_width=4, branch_blocks=1, fusion_blocks=1, context_width=8, thumbnail_size=16
+        width=8,
+        half_width=4,
+        branch_blocks=1,
+        fusion_blocks=1,
+        context_width=8,
+        thumbnail_size=16,
+        brightness=True,
+        normalised_thumbnail=True,
     ),
 }
 

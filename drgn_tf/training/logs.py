@@ -5,20 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import tqdm
 
 from drgn_tf.files import atomic_path
 from drgn_tf.training.run_folder import RunFolder
-from drgn_tf.training.validation import Validation
+from drgn_tf.training.validation import SET_FIELDS, Validation
 
 if TYPE_CHECKING:
     from drgn_tf.training.tensorboard import TensorBoard
 
-_VALIDATION_FIELDS = ("psnr", "ssim", "input_psnr", "input_ssim", "degradation_spread",
-                      "base_contrast", "enhanced_contrast")  # fmt: skip
+_VALIDATION_FIELDS = (
+    "psnr", "ssim", "psnr_given", "ssim_given", "brightness_error", "mean_change",
+    "base_to_enhanced", "input_psnr", "input_ssim", "degradation_spread", "base_contrast",
+    "enhanced_contrast",
+)  # fmt: skip
 
 
 class RunLogs:
@@ -30,6 +33,7 @@ class RunLogs:
       step: steps done; later lines, of a run that died after them, are dropped.
       steps: of the whole run.
       batch_size: for images per second.
+      sets: names of further sets of photos that validations measure.
       board: gets the same, with pictures; by default there is none.
     """
 
@@ -41,11 +45,13 @@ class RunLogs:
         steps: int,
         batch_size: int,
         board: TensorBoard | None = None,
+        sets: Iterable[str] = (),
     ):
         self._batch_size = batch_size
         self._board = board
         fields = ["step", "seconds", "images_per_second", "learning_rate", *terms]
         fields += [f"val_{name}" for name in _VALIDATION_FIELDS]
+        fields += [f"val_{name}_{of}" for name in sets for of in SET_FIELDS]
         path = folder.file("metrics.csv")
         self._drop_lines_after(step, path, fields)
         self._file = path.open("a", newline="", encoding="utf-8")
@@ -99,6 +105,8 @@ class RunLogs:
     def validation(self, step: int, result: Validation) -> None:
         """Logs a validation with its pictures."""
         metrics = {name: getattr(result, name) for name in _VALIDATION_FIELDS}
+        for name, of in result.sets.items():
+            metrics.update({f"{name}_{key}": of[key] for key in SET_FIELDS})
         self._row(step, {f"val_{name}": value for name, value in metrics.items()})
         if self._board is not None:
             means = zip("rgb", result.degradation_mean)

@@ -54,8 +54,15 @@ class _Profile:
 
 def _runner(model: DRGN):
     """Returns a graph of a network that serves photos of all sizes."""
-    photo = tf.TensorSpec([None, None, None, 3], tf.float32)
-    return tf.function(lambda low: model(low), input_signature=[photo], autograph=False)
+    told = model.options.brightness
+    return tf.function(
+        lambda low, brightness: model(low, brightness=brightness if told else None),
+        input_signature=[
+            tf.TensorSpec([None, None, None, 3], tf.float32),
+            tf.TensorSpec([None, 1], tf.float32),
+        ],
+        autograph=False,
+    )
 
 
 class _Run(RunLoop):

@@ -11,7 +11,7 @@ from drgn_tf.models import ModelOptions
 
 STRATEGIES = ("auto", "single", "mirrored", "multi_worker")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-MONITORS = ("psnr", "ssim")
+MONITORS = ("psnr", "ssim", "psnr_given", "ssim_given")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +24,9 @@ class TrainingOptions:
       crop_size: side of the training crops in pixels; at least 16.
       photometric_fraction: see `drgn_tf.data.SampleOptions`.
       exposure_jitter: see `drgn_tf.data.SampleOptions`.
+      pair_files: see `drgn_tf.data.SampleOptions`.
+      relight: see `drgn_tf.data.SampleOptions`.
+      relight_share: see `drgn_tf.data.SampleOptions`.
       learning_rate: peak rate of the generators' Adam.
       discriminator_learning_rate: peak rate of the discriminators' Adam.
       warmup_steps: steps over which both rates grow from 0.
@@ -37,8 +40,9 @@ class TrainingOptions:
       precision: "float32"; "mixed_bfloat16" or "mixed_float16", in which the generators' layers
         compute, the latter with loss scaling.
       xla: compile forward and backward pass with XLA.
-      monitor: "psnr" or "ssim": which validation metric chooses the weights that are kept as
-        the best.
+      monitor: which validation metric chooses the weights that are kept as the best: "psnr" or
+        "ssim" of automatic results, or of those whose brightness is given ("psnr_given",
+        "ssim_given"); the mean over all sets of held-out pairs.
       seed: of the initial weights and of all samples.
       deterministic: bit-identical reruns, at some cost in speed.
     """
@@ -48,6 +52,9 @@ class TrainingOptions:
     crop_size: int = 96
     photometric_fraction: float = 0.0
     exposure_jitter: float = 0.0
+    pair_files: bool = False
+    relight: float = 0.0
+    relight_share: float = 0.0
     learning_rate: float = 4e-4
     discriminator_learning_rate: float = 2e-4
     warmup_steps: int = 200
@@ -75,10 +82,10 @@ class TrainingOptions:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}.")
         if self.crop_size < 16:
             raise ValueError(f"crop_size must be at least 16, not {self.crop_size}.")
-        for name in ("warmup_steps", "exposure_jitter"):
+        for name in ("warmup_steps", "exposure_jitter", "relight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}.")
-        for name in ("photometric_fraction", "final_learning_rate_ratio"):
+        for name in ("photometric_fraction", "relight_share", "final_learning_rate_ratio"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}.")
         for name, choices in (("precision", PRECISIONS), ("monitor", MONITORS)):
@@ -143,6 +150,9 @@ class RunOptions:
             photometric_fraction=self.training.photometric_fraction,
             photometric=self.photometric,
             exposure_jitter=self.training.exposure_jitter,
+            pair_files=self.training.pair_files,
+            relight=self.training.relight,
+            relight_share=self.training.relight_share,
             normal=normal,
         )
 

@@ -103,7 +103,7 @@ class RunLoop:
         # older or newer than that file.
         self._best = folder.read_json("best.json") if step else None
         self._averaged = trainer.averaged_model()
-        self._validator = Validator(runner(self._averaged))
+        self._validator = Validator(runner(self._averaged), options.model.brightness)
         self._logs: RunLogs | NoLogs = NoLogs()
         self._pending: list[dict] = []
         # Steps between which a call must end, beside those of the cadence.
@@ -126,6 +126,7 @@ class RunLoop:
                 steps,
                 self._options.training.batch_size,
                 self._board(),
+                self._data.extra_validation,
             )
         with contextlib.closing(self._logs), StopRequest() as stop:
             self._train(first, steps, stop)
@@ -198,20 +199,18 @@ class RunLoop:
 
     def _validate(self, done: int) -> None:
         self._trainer.load_averages(self._averaged)
-        result = self._validator(self._data.validation)
+        result = self._validator(self._data.validation, sets=self._data.extra_validation)
         with atomic_path(self._folder.file("samples.png")) as path:
             save_rows(result.pictures, path)
         key = self._options.training.monitor
-        best = self._best is None or getattr(result, key) > self._best[key]
+        score = result.score(key)
+        best = self._best is None or score > self._best[key]
         if best:
-            self._best = {"step": done, "psnr": result.psnr, "ssim": result.ssim}
+            self._best = {"step": done, key: score}
             self._save_model("best.keras")
             self._folder.write_json("best.json", self._best)
         self._logs.validation(done, result)
-        self._logs.write(
-            f"step {done}: validation {result.psnr:.2f} dB, SSIM {result.ssim:.4f}"
-            + (", the best so far" if best else "")
-        )
+        self._logs.write(f"step {done}: {result.summary}{', the best so far' * best}")
 
     def _save(self, done: int) -> None:
         if self._chief:
@@ -254,7 +253,8 @@ class RunLoop:
                     f"{path}: cannot be opened ({str(error).splitlines()[0]}); train again in "
                     "another --run_dir."
                 ) from error
-            report[name] = {"validation": self._validator(self._data.validation).to_dict()}
+            measured = self._validator(self._data.validation, sets=self._data.extra_validation)
+            report[name] = {"validation": measured.to_dict()}
             if self._data.test is not None:
                 report[name]["test"] = self._validator(self._data.test).to_dict()
         self._folder.write_json("report.json", report)

@@ -46,12 +46,11 @@ class Trainer:
     def __init__(self, strategy: tf.distribute.Strategy, options: RunOptions):
         keras.utils.set_random_seed(options.training.seed)
         self._strategy = strategy
-        self._loss: LossOptions = options.loss
+        self._loss: LossOptions = losses.for_model(options.loss, options.model)
         self._training = options.training
         self._steps_per_call = options.cadence.steps_per_call
         self._model_options = options.model
-        # There is no degradation to learn from in one step.
-        self._synthetic = options.loss.synthetic and options.model.two_step
+        self._synthetic = self._loss.synthetic
         micro_batches = self._training.gradient_accumulation_steps
         parts = strategy.num_replicas_in_sync * micro_batches
         if self._training.batch_size % parts:

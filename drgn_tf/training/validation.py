@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import cv2
-import keras
 import numpy as np
 
-from drgn_tf import metrics
+from drgn_tf.brightness import AUTOMATIC, DARKEST, LUMA, stops_between
 from drgn_tf.images import photos
+from drgn_tf.metrics.photo_similarity import photo_psnr, photo_ssim
 
 # Pixels; wider photos are scaled down for the pictures kept of a validation.
 _PICTURE_WIDTH = 320
@@ -21,8 +21,14 @@ class Validation:
     """Means over photos, of 8-bit results that are not scaled to the reference brightness.
 
     Attributes:
-      psnr: of the enhanced photos, in dB.
-      ssim: of the enhanced photos, in colour.
+      psnr: of the enhanced photos, in dB; their brightness is automatic.
+      ssim: of the enhanced photos, in colour; likewise.
+      psnr_given: where the brightness of the reference is given, in dB; as psnr if the network
+        takes none.
+      ssim_given: likewise.
+      brightness_error: of the predicted brightness, absolute, in stops (EV).
+      mean_change: of the photo by the network, absolute, in levels of 255.
+      base_to_enhanced: mean of I_B over that of I*. In a faithful run about 1.
       input_psnr: of the low-light photos as they are, in dB.
       input_ssim: of the low-light photos as they are.
       degradation_mean: I_D per channel (R, G, B).
@@ -31,12 +37,18 @@ class Validation:
       base_contrast: standard deviation of I_B over that of the reference. In a
         faithful run the base is washed out: below that of the enhanced photo.
       enhanced_contrast: standard deviation of I* over that of the reference.
+      sets: some of the same of each further set, by its name.
       pictures: uint8 rows low | degradation | base | enhanced | reference of the first
         photos; a degradation of 0 is shown as middle grey.
     """
 
     psnr: float
     ssim: float
+    psnr_given: float
+    ssim_given: float
+    brightness_error: float
+    mean_change: float
+    base_to_enhanced: float
     input_psnr: float
     input_ssim: float
     degradation_mean: tuple[float, float, float]
@@ -44,6 +56,24 @@ class Validation:
     base_contrast: float
     enhanced_contrast: float
     pictures: list[np.ndarray] = dataclasses.field(repr=False)
+    sets: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+
+    def score(self, name: str) -> float:
+        """Returns a metric as the mean over all sets whose photos are to be changed."""
+        values = [getattr(self, name)]
+        # A photo that is not dark is its own reference.
+        values += [of[name] for of in self.sets.values() if of["input_psnr"] < _SAME]
+        return float(np.mean(values))
+
+    @property
+    def summary(self) -> str:
+        """One line for the terminal."""
+        parts = [
+            f"validation {self.psnr:.2f} dB, SSIM {self.ssim:.4f} "
+            f"(brightness given: {self.psnr_given:.2f} dB, {self.ssim_given:.4f})"
+        ]
+        parts += [f"{name} {of['psnr']:.2f} dB, {of['ssim']:.4f}" for name, of in self.sets.items()]
+        return "; ".join(parts)
 
     def to_dict(self) -> dict:
         """Returns all metrics."""
@@ -52,32 +82,69 @@ class Validation:
         return values
 
 
+# What is kept of each further set.
+SET_FIELDS = ("psnr", "ssim", "psnr_given", "ssim_given", "mean_change", "input_psnr", "input_ssim")
+# PSNR in dB above which a photo and its reference are the same.
+_SAME = 99.0
+
+
 class Validator:
     """Runs one network on whole photos.
 
     Args:
-      run: float32 [1, H, W, 3] in [0, 1] -> images by name: the network, or a function
-        compiled of it. Its weights may change between calls.
+      run: (float32 [1, H, W, 3] in [0, 1], brightness float32 [1, 1]) -> images by name: the
+        network, or a function compiled of it. Its weights may change between calls.
+      told: whether the network takes a brightness; else it is given 0 always.
     """
 
-    def __init__(self, run: Callable[[np.ndarray], dict]):
+    def __init__(self, run: Callable[[np.ndarray, np.ndarray], dict], told: bool = False):
         self._run = run
+        self._told = told
 
     def __call__(
-        self, pairs: Iterable[tuple[str, np.ndarray, np.ndarray]], pictures: int = 4
+        self,
+        pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
+        pictures: int = 4,
+        sets: Mapping[str, Iterable[tuple[str, np.ndarray, np.ndarray]]] | None = None,
     ) -> Validation:
-        """Measures on pairs of (name, low, high), float32 [H, W, 3] in [0, 1]."""
+        """Measures on pairs of (name, low, high), float32 [H, W, 3] in [0, 1].
+
+        Args:
+          pairs: what all metrics but `sets` are of.
+          pictures: of how many photos pictures are kept.
+          sets: further pairs, by name.
+        """
+        others = {name: self._measured(of, 0) for name, of in (sets or {}).items()}
+        return dataclasses.replace(
+            self._measured(pairs, pictures),
+            sets={
+                name: {key: getattr(result, key) for key in SET_FIELDS}
+                for name, result in others.items()
+            },
+        )
+
+    def _measured(self, pairs: Iterable, pictures: int) -> Validation:
         rows = []
         kept = []
         for _, low, high in pairs:
-            images = {
-                name: np.asarray(image[0]) for name, image in self._run(low[np.newaxis]).items()
-            }
+            images = self._images(low, AUTOMATIC)
             enhanced = photos.to_float(photos.to_uint8(images["enhanced"]))
             contrast = high.std() + 1e-6
+            automatic = given = _similarity(enhanced, high)
+            error = 0.0
+            if self._told and high is not low:
+                wanted = float(high.mean((0, 1)) @ LUMA)
+                given = self._images(low, wanted)["enhanced"]
+                given = _similarity(photos.to_float(photos.to_uint8(given)), high)
+                predicted = float(images["predicted_brightness"][0])
+                error = abs(stops_between(max(wanted, DARKEST), predicted))
             rows.append(
                 [
-                    *_similarity(enhanced, high),
+                    *automatic,
+                    *given,
+                    error,
+                    255.0 * np.abs(enhanced - low).mean(),
+                    images["base"].mean() / max(enhanced.mean(), 1e-3),
                     *_similarity(low, high),
                     *images["degradation"].mean((0, 1)),
                     images["degradation"].std((0, 1)).mean(),
@@ -88,12 +155,15 @@ class Validator:
             if len(kept) < pictures:
                 kept.append(_picture(low, images, high))
         mean = [float(value) for value in np.mean(rows, axis=0)]
-        return Validation(*mean[:4], tuple(mean[4:7]), *mean[7:], kept)
+        return Validation(*mean[:9], tuple(mean[9:12]), *mean[12:], kept)
+
+    def _images(self, low: np.ndarray, brightness: float) -> dict[str, np.ndarray]:
+        images = self._run(low[np.newaxis], np.full((1, 1), brightness, np.float32))
+        return {name: np.asarray(image[0]) for name, image in images.items()}
 
 
 def _similarity(image: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
-    image, reference = (keras.ops.expand_dims(x, 0) for x in (image, reference))
-    return float(metrics.psnr(image, reference)[0]), float(metrics.ssim(image, reference)[0])
+    return photo_psnr(image, reference), photo_ssim(image, reference)
 
 
 def _picture(low: np.ndarray, images: dict, high: np.ndarray) -> np.ndarray:

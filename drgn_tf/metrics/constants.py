@@ -1,0 +1,11 @@
+"""What defines the figures, whatever computes them."""
+
+# Side of SSIM's Gaussian window in pixels: images must not be smaller.
+WINDOW = 11
+# Standard deviation of the Gaussian window in pixels.
+SIGMA = 1.5
+# Stabilisers of the luminance and the contrast term, for a peak of 1.
+C1 = 0.01**2
+C2 = 0.03**2
+# Of identical images, in dB. Infinity would spoil every mean and every comparison.
+HIGHEST_PSNR = 100.0
