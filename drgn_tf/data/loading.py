@@ -7,6 +7,7 @@ import hashlib
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+import cv2
 import numpy as np
 
 from drgn_tf.data import low_light_simulation as simulation

@@ -1,0 +1,16 @@
+"""The one error that people see as a line of text."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something a person can mend: the message says what is wrong and what to do.
+
+    Raised where it happens, and caught in one place, which prints "error: <message>" and
+    leaves with `exit_code`. A subclass exists only where code has to tell it from others.
+
+    Attributes:
+      exit_code: of a program that ends with it.
+    """
+
+    exit_code = 1
