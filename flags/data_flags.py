@@ -95,6 +95,10 @@ _RANGES = (
         "local_stops", "Lowest,highest stops (EV) by which the dark parts of such photos go down."
     ),
     _range_flag(
+        "local_lift",
+        "Lowest,highest stops (EV) by which their dark parts are made brighter before that.",
+    ),
+    _range_flag(
         "local_quantile",
         "Lowest,highest share of a photo's pixels that are its dark parts.",
     ),

@@ -125,8 +125,14 @@ def _drawn_from(data: TrainingData, source: Source, options: SampleOptions) -> C
             high, thumbnail = (simulation.recolour(x, parameters) for x in (high, thumbnail))
             brightness *= tf.reduce_mean(simulation.luma(thumbnail)) / tf.maximum(before, 1e-3)
         low = photometric.darken(high, parameters, seeds[2], photometric_options)
-        wanted = relit(high, thumbnail, brightness, seeds)
-        return low, wanted[0], simulation.darken_thumbnail(thumbnail, parameters), wanted[1]
+        low_thumbnail = simulation.darken_thumbnail(thumbnail, parameters)
+        if photometric_options.local_lift[1]:
+            before = tf.reduce_mean(simulation.luma(thumbnail))
+            high = simulation.lift(high, parameters)
+            thumbnail = simulation.lift(thumbnail, parameters, window=3)
+            brightness *= tf.reduce_mean(simulation.luma(thumbnail)) / tf.maximum(before, 1e-3)
+        high, brightness = relit(high, thumbnail, brightness, seeds)
+        return low, high, low_thumbnail, brightness
 
     if source.low is None:
         return darkened
