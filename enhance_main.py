@@ -20,19 +20,19 @@ import tqdm
 from absl import app, logging
 from absl import flags as absl_flags
 
-from drgn_tf.data import BadImageError
-from drgn_tf.files import NotWrittenError
+from drgn_tf.errors import UserError
 from drgn_tf.flags import enhance_flags
 from drgn_tf.inference import Enhancer, ModelFileError, load_driver
-from drgn_tf.inference.batch import Job, enhance_file, find_jobs
+from drgn_tf.inference.batch import enhance_file
+from drgn_tf.inference.plan import Job, missing_results, plan_jobs
 
 absl_flags.adopt_module_key_flags(enhance_flags)
 
 
-def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> int:
-    """Does the jobs; returns how many went well, and adds a line for each that did not."""
+def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> list[Job]:
+    """Does the jobs; returns those that went well, and adds a line for each that did not."""
     options = enhance_flags.output_options()
-    done = 0
+    done = []
     with tqdm.tqdm(total=len(jobs), unit="file", leave=False, disable=None) as files:
         for job in jobs:
             files.set_postfix_str(job.source.name)
@@ -46,8 +46,8 @@ def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> 
 
                 try:
                     enhance_file(enhancer, job, options, start)
-                    done += 1
-                except (BadImageError, ModelFileError, NotWrittenError, OSError) as error:
+                    done.append(job)
+                except (UserError, ModelFileError, OSError) as error:
                     files.write(f"error: {error}", file=sys.stderr)
                     complaints.append(str(error))
             files.update()
@@ -69,20 +69,31 @@ def main(argv: list[str]) -> None:
         sys.exit(f"error: {output_dir}: cannot be made ({error.strerror}); choose another.")
     except ValueError as error:
         sys.exit(f"error: {error}")
-    jobs, complaints = find_jobs(argv[1:], output_dir, enhance_flags.ending())
-    for complaint in complaints:
-        print(f"error: {complaint}", file=sys.stderr)
-    found = len(jobs)
-    if not enhance_flags.overwrite():
-        jobs = [job for job in jobs if not job.target.exists()]
+    plan = plan_jobs(
+        argv[1:],
+        output_dir,
+        enhance_flags.ending(),
+        enhance_flags.output_options().comparisons,
+        enhance_flags.overwrite(),
+    )
+    complaints = plan.complaints
+    for line in (*plan.conflicts, *complaints):
+        print(f"error: {line}", file=sys.stderr)
+    if plan.conflicts:
+        print("nothing was enhanced.", file=sys.stderr)
+        sys.exit(1)
     try:
-        done = _enhance_all(jobs, Enhancer(driver, tiling), complaints)
+        done = _enhance_all(plan.jobs, Enhancer(driver, tiling), complaints)
     except KeyboardInterrupt:
         print("interrupted; the same command does what is left.", file=sys.stderr)
         sys.exit(130)
-    parts = [f"{done} enhanced in {time.monotonic() - started:.1f} s"]
-    if found > len(jobs):
-        parts.append(f"{found - len(jobs)} there already (--overwrite makes them anew)")
+    lost = missing_results(done)
+    for line in lost:
+        print(f"error: {line}", file=sys.stderr)
+    complaints += lost
+    parts = [f"{len(done) - len(lost)} enhanced in {time.monotonic() - started:.1f} s"]
+    if plan.existing:
+        parts.append(f"{plan.existing} there already (--overwrite makes them anew)")
     if complaints:
         parts.append(f"{len(complaints)} failed")
     print(f"{', '.join(parts)}; results are in {output_dir}")

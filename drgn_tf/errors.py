@@ -14,3 +14,7 @@ class UserError(Exception):
     """
 
     exit_code = 1
+
+
+class BadImageError(UserError):
+    """One photo or video that cannot be used; the others could be."""

@@ -40,9 +40,23 @@ _TILE = flags.DEFINE_integer(
     "tile",
     _TILING.tile,
     "Side of the tiles of large photos in pixels, a multiple of 4. Smaller ones need less memory.",
+    lower_bound=128,
+    upper_bound=4096,
 )
 _THREADS = flags.DEFINE_integer(
-    "threads", None, "Used for computing. Default: all cores.", lower_bound=1
+    "threads", None, "Used for computing. Default: all cores.", lower_bound=1, upper_bound=512
+)
+_MAX_MEGAPIXELS = flags.DEFINE_float(
+    "max_megapixels",
+    _DEFAULTS.max_megapixels,
+    "Larger photos, and videos of larger frames, are refused before they are decoded.",
+    lower_bound=0.001,
+    upper_bound=10000,
+)
+_KEEP_READABLE = flags.DEFINE_boolean(
+    "keep_readable",
+    _DEFAULTS.keep_readable,
+    "Enhance damaged videos up to the damage. By default they are refused.",
 )
 
 
@@ -73,7 +87,13 @@ def overwrite() -> bool:
 
 def output_options() -> OutputOptions:
     """Returns what is written and how."""
-    return OutputOptions(quality=_QUALITY.value, compare=_COMPARE.value, stages=_STAGES.value)
+    return OutputOptions(
+        quality=_QUALITY.value,
+        compare=_COMPARE.value,
+        stages=_STAGES.value,
+        max_megapixels=_MAX_MEGAPIXELS.value,
+        keep_readable=_KEEP_READABLE.value,
+    )
 
 
 def tiling() -> Tiling:
