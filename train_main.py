@@ -21,9 +21,9 @@ from absl import app, logging
 from absl import flags as absl_flags
 
 from drgn_tf import data, training
+from drgn_tf.cli import program
 from drgn_tf.files import NotWrittenError
 from drgn_tf.flags import data_flags, loss_flags, model_flags, serialization, training_flags
-from drgn_tf.flags.renamed import parse_flags
 from drgn_tf.models import ModelFileError
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training.report_table import report_table
@@ -140,4 +140,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    program.run(main, flag_modules=_FLAG_MODULES)

@@ -220,7 +220,7 @@ def check_targets(artefacts: Sequence[Artefact], output_dir: pathlib.Path, overw
         if target.exists() and not overwrite:
             raise ExportError(
                 f"{target}: exists; choose another --output_dir"
-                f"{' or --version' if target.is_dir() else ''}, or replace it with --overwrite."
+                f"{' or --saved_model_version' if target.is_dir() else ''}, or replace it with --overwrite."
             )
 
 
