@@ -21,7 +21,7 @@ from absl import app, logging
 from absl import flags as absl_flags
 
 from drgn_tf.data import BadImageError
-from drgn_tf.files import NotWrittenError
+from drgn_tf.errors import UserError
 from drgn_tf.flags import enhance_flags
 from drgn_tf.inference import Enhancer, ModelFileError, load_driver
 from drgn_tf.inference.batch import Job, enhance_file, find_jobs
@@ -47,7 +47,7 @@ def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> 
                 try:
                     enhance_file(enhancer, job, options, start)
                     done += 1
-                except (BadImageError, ModelFileError, NotWrittenError, OSError) as error:
+                except (BadImageError, ModelFileError, UserError, OSError) as error:
                     files.write(f"error: {error}", file=sys.stderr)
                     complaints.append(str(error))
             files.update()

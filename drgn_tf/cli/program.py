@@ -31,20 +31,14 @@ from drgn_tf.flags import flagfiles
 from drgn_tf.flags.renamed import RENAMED
 from drgn_tf.version import __version__
 
-# The extra that installs a module. What is not here comes with the package itself.
+# What the extras of the package install, by the names of modules.
 _EXTRAS = {
-    "flatbuffers": "export",
-    "jax": "jax",
-    "keras": "train",
-    "matplotlib": "train",
-    "onnx": "export",
-    "onnxruntime": "onnx",
-    "pycocotools": "eval",
-    "scipy": "eval",
-    "skimage": "train",
-    "tensorboard": "train",
-    "tensorflow": "train",
-    "tf2onnx": "export",
+    "keras": ("keras", "tensorflow"),
+    "train": ("keras", "tensorflow", "tensorboard", "matplotlib", "skimage"),
+    "jax": ("jax",),
+    "export": ("keras", "tensorflow", "flatbuffers", "onnx", "tf2onnx", "matplotlib", "skimage"),
+    "onnx": ("onnxruntime",),
+    "eval": ("scipy", "pycocotools"),
 }
 
 
@@ -52,6 +46,7 @@ def run(
     main: Callable[[list[str]], int | None],
     *,
     flag_modules: Sequence[str | ModuleType] = (),
+    extra: str = "",
     arguments: bool = False,
     interrupted: str = "interrupted.",
 ) -> NoReturn:
@@ -62,10 +57,11 @@ def run(
         None for 0.
       flag_modules: what --help shows the flags of: modules, or their names. Named ones are
         imported here, so that a package that they need and that is missing becomes one line.
+      extra: of the package, that the whole program needs.
       arguments: whether the program takes other arguments than flags.
       interrupted: said after Ctrl-C.
     """
-    sys.exit(_exit_code(lambda: _start(main, flag_modules, arguments), interrupted))
+    sys.exit(_exit_code(lambda: _start(main, flag_modules, arguments), extra, interrupted))
 
 
 def _start(main, flag_modules, arguments: bool) -> None:
@@ -109,7 +105,7 @@ def parse_flags(argv: list[str]) -> list[str]:
         sys.exit(0)
 
 
-def _exit_code(action: Callable[[], None], interrupted: str) -> int | str:
+def _exit_code(action: Callable[[], None], extra: str, interrupted: str) -> int | str:
     """Runs what may end in any way; says why if it failed, and returns the exit code."""
     try:
         # There is none where a service starts programs.
@@ -131,11 +127,11 @@ def _exit_code(action: Callable[[], None], interrupted: str) -> int | str:
         return _say(f"{prefix}{error}", error.exit_code)
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
-        if module not in _EXTRAS:
+        found = [name for name in (extra, *_EXTRAS) if module in _EXTRAS.get(name, ())]
+        if not found:
             raise
         return _say(
-            f"error: {module} is not installed; pip install 'drgn-tf[{_EXTRAS[module]}]' adds it.",
-            1,
+            f"error: {module} is not installed; pip install 'drgn-tf[{found[0]}]' adds it.", 1
         )
     except MemoryError:
         return _say("error: out of memory; close other programs, or give smaller work.", 1)

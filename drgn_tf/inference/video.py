@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import cv2
 
-from drgn_tf.files import ModelFileError, NotWrittenError, atomic_path
+from drgn_tf.errors import UserError
+from drgn_tf.files import ModelFileError, atomic_path
 from drgn_tf.images.photos import BadImageError
 from drgn_tf.inference.enhancer import Enhancer
 from drgn_tf.inference.steady import SteadyBrightness
@@ -43,7 +44,7 @@ def enhance_video(
       BadImageError: the video cannot be read.
       ModelFileError: the artefact takes no thumbnail or no brightness, which thus cannot be
         kept steady.
-      NotWrittenError: it cannot be written.
+      UserError: it cannot be written.
     """
     driver = enhancer.driver
     if driver.thumbnail_size is None or not driver.takes_brightness:
@@ -74,7 +75,7 @@ def _copy_enhanced(enhancer, reader, source, target, start, exposure, brightness
         )
         try:
             if not writer.isOpened():
-                raise NotWrittenError(f"{target}: this video cannot be written here.")
+                raise UserError(f"{target}: this video cannot be written here.")
             while read:
                 photo = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
                 wanted = brightness
