@@ -22,7 +22,7 @@ from absl import flags as absl_flags
 
 from drgn_tf.errors import UserError
 from drgn_tf.flags import enhance_flags
-from drgn_tf.inference import Enhancer, ModelFileError, load_driver
+from drgn_tf.inference import Enhancer, load_driver
 from drgn_tf.inference.batch import enhance_file
 from drgn_tf.inference.plan import Job, missing_results, plan_jobs
 
@@ -47,7 +47,7 @@ def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> 
                 try:
                     enhance_file(enhancer, job, options, start)
                     done.append(job)
-                except (UserError, ModelFileError, OSError) as error:
+                except (UserError, OSError) as error:
                     files.write(f"error: {error}", file=sys.stderr)
                     complaints.append(str(error))
             files.update()
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> None:
         driver = load_driver(enhance_flags.model(), enhance_flags.threads())
     except OSError as error:
         sys.exit(f"error: {output_dir}: cannot be made ({error.strerror}); choose another.")
-    except ValueError as error:
+    except (UserError, ValueError) as error:
         sys.exit(f"error: {error}")
     plan = plan_jobs(
         argv[1:],

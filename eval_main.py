@@ -25,12 +25,12 @@ import tqdm
 from absl import app, logging
 from absl import flags as absl_flags
 
-from drgn_tf.data import DataError
 from drgn_tf.data.annotations import read_annotations
 from drgn_tf.data.pairs import Pair, find_pairs
+from drgn_tf.errors import UserError
 from drgn_tf.evaluation import detection, image_quality, report
-from drgn_tf.evaluation.detector_layout import LayoutError, read_layout
-from drgn_tf.files import NotWrittenError, sha256
+from drgn_tf.evaluation.detector_layout import read_layout
+from drgn_tf.files import sha256
 from drgn_tf.flags import eval_flags
 from drgn_tf.images.photos import list_photos
 from drgn_tf.inference import Enhancer, ModelFileError, load_driver
@@ -40,7 +40,7 @@ from drgn_tf.metrics.detection import detection_metrics
 absl_flags.adopt_module_key_flags(eval_flags)
 
 # Errors whose message says what is wrong with what, and what to do.
-_TOLD_TO_USERS = (DataError, ModelFileError, NotWrittenError, LayoutError)
+_TOLD_TO_USERS = (UserError, ModelFileError, UserError, UserError)
 
 
 def _progress(photos, total: int):

@@ -25,9 +25,9 @@ from absl import app, logging
 from absl import flags as absl_flags
 
 from drgn_tf import data, jax_training, training
-from drgn_tf.files import NotWrittenError
+from drgn_tf.cli import program
+from drgn_tf.errors import UserError
 from drgn_tf.flags import data_flags, loss_flags, model_flags, serialization, training_flags
-from drgn_tf.flags.renamed import parse_flags
 from drgn_tf.models import ModelFileError
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training.report_table import report_table
@@ -39,9 +39,9 @@ for _module in _FLAG_MODULES:
 
 # Errors whose message says what is wrong with what, and what to do.
 _TOLD_TO_USERS = (
-    data.DataError,
+    UserError,
     ModelFileError,
-    NotWrittenError,
+    UserError,
     jax_training.UnsupportedError,
     training.DivergedError,
     training.RunFolderError,
@@ -70,7 +70,7 @@ def _options() -> training.RunOptions:
 
 def _train(options: training.RunOptions) -> None:
     folder = training.RunFolder(training_flags.run_dir())
-    left_out: list[data.DataError] = []
+    left_out: list[UserError] = []
     run_data = data.load_run_data(
         options.data,
         options.photometric,
@@ -118,4 +118,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    program.run(main, flag_modules=_FLAG_MODULES)

@@ -83,7 +83,7 @@ class Report:
         """Writes the JSON, if --json asks for it.
 
         Raises:
-          NotWrittenError: it cannot be written.
+          UserError: it cannot be written.
         """
         if not _JSON.value:
             return

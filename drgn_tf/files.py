@@ -17,11 +17,7 @@ from drgn_tf.errors import UserError
 _PARTIAL = ".partial-"
 
 
-class NotWrittenError(UserError):
-    """A file or folder could not be written. The message says why and what to do."""
-
-
-class ModelFileError(ValueError):
+class ModelFileError(UserError):
     """A file that cannot be used as a network. The message says why and what to do."""
 
 
@@ -35,7 +31,7 @@ def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
     and the new name is before this returns: a crash leaves the earlier file or the new one.
 
     Raises:
-      NotWrittenError: the disk is full, or does not take the file.
+      UserError: the disk is full, or does not take the file.
     """
     path = pathlib.Path(path)
     private = None
@@ -48,7 +44,7 @@ def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
         os.replace(beside, path)
         _flush_folder(path.parent)
     except OSError as error:
-        raise NotWrittenError(
+        raise UserError(
             f"{path}: cannot be written ({error.strerror or error}); make room, check the "
             "permissions and give the same command again."
         ) from error

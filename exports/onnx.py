@@ -30,15 +30,12 @@ import tensorflow as tf
 import tf2onnx
 from onnx import numpy_helper
 
+from drgn_tf.errors import UserError
 from drgn_tf.files import atomic_path
 from drgn_tf.models import DRGN
 from drgn_tf.version import __version__
 
 OPSET = 17
-
-
-class ConversionError(ValueError):
-    """The converted graph is not what was asked for."""
 
 
 def export_onnx(
@@ -61,8 +58,8 @@ def export_onnx(
       name: of the model, for the metadata.
 
     Raises:
-      ConversionError: a Transpose is left in NCHW.
-      NotWrittenError: it cannot be written.
+      UserError: a Transpose is left in NCHW.
+      UserError: it cannot be written.
     """
     side = model.options.thumbnail_size
     batch, (height, width) = (None, (None, None)) if size is None else (1, size)
@@ -90,7 +87,7 @@ def export_onnx(
         _name_dimensions(converted.graph, layout)
     _describe(converted, model, layout, name)
     if layout == "nchw" and any(node.op_type == "Transpose" for node in converted.graph.node):
-        raise ConversionError(f"{path.name}: a Transpose is left in NCHW; export NHWC instead.")
+        raise UserError(f"{path.name}: a Transpose is left in NCHW; export NHWC instead.")
     onnx.checker.check_model(converted, full_check=True)
     with atomic_path(path) as beside:
         onnx.save(converted, beside)

@@ -21,14 +21,11 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from drgn_tf.errors import UserError
 from drgn_tf.inference import Driver, photo_thumbnail
 
 # Height and width, in pixels, of what is cut out of the photos for artefacts of any size.
 SIZES = ((256, 384), (151, 233), (1, 1), (3, 5), (40, 320), (17, 2))
-
-
-class NotEqualError(ValueError):
-    """An artefact differs from the network. The message says where and by how much."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +113,7 @@ def verify(
       bound: how far the two may be apart.
 
     Raises:
-      NotEqualError: they are further apart, or the artefact's result is not finite, in [0, 1],
+      UserError: they are further apart, or the artefact's result is not finite, in [0, 1],
         float32 and of the photo's shape.
     """
     results = []
@@ -133,27 +130,27 @@ def verify(
 def check_image(
     path: pathlib.Path, case: str, result: np.ndarray, expected: np.ndarray, bound: Bound
 ) -> None:
-    """Raises NotEqualError unless a result is sane and close enough."""
+    """Raises UserError unless a result is sane and close enough."""
     where = f"{path.name} on {case}"
     if result.shape != expected.shape or result.dtype != np.float32:
-        raise NotEqualError(
+        raise UserError(
             f"{where}: gives {result.dtype} {list(result.shape)} instead of float32 "
             f"{list(expected.shape)}."
         )
     if not np.isfinite(result).all():
-        raise NotEqualError(f"{where}: gives NaN or infinity.")
+        raise UserError(f"{where}: gives NaN or infinity.")
     if result.min() < -1e-6 or result.max() > 1 + 1e-6:
-        raise NotEqualError(
+        raise UserError(
             f"{where}: gives values from {result.min():.4f} to {result.max():.4f}, not in [0, 1]."
         )
     error = float(np.abs(result - expected).max())
     if bound.max_error is not None and error > bound.max_error:
-        raise NotEqualError(
+        raise UserError(
             f"{where}: differs from the network by {error:.2e}; {bound.max_error:.0e} is allowed."
         )
     psnr = psnr_between(result, expected)
     if bound.psnr is not None and psnr < bound.psnr:
-        raise NotEqualError(
+        raise UserError(
             f"{where}: is {psnr:.1f} dB from the network; at least {bound.psnr:.0f} dB are "
             "asked for."
         )
@@ -188,7 +185,7 @@ def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.nd
       photos: low-light photos, uint8 [H, W, 3], of at least two sizes or cut to such.
 
     Raises:
-      NotEqualError: a signature gives another image than the network.
+      UserError: a signature gives another image than the network.
     """
     signatures = tf.saved_model.load(str(path)).signatures
     bound = BOUNDS["uint8"]
@@ -197,7 +194,7 @@ def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.nd
     for i, image in enumerate(cut):
         result = signatures["serving_default"](image=tf.constant(image[np.newaxis]))["enhanced"]
         if result.dtype != tf.uint8:
-            raise NotEqualError(f"{path.name}: serving_default gives {result.dtype.name}.")
+            raise UserError(f"{path.name}: serving_default gives {result.dtype.name}.")
         case = f"serving_default, photo {i + 1}"
         check_image(path, case, result.numpy() / np.float32(255), expected[i], bound)
     encoded = signatures["image_bytes"](image_bytes=tf.constant([_png(image) for image in cut]))

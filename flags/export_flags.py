@@ -43,7 +43,7 @@ _ONNX_LAYOUTS = flags.DEFINE_list(
     "onnx_layouts", list(_DEFAULTS.onnx_layouts), f"Of .onnx files: {', '.join(LAYOUTS)}."
 )
 _VERSION = flags.DEFINE_integer(
-    "version", _DEFAULTS.version, "Version folder of the SavedModel.", lower_bound=1
+    "saved_model_version", _DEFAULTS.version, "Version folder of the SavedModel.", lower_bound=1
 )
 _STAGES = flags.DEFINE_boolean(
     "stages",

@@ -88,7 +88,7 @@ def test_bad_input_is_one_clear_line(answers, weights, tmp_path):
         (out, f"--model={tmp_path / 'other.keras'}"): "holds a Sequential, not a DRGN",
         (out, f"--model={tmp_path / 'gone.keras'}"): "gone.keras: no such model",
         (out, "--model=net.tflite"): "exports are made from",
-        (out, small): "saved_model/1: exists; choose another --output_dir or --version",
+        (out, small): "saved_model/1: exists; choose another --output_dir or --saved_model_version",
         (out, small, "--formats=onnx,coreml"): "unknown 'coreml'; choose of saved_model, tflite",
         (out, small, "--tflite_sizes=256x0"): "'256x0' is no size; give HEIGHTxWIDTH",
         (out, small, "--tflite_sizes=-4x8"): "'-4x8' is no size",

@@ -116,7 +116,7 @@ def read_pair(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Returns the low-light photo, uint8, and the reference, uint8 or uint16, [H, W, 3].
 
     Raises:
-      DataError: one of them cannot be used, or their sizes differ.
+      UserError: one of them cannot be used, or their sizes differ.
     """
     low, high = read_rows([(pair.low, pair.high)])[pair.stem]
     return to_uint8(low), high
@@ -133,7 +133,7 @@ def evaluate_pairs(
       keep: is given each enhanced photo.
 
     Raises:
-      DataError: a photo cannot be used.
+      UserError: a photo cannot be used.
     """
     for pair in pairs:
         low, high = read_pair(pair)

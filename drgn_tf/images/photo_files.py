@@ -83,7 +83,7 @@ def write(path: pathlib.Path, pixels: np.ndarray, photo: PhotoFile, quality: int
 
     Raises:
       BadImageError: the format cannot keep it: alpha, or more pixels or metadata than it takes.
-      NotWrittenError: the disk is full, or does not take the file.
+      UserError: the disk is full, or does not take the file.
     """
     kind = format_of_name(path.suffix)
     if photo.alpha is not None and not kind.alpha:

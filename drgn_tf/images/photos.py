@@ -26,9 +26,6 @@ _TURNS = {
 }
 
 
-DataError = UserError
-
-
 def list_photos(folder: str | pathlib.Path) -> dict[str, pathlib.Path]:
     """Returns the photos directly inside a folder, by stem, in order of their stems.
 

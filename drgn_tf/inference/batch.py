@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from drgn_tf.errors import BadImageError
-from drgn_tf.files import NotWrittenError
+from drgn_tf.errors import BadImageError, UserError
 from drgn_tf.images import photo_files
 from drgn_tf.images.grids import side_by_side
 from drgn_tf.images.opening import MAX_MEGAPIXELS
@@ -68,7 +67,7 @@ def enhance_photo(
     Raises:
       BadImageError: the photo cannot be read, or its result not be kept in this format.
       ModelFileError: the network cannot take a photo of this size.
-      NotWrittenError: the disk is full, or does not take the file.
+      UserError: the disk is full, or does not take the file.
     """
     photo = photo_files.read(job.source, options.max_megapixels)
     on_tile = start(enhancer.tile_count(*photo.pixels.shape[:2]))
@@ -111,12 +110,12 @@ def enhance_file(
     """Enhances one photo or video; `start` is told the number of tiles or of frames.
 
     Raises:
-      BadImageError, ModelFileError, NotWrittenError: see `enhance_photo`.
+      BadImageError, ModelFileError, UserError: see `enhance_photo`.
     """
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise NotWrittenError(
+        raise UserError(
             f"{job.target.parent}: cannot be made ({error.strerror}); check the permissions."
         ) from error
     try:
@@ -126,8 +125,8 @@ def enhance_file(
                 job.source,
                 job.target,
                 start,
-                options.max_megapixels,
-                options.keep_readable,
+                max_megapixels=options.max_megapixels,
+                keep_readable=options.keep_readable,
             )
         else:
             enhance_photo(enhancer, job, options, start)
