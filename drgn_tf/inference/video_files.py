@@ -101,7 +101,8 @@ def inspect_video(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) ->
     if short and not container.counts_frames:
         # The count is a guess from the length, and frames may come at any time.
         short = gap is not None or length - end > _LONGER
-    damaged = cut or short
+    # Of a file that lacks its end, all frames may be there.
+    damaged = short or (cut and not 0 < said <= frames)
     if damaged and gap is not None:
         frames, end = gap
     return VideoFile(path, rate, frames, end, max(length, end), damaged)
