@@ -21,26 +21,19 @@ if importlib.util.find_spec("jax") is None:
     sys.exit("error: JAX is not installed; see docs/accelerators.md for what to install.")
 
 import jax
-from absl import app, logging
 from absl import flags as absl_flags
 
 from drgn_tf import data, jax_training, training
 from drgn_tf.cli import program
 from drgn_tf.errors import UserError
 from drgn_tf.flags import data_flags, loss_flags, model_flags, serialization, training_flags
-from drgn_tf.models import ModelFileError
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training.report_table import report_table
 
 _FLAG_MODULES = (model_flags, data_flags, loss_flags, training_flags)
-for _module in _FLAG_MODULES:
-    # So that --help shows them.
-    absl_flags.adopt_module_key_flags(_module)
 
 # Errors whose message says what is wrong with what, and what to do.
 _TOLD_TO_USERS = (
-    UserError,
-    ModelFileError,
     UserError,
     jax_training.UnsupportedError,
     training.DivergedError,
@@ -92,10 +85,6 @@ def _fail(error: Exception | str) -> NoReturn:
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
-    if not absl_flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
     try:
         options = _options()
     except ValueError as error:
@@ -117,5 +106,10 @@ def main(argv: list[str]) -> None:
         _fail(f"{line}; lower --batch_size or --crop_size, or raise --gradient_accumulation_steps.")
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
+    """The program."""
     program.run(main, flag_modules=_FLAG_MODULES)
+
+
+if __name__ == "__main__":
+    run()

@@ -17,26 +17,18 @@ from typing import NoReturn
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
-from absl import app, logging
-from absl import flags as absl_flags
 
 from drgn_tf import data, training
 from drgn_tf.cli import program
 from drgn_tf.errors import UserError
 from drgn_tf.flags import data_flags, loss_flags, model_flags, serialization, training_flags
-from drgn_tf.models import ModelFileError
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training.report_table import report_table
 
 _FLAG_MODULES = (model_flags, data_flags, loss_flags, training_flags)
-for _module in _FLAG_MODULES:
-    # So that --help shows them.
-    absl_flags.adopt_module_key_flags(_module)
 
 # Errors whose message says what is wrong with what, and what to do.
 _TOLD_TO_USERS = (
-    UserError,
-    ModelFileError,
     UserError,
     training.DivergedError,
     training.MemoryRefusedError,
@@ -107,10 +99,6 @@ def _fail(error: Exception | str) -> NoReturn:
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
-    if not absl_flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
     try:
         options = _options()
     except ValueError as error:
@@ -139,5 +127,10 @@ def main(argv: list[str]) -> None:
         _leave_without(error)
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
+    """The program."""
     program.run(main, flag_modules=_FLAG_MODULES)
+
+
+if __name__ == "__main__":
+    run()

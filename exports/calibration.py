@@ -52,7 +52,7 @@ def load_calibration_photos(folder: pathlib.Path | None = None) -> list[np.ndarr
         sample photos, each darkened from slightly to very much, and as it is.
 
     Raises:
-      UserError: the folder is missing or holds no photo, or one cannot be used.
+      DataError: the folder is missing or holds no photo, or one cannot be used.
     """
     if folder is not None:
         return [to_uint8(read_photo(path)) for path in list_photos(folder).values()]
@@ -62,10 +62,20 @@ def load_calibration_photos(folder: pathlib.Path | None = None) -> list[np.ndarr
         photo = to_float(read_photo(path))
         for j in range(_STRENGTHS):
             seed = (i, j)
-            parameters = photometric.draw_parameters(options, seed)
-            photos.append(to_uint8(photometric.darken(photo, parameters, seed).numpy()))
+            photos.append(to_uint8(_darkened(photo, options, seed)))
         photos.append(to_uint8(photo))
     return photos
+
+
+def _darkened(
+    photo: np.ndarray, options: photometric.PhotometricOptions, seed: tuple[int, int]
+) -> np.ndarray:
+    height, width = photo.shape[:2]
+    side = max(height, width)
+    # Darkening takes squares.
+    square = np.pad(photo, [(0, side - height), (0, side - width), (0, 0)], mode="edge")
+    parameters = photometric.draw_parameters(options, photo_thumbnail(photo, 32)[0], seed)
+    return photometric.darken(square, parameters, seed, options).numpy()[:height, :width]
 
 
 def calibration_samples(

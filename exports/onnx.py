@@ -38,6 +38,10 @@ from drgn_tf.version import __version__
 OPSET = 17
 
 
+class ConversionError(UserError):
+    """The converted graph is not what was asked for."""
+
+
 def export_onnx(
     model: DRGN,
     path: pathlib.Path,
@@ -58,8 +62,8 @@ def export_onnx(
       name: of the model, for the metadata.
 
     Raises:
-      UserError: a Transpose is left in NCHW.
-      UserError: it cannot be written.
+      ConversionError: a Transpose is left in NCHW.
+      NotWrittenError: it cannot be written.
     """
     side = model.options.thumbnail_size
     batch, (height, width) = (None, (None, None)) if size is None else (1, size)
@@ -87,7 +91,7 @@ def export_onnx(
         _name_dimensions(converted.graph, layout)
     _describe(converted, model, layout, name)
     if layout == "nchw" and any(node.op_type == "Transpose" for node in converted.graph.node):
-        raise UserError(f"{path.name}: a Transpose is left in NCHW; export NHWC instead.")
+        raise ConversionError(f"{path.name}: a Transpose is left in NCHW; export NHWC instead.")
     onnx.checker.check_model(converted, full_check=True)
     with atomic_path(path) as beside:
         onnx.save(converted, beside)

@@ -34,7 +34,7 @@ from drgn_tf.exports.measurement import Measurement, measure
 from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
 from drgn_tf.exports.saved_model import export_saved_model
 from drgn_tf.exports.tflite import PRECISIONS, export_tflite
-from drgn_tf.exports.verification import BOUNDS, Agreement, verify, verify_serving
+from drgn_tf.exports.verification import BOUNDS, Agreement, NotEqualError, verify, verify_serving
 from drgn_tf.files import first_line, sha256
 from drgn_tf.inference import Driver, Enhancer, ModelFileError, load_driver
 from drgn_tf.models import DRGN
@@ -46,6 +46,10 @@ LAYOUTS = ("nhwc", "nchw")
 # Of the photo on which artefacts of any size are timed: height and width in pixels.
 _TIMED = (512, 512)
 _STAGING = ".export-in-progress-"
+
+
+class ExportError(UserError):
+    """The export cannot begin. The message says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,11 +215,11 @@ def _described(size: tuple[int, int] | None, tiled: bool) -> str:
 
 
 def check_targets(artefacts: Sequence[Artefact], output_dir: pathlib.Path, overwrite: bool) -> None:
-    """Raises UserError if something would be replaced that may not be."""
+    """Raises ExportError if something would be replaced that may not be."""
     for artefact in artefacts:
         target = output_dir / artefact.path
         if target.exists() and not overwrite:
-            raise UserError(
+            raise ExportError(
                 f"{target}: exists; choose another --output_dir"
                 f"{' or --saved_model_version' if target.is_dir() else ''}, or replace it with "
                 "--overwrite."
@@ -227,7 +231,7 @@ def staging(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a folder beside the artefacts that goes away, with what killed exports left.
 
     Raises:
-      UserError: nothing can be written there.
+      ExportError: nothing can be written there.
     """
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -235,7 +239,7 @@ def staging(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
             shutil.rmtree(stale, ignore_errors=True)
         folder = tempfile.mkdtemp(prefix=_STAGING, dir=output_dir)
     except OSError as error:
-        raise UserError(
+        raise ExportError(
             f"{output_dir}: cannot be written to ({error.strerror}); choose another --output_dir."
         ) from error
     try:
@@ -275,7 +279,7 @@ def export(
         outcome = _examined(artefact, staged, driver, agreement, photos, pairs, threads)
         _rename(staged, output_dir / artefact.path)
         return dataclasses.replace(outcome, notes=notes)
-    except UserError as error:
+    except (NotEqualError, ModelFileError) as error:
         return Outcome(artefact.path, reason=str(error))
     # Converters raise whatever they trip over; the other artefacts are still to be made.
     except Exception as error:  # noqa: BLE001

@@ -51,6 +51,10 @@ SIGNATURE = "serving_default"
 _CALIBRATED = ("int8", "int16x8")
 
 
+class TFLiteExportError(UserError):
+    """A file cannot be made. The message says why and what to do."""
+
+
 class _Serving(tf.Module):
     """The network with the signature of the file."""
 
@@ -92,9 +96,9 @@ def export_tflite(
       calibration: low-light samples of `size`; needed by "int8" and "int16x8".
 
     Raises:
-      UserError: the arguments do not go together, or the converter did not do what it
+      TFLiteExportError: the arguments do not go together, or the converter did not do what it
         was asked for.
-      drgn_tf.files.UserError: the file cannot be written.
+      drgn_tf.files.NotWrittenError: the file cannot be written.
     """
     _check_arguments(precision, size, calibration)
     data = _converted(model, precision, size, tiled)
@@ -108,28 +112,30 @@ def export_tflite(
         content = unpacked(data)
     _name_tensors(content)
     _describe(content, name, size)
-    _check_content(content, precision, path.name)
+    _check_content(content, precision)
     with atomic_path(path) as beside:
         beside.write_bytes(packed(content))
 
 
 def _check_arguments(precision, size, calibration) -> None:
     if precision not in PRECISIONS:
-        raise UserError(f"unknown precision '{precision}'; choose one of: {', '.join(PRECISIONS)}.")
+        raise TFLiteExportError(
+            f"unknown precision '{precision}'; choose one of: {', '.join(PRECISIONS)}."
+        )
     if size is not None and min(size) < 1:
-        raise UserError(f"size must be positive, not {size[1]}x{size[0]}.")
+        raise TFLiteExportError(f"size must be positive, not {size[1]}x{size[0]}.")
     if precision not in _CALIBRATED:
         return
     if size is None:
-        raise UserError(
+        raise TFLiteExportError(
             f"{precision} needs a fixed size; give one, or choose float32, float16 or "
             "dynamic_range for a file that takes any."
         )
     if not calibration:
-        raise UserError(f"{precision} needs calibration samples; give some.")
+        raise TFLiteExportError(f"{precision} needs calibration samples; give some.")
     for sample in calibration:
         if sample.image.shape[:2] != tuple(size):
-            raise UserError(
+            raise TFLiteExportError(
                 f"calibration samples are {sample.image.shape[1]}x{sample.image.shape[0]}, the "
                 f"file is to be {size[1]}x{size[0]}; cut them to that."
             )
@@ -205,26 +211,26 @@ def _describe(model: schema.ModelT, name: str, size: tuple[int, int] | None) -> 
     attach(model, name, "Enhances low-light photos (DRGN).", inputs, [enhanced])
 
 
-def _check_content(model: schema.ModelT, precision: str, file: str) -> None:
+def _check_content(model: schema.ModelT, precision: str) -> None:
     foreign = [text(code.customCode) for code in model.operatorCodes if code.customCode is not None]
     if foreign:
-        raise UserError(f"{file}: the converter used other than builtin operators: {foreign}.")
+        raise TFLiteExportError(f"the converter used other than builtin operators: {foreign}.")
     subgraph = model.subgraphs[0]
     if precision == "int8":
         image, enhanced = int(subgraph.inputs[0]), int(subgraph.outputs[0])
-        _check_scales(file, subgraph, [image, enhanced], schema.TensorType.UINT8, 1 / 255, 0)
+        _check_scales(subgraph, [image, enhanced], schema.TensorType.UINT8, 1 / 255, 0)
         types = {subgraph.tensors[op.outputs[0]].type for op in subgraph.operators}
         if schema.TensorType.INT8 not in types:
-            raise UserError(f"{file}: the quantiser left all in float; report this as a bug.")
+            raise TFLiteExportError("the quantiser left all in float; report this as a bug.")
     if precision == "int16x8":
         inner = [op.outputs[0] for op in subgraph.operators if subgraph.inputs[0] in op.inputs]
         inner = [n for n in inner if subgraph.tensors[n].type == schema.TensorType.INT16]
-        _check_scales(file, subgraph, inner, schema.TensorType.INT16, 1 / 32767, 0)
+        _check_scales(subgraph, inner, schema.TensorType.INT16, 1 / 32767, 0)
 
 
-def _check_scales(file: str, subgraph, numbers, kind: int, scale: float, zero_point: int) -> None:
+def _check_scales(subgraph, numbers, kind: int, scale: float, zero_point: int) -> None:
     if not len(numbers):
-        raise UserError(f"{file}: the quantiser left the image in float; report this as a bug.")
+        raise TFLiteExportError("the quantiser left the image in float; report this as a bug.")
     for number in numbers:
         tensor = subgraph.tensors[number]
         found = tensor.quantization
@@ -235,7 +241,7 @@ def _check_scales(file: str, subgraph, numbers, kind: int, scale: float, zero_po
             and found.zeroPoint[0] == zero_point
         )
         if not exact:
-            raise UserError(
-                f"{file}: {text(tensor.name)} was not given the scale {scale:.7f} and the zero "
-                f"point {zero_point}; bytes would be read wrong."
+            raise TFLiteExportError(
+                f"{text(tensor.name)}: was not given the scale {scale:.7f} and the zero point "
+                f"{zero_point}; bytes would be read wrong."
             )

@@ -28,6 +28,10 @@ from drgn_tf.inference import Driver, photo_thumbnail
 SIZES = ((256, 384), (151, 233), (1, 1), (3, 5), (40, 320), (17, 2))
 
 
+class NotEqualError(UserError):
+    """An artefact differs from the network. The message says where and by how much."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Bound:
     """How far an artefact may be from the network.
@@ -113,7 +117,7 @@ def verify(
       bound: how far the two may be apart.
 
     Raises:
-      UserError: they are further apart, or the artefact's result is not finite, in [0, 1],
+      NotEqualError: they are further apart, or the artefact's result is not finite, in [0, 1],
         float32 and of the photo's shape.
     """
     results = []
@@ -130,27 +134,27 @@ def verify(
 def check_image(
     path: pathlib.Path, case: str, result: np.ndarray, expected: np.ndarray, bound: Bound
 ) -> None:
-    """Raises UserError unless a result is sane and close enough."""
+    """Raises NotEqualError unless a result is sane and close enough."""
     where = f"{path.name} on {case}"
     if result.shape != expected.shape or result.dtype != np.float32:
-        raise UserError(
+        raise NotEqualError(
             f"{where}: gives {result.dtype} {list(result.shape)} instead of float32 "
             f"{list(expected.shape)}."
         )
     if not np.isfinite(result).all():
-        raise UserError(f"{where}: gives NaN or infinity.")
+        raise NotEqualError(f"{where}: gives NaN or infinity.")
     if result.min() < -1e-6 or result.max() > 1 + 1e-6:
-        raise UserError(
+        raise NotEqualError(
             f"{where}: gives values from {result.min():.4f} to {result.max():.4f}, not in [0, 1]."
         )
     error = float(np.abs(result - expected).max())
     if bound.max_error is not None and error > bound.max_error:
-        raise UserError(
+        raise NotEqualError(
             f"{where}: differs from the network by {error:.2e}; {bound.max_error:.0e} is allowed."
         )
     psnr = psnr_between(result, expected)
     if bound.psnr is not None and psnr < bound.psnr:
-        raise UserError(
+        raise NotEqualError(
             f"{where}: is {psnr:.1f} dB from the network; at least {bound.psnr:.0f} dB are "
             "asked for."
         )
@@ -185,7 +189,7 @@ def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.nd
       photos: low-light photos, uint8 [H, W, 3], of at least two sizes or cut to such.
 
     Raises:
-      UserError: a signature gives another image than the network.
+      NotEqualError: a signature gives another image than the network.
     """
     signatures = tf.saved_model.load(str(path)).signatures
     bound = BOUNDS["uint8"]
@@ -194,7 +198,7 @@ def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.nd
     for i, image in enumerate(cut):
         result = signatures["serving_default"](image=tf.constant(image[np.newaxis]))["enhanced"]
         if result.dtype != tf.uint8:
-            raise UserError(f"{path.name}: serving_default gives {result.dtype.name}.")
+            raise NotEqualError(f"{path.name}: serving_default gives {result.dtype.name}.")
         case = f"serving_default, photo {i + 1}"
         check_image(path, case, result.numpy() / np.float32(255), expected[i], bound)
     encoded = signatures["image_bytes"](image_bytes=tf.constant([_png(image) for image in cut]))

@@ -37,7 +37,7 @@ def main(argv):
     print("steps", flags.FLAGS.steps)
     if what == "much": print("x" * 1_000_000)
 
-program.run(main, flag_modules=("__main__",), extra="train", arguments="ARGUMENTS" in sys.argv[1:2])
+program.run(main, extra="train", arguments="ARGUMENTS" in sys.argv[1:2])
 '''
 
 

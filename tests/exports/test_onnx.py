@@ -12,9 +12,8 @@ import onnx
 import pytest
 from PIL import Image
 
-from drgn_tf.errors import UserError
 from drgn_tf.exports import onnx as onnx_export
-from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
+from drgn_tf.exports.onnx import ConversionError, export_onnx, export_ort, onnx_operators
 from drgn_tf.inference import load_driver
 
 FILES = {
@@ -127,7 +126,7 @@ def test_a_transpose_left_in_nchw_is_refused(tiny_model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(onnx_export.tf2onnx.convert, "from_function", convert)
     path = tmp_path / "net.onnx"
-    with pytest.raises(UserError, match=r"net\.onnx: a Transpose is left"):
+    with pytest.raises(ConversionError, match=r"net\.onnx: a Transpose is left"):
         export_onnx(tiny_model, path, layout="nchw", size=(4, 4), tiled=False, name="net")
     assert not list(tmp_path.iterdir())
 

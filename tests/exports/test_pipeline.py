@@ -7,9 +7,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from drgn_tf.errors import UserError
 from drgn_tf.exports import pipeline
-from drgn_tf.exports.pipeline import Artefact, ExportOptions
+from drgn_tf.exports.pipeline import Artefact, ExportError, ExportOptions
 from drgn_tf.inference.keras_driver import KerasDriver
 from drgn_tf.models import DRGN
 
@@ -72,9 +71,8 @@ def test_what_exists_is_not_replaced_unasked(reference, dark_photos, tmp_path):
     options = ExportOptions("tiny", formats=("saved_model",))
     artefacts = pipeline.plan(reference.model, options, dark_photos)
     (tmp_path / "saved_model" / "1").mkdir(parents=True)
-    with pytest.raises(
-        UserError, match=r"saved_model/1: exists; .*--saved_model_version.*--overwrite"
-    ):
+    said = r"saved_model/1: exists; .*--saved_model_version.*--overwrite"
+    with pytest.raises(ExportError, match=said):
         pipeline.check_targets(artefacts, tmp_path, overwrite=False)
     pipeline.check_targets(artefacts, tmp_path, overwrite=True)
 
@@ -102,7 +100,7 @@ def test_what_a_killed_export_left_goes_with_the_next(tmp_path):
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    refused = pytest.raises(UserError, match="file: cannot be written to")
+    refused = pytest.raises(ExportError, match="file: cannot be written to")
     with refused, pipeline.staging(tmp_path / "file"):
         pass
 

@@ -10,9 +10,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from drgn_tf.errors import UserError
 from drgn_tf.exports import calibration as calibrating
-from drgn_tf.exports.tflite import PRECISIONS, export_tflite
+from drgn_tf.exports.tflite import PRECISIONS, TFLiteExportError, export_tflite
 from drgn_tf.exports.tflite_inspection import operator_name
 from drgn_tf.exports.tflite_metadata import unpacked
 from drgn_tf.exports.verification import BOUNDS, psnr_between
@@ -157,7 +156,7 @@ def test_a_range_that_is_not_pinned_is_refused(tiny_model, samples, tmp_path, mo
 
     monkeypatch.setattr(calibrating, "with_ranges", of_the_dark)
     path = tmp_path / "dark.tflite"
-    with pytest.raises(UserError, match="would be read wrong"):
+    with pytest.raises(TFLiteExportError, match="would be read wrong"):
         export_tflite(tiny_model, path, precision="int16x8", size=SIZE, tiled=True, name="tiny",
                       calibration=samples)  # fmt: skip
     assert not any(tmp_path.iterdir())
@@ -174,11 +173,11 @@ def test_a_range_that_is_not_pinned_is_refused(tiny_model, samples, tmp_path, mo
 )
 def test_arguments_that_do_not_go_together(tiny_model, tmp_path, arguments, message):
     settings = {"precision": "float32", "size": SIZE, "tiled": True, "name": "tiny", **arguments}
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(TFLiteExportError, match=message):
         export_tflite(tiny_model, tmp_path / "x.tflite", **settings)
 
 
 def test_calibration_of_another_size_is_refused(tiny_model, samples, tmp_path):
-    with pytest.raises(UserError, match="calibration samples are 96x64"):
+    with pytest.raises(TFLiteExportError, match="calibration samples are 96x64"):
         export_tflite(tiny_model, tmp_path / "x.tflite", precision="int8", size=(32, 32),
                       tiled=True, name="tiny", calibration=samples)  # fmt: skip

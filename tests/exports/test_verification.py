@@ -7,8 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from drgn_tf.errors import UserError
-from drgn_tf.exports.verification import BOUNDS, SIZES, verify
+from drgn_tf.exports.verification import BOUNDS, SIZES, NotEqualError, verify
 from drgn_tf.inference import Driver
 from drgn_tf.inference.keras_driver import KerasDriver
 
@@ -56,7 +55,7 @@ def with_nan(result):
     ],
 )
 def test_a_changed_result_is_refused(reference, dark_photos, change, precision, said):
-    with pytest.raises(UserError, match=f"net.onnx on photo 1.*{said}"):
+    with pytest.raises(NotEqualError, match=f"net.onnx on photo 1.*{said}"):
         verify(Changed(reference, change), reference, dark_photos[:1], BOUNDS[precision])
 
 
