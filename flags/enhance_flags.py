@@ -47,11 +47,11 @@ _TILE = flags.DEFINE_integer(
 _THREADS = flags.DEFINE_integer(
     "threads", None, "Used for computing. Default: all cores.", lower_bound=1, upper_bound=512
 )
-_MAX_MEGAPIXELS = flags.DEFINE_float(
+_MAX_MEGAPIXELS = flags.DEFINE_integer(
     "max_megapixels",
     _DEFAULTS.max_megapixels,
     "Larger photos, and videos of larger frames, are refused before they are decoded.",
-    lower_bound=0.001,
+    lower_bound=1,
     upper_bound=10000,
 )
 _KEEP_READABLE = flags.DEFINE_boolean(

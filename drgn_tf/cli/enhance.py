@@ -68,7 +68,6 @@ def main(argv: list[str]) -> int:
     if len(argv) < 2:
         raise UserError("give photos, videos or folders to enhance.")
     started = time.monotonic()
-    enhancer = _open_enhancer()
     output_dir = enhance_flags.output_dir()
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -88,7 +87,8 @@ def main(argv: list[str]) -> int:
     if plan.conflicts:
         print("nothing was enhanced.", file=sys.stderr)
         return 1
-    done = _enhance_all(plan.jobs, enhancer, complaints)
+    # Only now: it takes seconds with some forms of networks.
+    done = _enhance_all(plan.jobs, _open_enhancer(), complaints) if plan.jobs else []
     lost = missing_results(done)
     _say_errors(lost)
     complaints += lost

@@ -56,8 +56,8 @@ def enhance_video(
     driver = enhancer.driver
     if driver.thumbnail_size is None or not driver.takes_brightness:
         raise ModelFileError(
-            f"{driver.path}: cannot keep a video steady; give a 'tiled' file of a network that "
-            "takes a brightness."
+            f"{source}: {driver.path} cannot keep a video steady; give a 'tiled' file of a network "
+            "that takes a brightness."
         )
     video = inspect_video(source, max_megapixels)
     readable = video.describe_readable()
