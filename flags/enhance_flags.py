@@ -5,6 +5,7 @@ import pathlib
 from absl import flags
 
 from drgn_tf import weights
+from drgn_tf.errors import user_errors
 from drgn_tf.inference import Tiling
 from drgn_tf.inference.batch import OutputOptions
 
@@ -40,9 +41,23 @@ _TILE = flags.DEFINE_integer(
     "tile",
     _TILING.tile,
     "Side of the tiles of large photos in pixels, a multiple of 4. Smaller ones need less memory.",
+    lower_bound=128,
+    upper_bound=4096,
 )
 _THREADS = flags.DEFINE_integer(
-    "threads", None, "Used for computing. Default: all cores.", lower_bound=1
+    "threads", None, "Used for computing. Default: all cores.", lower_bound=1, upper_bound=512
+)
+_MAX_MEGAPIXELS = flags.DEFINE_integer(
+    "max_megapixels",
+    _DEFAULTS.max_megapixels,
+    "Larger photos, and videos of larger frames, are refused before they are decoded.",
+    lower_bound=1,
+    upper_bound=10000,
+)
+_KEEP_READABLE = flags.DEFINE_boolean(
+    "keep_readable",
+    _DEFAULTS.keep_readable,
+    "Enhance damaged videos up to the damage. By default they are refused.",
 )
 
 
@@ -73,9 +88,16 @@ def overwrite() -> bool:
 
 def output_options() -> OutputOptions:
     """Returns what is written and how."""
-    return OutputOptions(quality=_QUALITY.value, compare=_COMPARE.value, stages=_STAGES.value)
+    return OutputOptions(
+        quality=_QUALITY.value,
+        compare=_COMPARE.value,
+        stages=_STAGES.value,
+        max_megapixels=_MAX_MEGAPIXELS.value,
+        keep_readable=_KEEP_READABLE.value,
+    )
 
 
 def tiling() -> Tiling:
-    """Returns how large photos are cut; ValueError if the tile is unusable."""
-    return Tiling(tile=_TILE.value)
+    """Returns how large photos are cut; UserError if the tile is unusable."""
+    with user_errors():
+        return Tiling(tile=_TILE.value)

@@ -26,8 +26,8 @@ from drgn_tf.data.augmentation import (
     random_symmetry,
 )
 from drgn_tf.data.options import SampleOptions
-from drgn_tf.data.photos import DataError
 from drgn_tf.data.training_data import NORMAL_STREAM, Source, TrainingData
+from drgn_tf.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,11 +212,11 @@ def training_dataset(
       first device gets the first samples of a step, and so on.
 
     Raises:
-      DataError: the batch does not divide among the devices, or a photo is too small.
+      UserError: the batch does not divide among the devices, or a photo is too small.
     """
     devices = shard.count * shard.replicas
     if options.batch_size % devices:
-        raise DataError(
+        raise UserError(
             f"a batch of {options.batch_size} does not divide among {devices} devices; "
             f"choose --batch_size={max(1, options.batch_size // devices) * devices}."
         )

@@ -67,7 +67,7 @@ class Sampler:
       photos: nested dict of arrays, to be copied to the devices and given back to `sample`.
 
     Raises:
-      DataError: a photo is too small.
+      UserError: a photo is too small.
     """
 
     def __init__(self, data: TrainingData, options: SampleOptions):

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def enhance(*arguments: object, **environment: str) -> tuple[int, str]:
     """Runs the program; returns its exit code and what it printed."""
     process = subprocess.run(
-        [sys.executable, "enhance_main.py", *map(str, arguments)],
+        [sys.executable, "-m", "drgn_tf.cli.enhance", *map(str, arguments)],
         cwd=ROOT,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment},
         capture_output=True,
@@ -68,9 +68,9 @@ def test_bad_files_are_named_one_by_one_and_the_rest_is_done(dark_file, tmp_path
         "cmyk.jpg": "is CMYK",
         "moving.webp": "is animated",
         "nothing.png": "the file is empty",
-        "text.jpg": "is damaged or no image",
+        "text.jpg": "is no JPEG, PNG, BMP or WEBP image by its content",
         "truncated ж.jpg": "is damaged",
-        "video.mp4": "is damaged or no video",
+        "video.mp4": "video",
         "gone.jpg": "no such file",
     }.items():
         assert [line for line in errors if name in line and said in line], (name, output)
@@ -104,11 +104,17 @@ def test_mistakes_are_one_line(answers, dark_file, tmp_path):
     (tmp_path / "file").write_text("")
     out = f"--output_dir={tmp_path / 'out'}"
     said = answers(
-        "enhance_main",
+        "drgn_tf.cli.enhance",
         [out, "--model=huge", dark_file],
         [out, f"--model={tmp_path / 'broken.keras'}", dark_file],
         [out, f"--model={dark_file}", dark_file],
-        [out, "--tile=30", dark_file],
+        [out, "--tile=64", dark_file],
+        [out, "--tile=8192", dark_file],
+        [out, "--tile=130", dark_file],
+        [out, "--threads=0", dark_file],
+        [out, "--threads=100000", dark_file],
+        [out, "--quality=101", dark_file],
+        [out, "--max_megapixels=0", dark_file],
         [f"--output_dir={tmp_path / 'file'}", dark_file],
     )
     for line, expected in zip(
@@ -117,10 +123,33 @@ def test_mistakes_are_one_line(answers, dark_file, tmp_path):
             "huge: no such model; choose base, mobile, or give",
             "broken.keras: is no .keras file",
             "photo.jpg: is not a .keras",
-            "tile must be a positive multiple of 4, not 30",
+            "--tile=64: 64 is not an integer in the range [128, 4096]",
+            "--tile=8192: 8192 is not an integer in the range [128, 4096]",
+            "tile must be a positive multiple of 4, not 130",
+            "--threads=0: 0 is not an integer in the range [1, 512]",
+            "--threads=100000: 100000 is not an integer in the range [1, 512]",
+            "--quality=101: 101 is not an integer in the range [1, 100]",
+            "--max_megapixels=0: 0 is not an integer in the range [1, 10000]",
             "file: cannot be made",
         ),
         strict=True,
     ):
         assert line.startswith("error: ") and expected in line and "\n" not in line
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_nothing_begins_where_results_would_replace_something(dark_file, tmp_path):
+    (tmp_path / "sub").mkdir()
+    same = tmp_path / "sub" / "photo.jpg"
+    same.write_bytes(dark_file.read_bytes())
+    before = dark_file.read_bytes()
+    for given in (
+        ["--overwrite", f"--output_dir={tmp_path}", dark_file, same],
+        [f"--output_dir={tmp_path / 'out'}", dark_file, same],
+    ):
+        code, output = enhance(*given)
+        assert code == 1
+        lines = output.splitlines()
+        assert lines[0].startswith("error: ") and lines[-1] == "nothing was enhanced."
+        assert all("would replace" in line for line in lines[:-1])
+    assert dark_file.read_bytes() == before and not list((tmp_path / "out").iterdir())
