@@ -51,7 +51,7 @@ def other_backend() -> str:
         if importlib.util.find_spec(name):
             return name
     pytest.fail(
-        "neither jax nor torch can be imported: pip install -r requirements-dev.txt "
+        "neither jax nor torch can be imported: pip install -e '.[dev]' "
         "(that the networks run on another backend is a promise, so nothing is skipped)"
     )
 
