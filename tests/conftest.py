@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import subprocess
-import sys
+from collections.abc import Iterator
 
 # Before TensorFlow is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -16,6 +15,7 @@ import pytest
 
 from drgn_tf.data import sample
 from drgn_tf.images.photos import read_photo
+from tests.programs import Programs
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +98,17 @@ def enhancer(driver):
     return Enhancer(driver)
 
 
-# Runs a program many times in one process, which starts only once.
+def programs(tmp_path_factory) -> Iterator[Programs]:
+    """Starts programs on TensorFlow."""
+    started = Programs(
+        tmp_path_factory.mktemp("programs"),
+        "import tensorflow, drgn_tf.inference, drgn_tf.training",
+    )
+    yield started
+    started.close()
+
+
+# Runs a program many times in one process.
 _ANSWERS = """
 import importlib, json, sys
 from absl import flags
@@ -119,20 +129,13 @@ for arguments in json.loads(sys.argv[2]):
 
 
 @pytest.fixture(scope="session")
-def answers():
+def answers(programs):
     """Runs a program with each list of arguments; returns the exit codes or messages."""
 
     def run(program: str, *runs: list) -> list[int | str]:
-        process = subprocess.run(
-            [sys.executable, "-c", _ANSWERS, program, json.dumps([[*map(str, r)] for r in runs])],
-            cwd=pathlib.Path(__file__).parents[1],
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        assert process.returncode == 0, process.stderr
+        arguments = json.dumps([[*map(str, run)] for run in runs])
+        process = programs.run("-c", _ANSWERS, program, arguments)
+        assert process.code == 0, process.output
         lines = process.stdout.splitlines()
         return [json.loads(line[8:]) for line in lines if line.startswith("answer: ")]
 

