@@ -17,6 +17,19 @@ from drgn_tf.data import sample
 from drgn_tf.images.photos import read_photo
 from tests.programs import Programs
 
+# The files of these folders take longest and come first: of several processes, each takes one file
+# after another, and none should begin with a long one when the others are nearly done.
+_LONG = ("training", "jax_training", "exports", "tests")
+
+
+def pytest_configure(config):
+    # By xdist's own order files with many tests come first, which are those with short ones.
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
+
 
 @pytest.fixture(scope="session")
 def photo() -> np.ndarray:
