@@ -7,8 +7,10 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-# Before TensorFlow is imported.
+# Before TensorFlow is imported, here and by the programs that tests start. A GPU, where there is
+# one, rounds in its own way.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 import numpy as np
 import pytest

@@ -100,7 +100,7 @@ class Programs:
     def __init__(self, folder: pathlib.Path, libraries: str, **environment: str):
         self._folder = folder
         self._started: list[Program] = []
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment}
+        environment = {**os.environ, **environment}
         environment.pop("TF_CONFIG", None)
         self._process = subprocess.Popen(
             [sys.executable, "-c", _SERVER, libraries],

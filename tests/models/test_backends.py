@@ -101,7 +101,6 @@ def results(model, low_photo, photo, tmp_path_factory) -> tuple[dict, dict]:
         env={
             **os.environ,
             "KERAS_BACKEND": backend,
-            "CUDA_VISIBLE_DEVICES": "-1",
             # JAX compiles each operation for each shape, which takes most of the time.
             "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         },
