@@ -113,6 +113,7 @@ def enhancer(driver):
     return Enhancer(driver)
 
 
+@pytest.fixture(scope="session")
 def programs(tmp_path_factory) -> Iterator[Programs]:
     """Starts programs on TensorFlow."""
     started = Programs(

@@ -56,6 +56,8 @@ class Program:
     def __init__(self, server: Programs, folder: pathlib.Path, command: list, environment: dict):
         self._server = server
         self._paths = {name: str(folder / name) for name in ("stdout", "stderr")}
+        for path in self._paths.values():
+            pathlib.Path(path).touch()
         self._code: int | None = None
         command = [*map(str, command)]
         self.id: int = server.ask(command=command, environment=environment, **self._paths)
@@ -80,7 +82,7 @@ class Program:
         if self.code is None:
             os.kill(self.id, number)
 
-    def wait(self, seconds: float = 300) -> int | None:
+    def wait(self, seconds: float = 600) -> int | None:
         """Waits until it has ended, at most so long; returns the exit code."""
         limit = time.monotonic() + seconds
         while self.code is None and time.monotonic() < limit:
@@ -94,14 +96,12 @@ class Programs:
     Args:
       folder: for what they print.
       libraries: code that imports what they all need.
-      **environment: variables that count when the libraries are imported.
     """
 
-    def __init__(self, folder: pathlib.Path, libraries: str, **environment: str):
+    def __init__(self, folder: pathlib.Path, libraries: str):
         self._folder = folder
         self._started: list[Program] = []
-        environment = {**os.environ, **environment}
-        environment.pop("TF_CONFIG", None)
+        environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
         self._process = subprocess.Popen(
             [sys.executable, "-c", _SERVER, libraries],
             cwd=ROOT,
