@@ -17,10 +17,13 @@ from drgn_tf.data.photometric import (
     srgb_to_linear,
 )
 from drgn_tf.models.context import thumbnail
+from tests.tolerances import rounding
 
 COLOURS = ("cast", "colour")
 # So fine that rounding adds nothing to the noise.
 FINE = 65535
+# There and back between sRGB and linear light: two powers, which steepen errors up to 2.4 times.
+POWERS = 2.4 * rounding(4)
 
 
 def parameters(gamma=1.0, gain=1.0, photons=1e12, read_noise=0.0, cast=(1.0, 1.0, 1.0)) -> dict:
@@ -64,14 +67,14 @@ def view(photo) -> np.ndarray:
     [(0.0, 0.0), (0.04045, 0.0031308), (0.2, 0.033105), (0.5, 0.214041), (1.0, 1.0)],
 )
 def test_srgb_by_hand(encoded, linear):
-    assert float(srgb_to_linear(tf.constant(encoded))) == pytest.approx(linear, abs=1e-6)
+    assert float(srgb_to_linear(tf.constant(encoded))) == pytest.approx(linear, abs=POWERS)
     assert float(linear_to_srgb(tf.constant(linear))) == pytest.approx(encoded, abs=1e-5)
 
 
 def test_srgb_round_trip():
     values = tf.linspace(0.0, 1.0, 4096)
-    np.testing.assert_allclose(linear_to_srgb(srgb_to_linear(values)), values, atol=1e-6)
-    np.testing.assert_allclose(srgb_to_linear(linear_to_srgb(values)), values, atol=1e-6)
+    np.testing.assert_allclose(linear_to_srgb(srgb_to_linear(values)), values, atol=POWERS)
+    np.testing.assert_allclose(srgb_to_linear(linear_to_srgb(values)), values, atol=POWERS)
 
 
 def test_srgb_never_falls():
@@ -170,9 +173,10 @@ def test_noise_is_a_function_of_the_seed(view):
 def test_noise_is_the_same_inside_a_graph(view):
     drawn = parameters(2.0, photons=1000.0, read_noise=0.001)
     inside = tf.function(darken)(tf.constant(view), drawn, tf.constant([1, 2]))
-    np.testing.assert_allclose(
-        inside, darken(tf.constant(view), drawn, tf.constant([1, 2])), atol=1e-6
-    )
+    outside = darken(tf.constant(view), drawn, tf.constant([1, 2]))
+    levels = 255 * np.abs(inside - outside)
+    # A value that stands on the edge between two levels may be rounded to either side.
+    assert levels.max() < 1.01 and (levels > 0.01).mean() < 1e-3
 
 
 # ---------------------------------------------------------------- output
@@ -276,7 +280,8 @@ def test_equal_seeds_draw_equal_values_and_others_differ():
     first, other = draws(WIDE, seed=3), draws(WIDE, seed=4)
     for name, values in first.items():
         single = draw_parameters(WIDE, [3, 17])[name]
-        np.testing.assert_allclose(single, values[17], rtol=1e-6)
+        # Exponentials of up to ln 1e4, to which relative errors are added.
+        np.testing.assert_allclose(single, values[17], rtol=rounding(magnitude=np.log(1e4)))
         assert (values != other[name]).all()
         assert len(np.unique(values)) > 0.99 * values.size
 
@@ -302,8 +307,9 @@ def test_a_share_of_the_photos_stays_as_it_is(view):
     for index in np.flatnonzero(kept)[:3]:
         one = {name: tf.constant(values[index]) for name, values in drawn.items()}
         same = darken(tf.constant(view), one, seed=[1, 2])
-        np.testing.assert_allclose(same, view, atol=1e-6)
-        np.testing.assert_allclose(darken_thumbnail(view[:16, :16], one), view[:16, :16], atol=1e-6)
+        np.testing.assert_allclose(same, view, atol=POWERS)
+        kept_view = darken_thumbnail(view[:16, :16], one)
+        np.testing.assert_allclose(kept_view, view[:16, :16], atol=POWERS)
 
 
 def test_the_other_photos_are_darkened_as_ever():

@@ -7,6 +7,7 @@ import pytest
 
 from drgn_tf.inference import Driver, Enhancer, ModelFileError, Tiling
 from drgn_tf.inference.tiling import spans
+from tests.tolerances import network_rounding
 
 
 @pytest.mark.parametrize("length", [65, 127, 200, 451, 1023])
@@ -36,7 +37,7 @@ def test_tiled_equals_whole(driver, dark, name, bound):
     # Random weights look further than trained ones: with margins as far as they look.
     tiled = Enhancer(driver, Tiling(tile=256, margin=88, feather=16)).stages(dark)
     whole = Enhancer(driver).stages(dark)
-    assert np.abs(tiled[name] - whole[name]).max() < 1e-5
+    assert np.abs(tiled[name] - whole[name]).max() < network_rounding(magnitude=2)
     hurried = Enhancer(driver, Tiling(tile=128, margin=16, feather=16)).stages(dark)
     assert np.abs(hurried[name] - whole[name]).mean() < bound
 

@@ -18,6 +18,7 @@ from drgn_tf.losses import (
     term_names,
 )
 from drgn_tf.models import DRGN, Discriminator, preset
+from tests.tolerances import BLOCK, network_rounding, rounding
 
 RESTORATION = {"content", "ssim"}
 SYNTHETIC = {"synthetic_content", "synthetic_ssim"}
@@ -160,7 +161,9 @@ def test_terms_are_the_weighted_losses_of_the_images(play, batch):
 
 def test_a_wrong_brightness_counts_by_the_rest_of_the_share_only(play, batch):
     reference = batch["high"]
-    np.testing.assert_allclose(scale_to_gt_mean(0.7 * reference, reference), reference, atol=1e-6)
+    scaled = scale_to_gt_mean(0.7 * reference, reference)
+    # Two means, of which each is off.
+    np.testing.assert_allclose(scaled, reference, atol=2 * rounding(BLOCK))
     # Within limits, or a black image would become anything.
     dark = scale_to_gt_mean(0.001 * reference, reference)
     np.testing.assert_allclose(dark, 0.0025 * reference, atol=1e-6)
@@ -257,8 +260,9 @@ def test_the_synthetic_pair_goes_through_the_same_networks(play, model, batch):
     mean = images["degradation"].mean(axis=(1, 2), keepdims=True)
     small = np.clip(batch["normal_thumbnail"] + mean, 0, 1)
     again = model(low, small, training=True)
-    np.testing.assert_allclose(images["synthetic_degradation"], again["degradation"], atol=1e-5)
-    np.testing.assert_allclose(images["synthetic_enhanced"], again["enhanced"], atol=1e-5)
+    for name in ("degradation", "enhanced"):
+        image = images[f"synthetic_{name}"]
+        np.testing.assert_allclose(image, again[name], atol=network_rounding())
 
 
 @pytest.mark.parametrize("name", ["synthetic_content", "adversarial_low", "kl"])

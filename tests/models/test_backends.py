@@ -14,6 +14,7 @@ import pytest
 
 from drgn_tf.losses import LossOptions, objective
 from drgn_tf.models import Discriminator
+from tests.tolerances import network_rounding
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONTESTS = ("low", "degradation")
@@ -100,7 +101,6 @@ def results(model, low_photo, photo, tmp_path_factory) -> tuple[dict, dict]:
         env={
             **os.environ,
             "KERAS_BACKEND": backend,
-            "CUDA_VISIBLE_DEVICES": "-1",
             # JAX compiles each operation for each shape, which takes most of the time.
             "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         },
@@ -115,7 +115,7 @@ def results(model, low_photo, photo, tmp_path_factory) -> tuple[dict, dict]:
 @pytest.mark.parametrize("name", ["degradation", "base", "enhanced"])
 def test_another_backend_makes_the_same_images(results, name):
     expected, other = results
-    np.testing.assert_allclose(other[name], expected[name], atol=1e-5)
+    np.testing.assert_allclose(other[name], expected[name], atol=network_rounding(magnitude=2))
 
 
 def test_another_backend_finds_the_same_losses(results):
@@ -125,4 +125,5 @@ def test_another_backend_finds_the_same_losses(results):
     # Real and synthetic pairs, both discriminators, the divergence, and the two sums.
     assert len(names) == 2 + 2 + 2 * 2 + 1 + 2
     for name in names:
+        # Means over thousands of values of the images, of which none is off by more than 4e-5.
         assert other[name] == pytest.approx(float(expected[name]), rel=1e-4, abs=1e-6), name

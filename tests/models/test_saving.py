@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -21,8 +17,6 @@ from drgn_tf.models import (
     RefinementGenerator,
     preset,
 )
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 # Keras alone opens them, once the networks are imported.
 OPEN = """
@@ -45,7 +39,7 @@ np.savez(folder + "/results.npz", **results)
 
 
 @pytest.fixture(scope="module")
-def opened(model, one_step_model, low_photo, tmp_path_factory) -> tuple[dict, dict]:
+def opened(model, one_step_model, low_photo, programs, tmp_path_factory) -> tuple[dict, dict]:
     """What the networks give here, and what they give in a process that opened their files."""
     folder = tmp_path_factory.mktemp("saved")
     low = low_photo[:, 100:137, 150:203]
@@ -65,16 +59,8 @@ def opened(model, one_step_model, low_photo, tmp_path_factory) -> tuple[dict, di
         expected.update({f"{name}/{key}": np.asarray(image) for key, image in images.items()})
         network.save(folder / f"{name}.keras")
 
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
-    process = subprocess.run(
-        [sys.executable, "-c", OPEN, str(folder)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert process.returncode == 0, process.stderr
+    process = programs.run("-c", OPEN, folder)
+    assert process.code == 0, process.output
     return expected, dict(np.load(folder / "results.npz"))
 
 
