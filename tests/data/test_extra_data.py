@@ -283,7 +283,13 @@ def real(photo) -> TrainingData:
     return TrainingData(None, None, store_in_memory(views, list("abcde")), THUMBNAIL)
 
 
-@pytest.mark.parametrize("photometric", [PLAIN, PhotometricOptions(colour=0.7)])
+EVERYTHING = PhotometricOptions(
+    colour=0.7, well_lit=0.1, local=0.8, local_lift=(0.0, 1.5), noise_size=(0.0, 1.8),
+    chroma_noise=(1.0, 2.5), jpeg=0.5, resize=0.5,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("photometric", [PLAIN, EVERYTHING])
 def test_the_brightness_told_is_that_of_the_relit_photo(real, photometric):
     options = SampleOptions(
         crop_size=96, batch_size=40, seed=5, photometric=photometric, relight=1.5, relight_share=0.5
