@@ -25,6 +25,7 @@ import dataclasses
 
 from keras import ops
 
+from drgn_tf.brightness import DARKEST
 from drgn_tf.losses.adversarial import discriminator_adversarial, generator_adversarial
 from drgn_tf.losses.auxiliary_losses import (
     chroma_difference,
@@ -290,7 +291,8 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
     told = model.options.brightness
 
     def run(low, thumbnail, brightness: str) -> dict:
-        wanted = batch[brightness] if told else None
+        # A reference that is black has a brightness too: 0 would ask for the prediction.
+        wanted = ops.maximum(batch[brightness], DARKEST) if told else None
         return dict(model(low, thumbnail, wanted, training=True))
 
     images = run(batch["low"], batch["thumbnail"], "brightness")

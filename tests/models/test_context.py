@@ -76,6 +76,27 @@ def test_context_is_one_vector_per_photo(low_photo):
     assert ContextEncoder.from_config(encoder.get_config()).width == 8
 
 
+def test_normalised_context_also_sees_the_scene_without_its_brightness(low_photo):
+    """With the weights on the thumbnail as it is at zero, a darker photo looks the same."""
+    encoder = ContextEncoder(8, normalised=True)
+    thumbnails = np.asarray(thumbnail(np.clip(low_photo, 0.05, None), 16))
+    encoder(thumbnails)
+    kernel = encoder.convolutions[0].kernel.numpy()
+    kernel[:, :, :3] = 0
+    encoder.convolutions[0].kernel.assign(kernel)
+    vector = encoder(thumbnails).numpy()
+    assert np.abs(vector).max() > 1e-3
+    np.testing.assert_allclose(encoder(0.3 * thumbnails), vector, atol=1e-5)
+    # Not in other light.
+    assert np.abs(encoder(thumbnails * np.float32([0.5, 1, 1])) - vector).max() > 1e-3
+    assert ContextEncoder.from_config(encoder.get_config()).normalised
+
+
+def test_normalised_context_of_a_black_photo_is_finite():
+    vector = ContextEncoder(8, normalised=True)(np.zeros((1, 16, 16, 3), np.float32))
+    assert np.isfinite(vector).all()
+
+
 def test_by_default_the_thumbnail_is_made_of_the_input(model, low_photo):
     low = low_photo[:, :37, :53]
     given = model(low, model.thumbnail(low), training=True)

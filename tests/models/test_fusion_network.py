@@ -9,7 +9,8 @@ import pytest
 from drgn_tf.models import MultiResolutionFusionNetwork, preset
 from tests.tolerances import network_rounding
 
-CONTEXT = np.linspace(-1, 1, 8, dtype=np.float32).reshape(1, 1, 1, 8)
+WIDTH = preset("tiny").told_width
+CONTEXT = np.linspace(-1, 1, WIDTH, dtype=np.float32).reshape(1, 1, 1, WIDTH)
 
 
 def network(**changes) -> MultiResolutionFusionNetwork:
