@@ -26,8 +26,8 @@ from drgn_tf.data.augmentation import (
     random_symmetry,
 )
 from drgn_tf.data.options import SampleOptions
-from drgn_tf.data.photos import DataError
 from drgn_tf.data.training_data import NORMAL_STREAM, Source, TrainingData
+from drgn_tf.images.photos import DataError
 
 
 @dataclasses.dataclass(frozen=True)

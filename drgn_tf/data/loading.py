@@ -231,8 +231,8 @@ def _summary(
     parts = []
     if training.low is not None:
         parts.append(f"{len(training.low)} pairs to train on")
-    if training.references is not training.high:
-        parts.append(f"{len(training.references)} normal-light photos to darken")
+    if training.normal is not training.high:
+        parts.append(f"{len(training.normal)} normal-light photos to darken")
     for source in training.extra:
         kind = "normal-light photos" if source.low is None else "pairs"
         parts.append(f"{len(source.high)} more {kind} ({source.share:.0%} of the samples)")
@@ -247,7 +247,7 @@ def _fingerprint(training: TrainingData, held_out: Sequence[PairedPhotos]) -> st
     for store in (
         training.low,
         training.high,
-        training.references,
+        training.normal,
         *(store for pairs in held_out[:1] for store in (pairs.low, pairs.high)),
         *(store for source in training.extra for store in (source.low, source.high)),
         *(store for pairs in held_out[1:] for store in (pairs.low, pairs.high)),
