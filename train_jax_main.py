@@ -21,27 +21,20 @@ if importlib.util.find_spec("jax") is None:
     sys.exit("error: JAX is not installed; see docs/accelerators.md for what to install.")
 
 import jax
-from absl import app, logging
 from absl import flags as absl_flags
 
 from drgn_tf import data, jax_training, training
-from drgn_tf.files import NotWrittenError
+from drgn_tf.cli import program
+from drgn_tf.errors import UserError
 from drgn_tf.flags import data_flags, loss_flags, model_flags, serialization, training_flags
-from drgn_tf.flags.renamed import parse_flags
-from drgn_tf.models import ModelFileError
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training.report_table import report_table
 
 _FLAG_MODULES = (model_flags, data_flags, loss_flags, training_flags)
-for _module in _FLAG_MODULES:
-    # So that --help shows them.
-    absl_flags.adopt_module_key_flags(_module)
 
 # Errors whose message says what is wrong with what, and what to do.
 _TOLD_TO_USERS = (
-    data.DataError,
-    ModelFileError,
-    NotWrittenError,
+    UserError,
     jax_training.UnsupportedError,
     training.DivergedError,
     training.RunFolderError,
@@ -70,7 +63,7 @@ def _options() -> training.RunOptions:
 
 def _train(options: training.RunOptions) -> None:
     folder = training.RunFolder(training_flags.run_dir())
-    left_out: list[data.DataError] = []
+    left_out: list[UserError] = []
     run_data = data.load_run_data(
         options.data,
         options.photometric,
@@ -92,10 +85,6 @@ def _fail(error: Exception | str) -> NoReturn:
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
-    if not absl_flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
     try:
         options = _options()
     except ValueError as error:
@@ -117,5 +106,10 @@ def main(argv: list[str]) -> None:
         _fail(f"{line}; lower --batch_size or --crop_size, or raise --gradient_accumulation_steps.")
 
 
+def run() -> NoReturn:
+    """The program."""
+    program.run(main, flag_modules=_FLAG_MODULES)
+
+
 if __name__ == "__main__":
-    app.run(main, flags_parser=parse_flags)
+    run()

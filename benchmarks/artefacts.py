@@ -20,9 +20,9 @@ def make(model: str, folder: pathlib.Path, calibration_count: int) -> Iterator[t
     """
     from drgn_tf.exports import pipeline
     from drgn_tf.exports.calibration import load_calibration_photos
-    from drgn_tf.inference import load_driver
+    from drgn_tf.inference.loading import load_keras
 
-    reference = load_driver(model)
+    reference = load_keras(model)
     options = pipeline.ExportOptions(name=reference.path.stem, calibration_count=calibration_count)
     for artefact in pipeline.plan(reference.model, options, load_calibration_photos()):
         path = folder / artefact.path

@@ -23,7 +23,7 @@ from benchmarks import artefacts
 from benchmarks.report import Report, run
 from benchmarks.timing import seconds
 from benchmarks.yardstick import yardstick
-from drgn_tf.inference import load_driver
+from drgn_tf.inference.loading import load_keras
 
 _MODEL = flags.DEFINE_string("model", "mobile", "Trained network, as of export_main.py.")
 _OUTPUT_DIR = flags.DEFINE_string(
@@ -39,7 +39,7 @@ def _size(path: pathlib.Path) -> int:
 
 
 def _run(folder: pathlib.Path) -> None:
-    standard = yardstick("keras", load_driver(_MODEL.value).model.options.width)
+    standard = yardstick("keras", load_keras(_MODEL.value).model.options.width)
     standard.run()
     rates, times = [], {}
     for name, taken in artefacts.make(_MODEL.value, folder, _CALIBRATION_COUNT.value):

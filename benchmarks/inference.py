@@ -115,10 +115,10 @@ def _measure(paths: list[pathlib.Path], threads: int, macs: float, width: int) -
 
 
 def _run(folder: pathlib.Path) -> None:
-    from drgn_tf.inference import load_driver
+    from drgn_tf.inference.loading import load_keras
     from drgn_tf.models import macs_per_pixel
 
-    network = load_driver(_MODEL.value)
+    network = load_keras(_MODEL.value)
     width, macs = network.model.options.width, macs_per_pixel(network.model)
     if not _ARTEFACTS.value:
         for _ in artefacts.make(_MODEL.value, folder, calibration_count=8):

@@ -28,6 +28,7 @@ from benchmarks.photos import dark_photo, size_of
 from benchmarks.report import Report, run
 from benchmarks.timing import seconds
 from benchmarks.yardstick import yardstick
+from drgn_tf import weights
 from drgn_tf.exports.measurement import peak_memory
 
 _MODEL = flags.DEFINE_string("model", "mobile", "As of enhance_main.py.")
@@ -39,6 +40,7 @@ def _enhance(model: str, folder: str, least: float) -> dict[str, float]:
     """Returns what photo.jpg in a folder costs in this process, after small.jpg."""
     from drgn_tf.inference import Enhancer, load_driver
     from drgn_tf.inference.batch import Job, enhance_photo
+    from drgn_tf.inference.loading import load_keras
     from drgn_tf.models import macs_per_pixel
 
     enhancer = Enhancer(load_driver(model))
@@ -49,8 +51,8 @@ def _enhance(model: str, folder: str, least: float) -> dict[str, float]:
         enhance_photo(enhancer, job)
         taken = time.perf_counter() - begin
     measured = {"s": taken, "peak GB": peak_memory() / 1e3}
-    if enhancer.driver.kind == "keras":
-        network = enhancer.driver.model
+    if enhancer.driver.kind == "keras" or model in weights.names():
+        network = load_keras(model).model
         standard = yardstick("keras", network.options.width)
         standard.run()
         measured["MAC per pixel"] = macs_per_pixel(network)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import os
 import pathlib
 import platform
-import sys
 from collections.abc import Callable
 
-from absl import app, flags, logging
+from absl import flags
 
+from drgn_tf.cli import program
+from drgn_tf.errors import user_errors
 from drgn_tf.files import atomic_path
 
 _JSON = flags.DEFINE_string("json", "", "File for the measurements; '' for none.")
@@ -22,20 +24,15 @@ def run(benchmark: Callable[[], None]) -> None:
     """Runs a benchmark as a program.
 
     Args:
-      benchmark: reads its flags and prints its tables; ValueError if it cannot.
+      benchmark: reads its flags and prints its tables; ValueError or UserError if it cannot.
     """
 
+    @functools.wraps(benchmark)
     def main(argv: list[str]) -> None:
-        if len(argv) > 1:
-            raise app.UsageError(f"unexpected arguments: {' '.join(argv[1:])}")
-        # Converters are talkative.
-        logging.set_verbosity(logging.WARNING)
-        try:
+        with user_errors():
             benchmark()
-        except ValueError as error:
-            sys.exit(f"error: {error}")
 
-    app.run(main)
+    program.run(main, flag_modules=(__name__,), interrupted="interrupted; nothing was saved.")
 
 
 class Report:
@@ -83,7 +80,7 @@ class Report:
         """Writes the JSON, if --json asks for it.
 
         Raises:
-          NotWrittenError: it cannot be written.
+          UserError: it cannot be written.
         """
         if not _JSON.value:
             return

@@ -31,7 +31,7 @@ from benchmarks.photos import dark_photo, size_of
 from benchmarks.report import Report, run
 from benchmarks.timing import seconds
 from benchmarks.yardstick import yardstick
-from drgn_tf.inference import load_driver
+from drgn_tf.inference.loading import load_keras
 
 _MODEL = flags.DEFINE_string("model", "mobile", "Trained network, as of export_main.py.")
 _ARTEFACTS = flags.DEFINE_string(
@@ -70,7 +70,7 @@ def _one_of_each(folder: pathlib.Path, network: pathlib.Path) -> list[pathlib.Pa
 
 
 def _run(folder: pathlib.Path, scratch: pathlib.Path) -> None:
-    network = load_driver(_MODEL.value)
+    network = load_keras(_MODEL.value)
     standard = yardstick("keras", network.model.options.width)
     standard.run()
     if not _ARTEFACTS.value:

@@ -32,7 +32,7 @@ def load(model: str | os.PathLike = weights.DEFAULT, threads: int | None = None)
       model = drgn_tf.load("base")
       enhanced = [model(photo) for photo in photos]
     """
-    # Here, because it needs TensorFlow; the networks themselves also run without.
+    # Here, because a runtime takes time and memory to import.
     from drgn_tf import inference
 
     return inference.Enhancer(inference.load_driver(model, threads))
@@ -42,12 +42,19 @@ def load(model: str | os.PathLike = weights.DEFAULT, threads: int | None = None)
 _loaded = functools.lru_cache(maxsize=1)(load)
 
 
-def enhance(photo: np.ndarray, model: str | os.PathLike = weights.DEFAULT) -> np.ndarray:
+def enhance(
+    photo: np.ndarray,
+    model: str | os.PathLike = weights.DEFAULT,
+    exposure: float = 0.0,
+    brightness: float | None = None,
+) -> np.ndarray:
     """Enhances one photo of any size.
 
     Args:
       photo: [H, W, 3] RGB: uint8, uint16, or float in [0, 1].
       model: see `load`. The last one used is kept in memory.
+      exposure: stops (EV) brighter, or darker if negative, than the network would make it.
+      brightness: mean luma in (0, 1] that the result is to have, instead of the network's choice.
 
     Returns:
       The enhanced photo, in the same shape, dtype and range.
@@ -58,4 +65,4 @@ def enhance(photo: np.ndarray, model: str | os.PathLike = weights.DEFAULT) -> np
     Example:
       enhanced = drgn_tf.enhance(np.asarray(PIL.Image.open("dark.jpg")))
     """
-    return _loaded(model)(photo)
+    return _loaded(model)(photo, exposure, brightness)

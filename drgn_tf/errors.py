@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 
 class UserError(Exception):
     """Something a person can mend: the message says what is wrong and what to do.
@@ -14,3 +17,16 @@ class UserError(Exception):
     """
 
     exit_code = 1
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Turns ValueError into UserError: around options made of what a person gave.
+
+    Libraries raise ValueError for arguments that make no sense; where these come from flags, the
+    person who gave them is told.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(str(error)) from error

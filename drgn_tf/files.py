@@ -9,12 +9,10 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 
-
-class NotWrittenError(ValueError):
-    """A file or folder could not be written. The message says why and what to do."""
+from drgn_tf.errors import UserError
 
 
-class ModelFileError(ValueError):
+class ModelFileError(UserError):
     """A file that cannot be used as a network. The message says why and what to do."""
 
 
@@ -26,14 +24,14 @@ def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
     written may also be a folder; it then must not exist at `path` yet.
 
     Raises:
-      NotWrittenError: the disk is full, or does not take the file.
+      UserError: the disk is full, or does not take the file.
     """
     beside = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         yield beside
         os.replace(beside, path)
     except OSError as error:
-        raise NotWrittenError(
+        raise UserError(
             f"{path}: cannot be written ({error.strerror or error}); make room, check the "
             "permissions and give the same command again."
         ) from error

@@ -62,10 +62,20 @@ def load_calibration_photos(folder: pathlib.Path | None = None) -> list[np.ndarr
         photo = to_float(read_photo(path))
         for j in range(_STRENGTHS):
             seed = (i, j)
-            parameters = photometric.draw_parameters(options, seed)
-            photos.append(to_uint8(photometric.darken(photo, parameters, seed).numpy()))
+            photos.append(to_uint8(_darkened(photo, options, seed)))
         photos.append(to_uint8(photo))
     return photos
+
+
+def _darkened(
+    photo: np.ndarray, options: photometric.PhotometricOptions, seed: tuple[int, int]
+) -> np.ndarray:
+    height, width = photo.shape[:2]
+    side = max(height, width)
+    # Darkening takes squares.
+    square = np.pad(photo, [(0, side - height), (0, side - width), (0, 0)], mode="edge")
+    parameters = photometric.draw_parameters(options, photo_thumbnail(photo, 32)[0], seed)
+    return photometric.darken(square, parameters, seed, options).numpy()[:height, :width]
 
 
 def calibration_samples(

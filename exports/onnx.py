@@ -30,6 +30,7 @@ import tensorflow as tf
 import tf2onnx
 from onnx import numpy_helper
 
+from drgn_tf.errors import UserError
 from drgn_tf.files import atomic_path
 from drgn_tf.models import DRGN
 from drgn_tf.version import __version__
@@ -37,7 +38,7 @@ from drgn_tf.version import __version__
 OPSET = 17
 
 
-class ConversionError(ValueError):
+class ConversionError(UserError):
     """The converted graph is not what was asked for."""
 
 

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from drgn_tf.data.pairs import Pair
+from drgn_tf.errors import UserError
 from drgn_tf.evaluation.image_quality import evaluate_pairs, mean_metrics
 from drgn_tf.exports import gpu_delegate, tflite_inspection
 from drgn_tf.exports.calibration import calibration_samples
@@ -47,7 +48,7 @@ _TIMED = (512, 512)
 _STAGING = ".export-in-progress-"
 
 
-class ExportError(ValueError):
+class ExportError(UserError):
     """The export cannot begin. The message says why and what to do."""
 
 
@@ -220,7 +221,8 @@ def check_targets(artefacts: Sequence[Artefact], output_dir: pathlib.Path, overw
         if target.exists() and not overwrite:
             raise ExportError(
                 f"{target}: exists; choose another --output_dir"
-                f"{' or --version' if target.is_dir() else ''}, or replace it with --overwrite."
+                f"{' or --saved_model_version' if target.is_dir() else ''}, or replace it with "
+                "--overwrite."
             )
 
 

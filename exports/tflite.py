@@ -38,6 +38,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.optimize.calibrator import Calibrator
 
+from drgn_tf.errors import UserError
 from drgn_tf.exports import calibration as calibrating
 from drgn_tf.exports.calibration import CalibrationSample
 from drgn_tf.exports.tflite_int8 import float_tensors, with_byte_images, with_byte_weights
@@ -50,7 +51,7 @@ SIGNATURE = "serving_default"
 _CALIBRATED = ("int8", "int16x8")
 
 
-class TFLiteExportError(ValueError):
+class TFLiteExportError(UserError):
     """A file cannot be made. The message says why and what to do."""
 
 

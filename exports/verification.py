@@ -21,13 +21,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from drgn_tf.errors import UserError
 from drgn_tf.inference import Driver, photo_thumbnail
 
 # Height and width, in pixels, of what is cut out of the photos for artefacts of any size.
 SIZES = ((256, 384), (151, 233), (1, 1), (3, 5), (40, 320), (17, 2))
 
 
-class NotEqualError(ValueError):
+class NotEqualError(UserError):
     """An artefact differs from the network. The message says where and by how much."""
 
 

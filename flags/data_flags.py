@@ -6,6 +6,7 @@ from absl import flags
 
 from drgn_tf.data import DataOptions, PhotometricOptions
 from drgn_tf.data.sample import NAME as SAMPLE
+from drgn_tf.flags.flagfiles import resolve
 
 _DATA_DIR = flags.DEFINE_string(
     "data_dir",
@@ -95,6 +96,10 @@ _RANGES = (
         "local_stops", "Lowest,highest stops (EV) by which the dark parts of such photos go down."
     ),
     _range_flag(
+        "local_lift",
+        "Lowest,highest stops (EV) by which their dark parts are made brighter before that.",
+    ),
+    _range_flag(
         "local_quantile",
         "Lowest,highest share of a photo's pixels that are its dark parts.",
     ),
@@ -149,7 +154,7 @@ flags.register_validator(
 )
 flags.register_validator(_NORMAL_DIR, _is_folder_or(""), "no such folder.")
 flags.register_validator(
-    _VAL_LIST, lambda value: not value or pathlib.Path(value).is_file(), "no such file."
+    _VAL_LIST, lambda value: not value or pathlib.Path(resolve(value)).is_file(), "no such file."
 )
 for _flag in _RANGES:
     flags.register_validator(_flag, _is_range, "two numbers are needed: lowest,highest.")
@@ -164,7 +169,7 @@ def data_options() -> DataOptions:
         normal_dir=_NORMAL_DIR.value,
         extra_data=tuple(_EXTRA_DATA.value),
         extra_val_fraction=_EXTRA_VAL_FRACTION.value,
-        val_list=_VAL_LIST.value,
+        val_list=resolve(_VAL_LIST.value) if _VAL_LIST.value else "",
         val_fraction=_VAL_FRACTION.value,
         cache_dir=_CACHE_DIR.value,
     )

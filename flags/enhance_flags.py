@@ -5,6 +5,7 @@ import pathlib
 from absl import flags
 
 from drgn_tf import weights
+from drgn_tf.errors import user_errors
 from drgn_tf.inference import Tiling
 from drgn_tf.inference.batch import OutputOptions
 
@@ -77,5 +78,6 @@ def output_options() -> OutputOptions:
 
 
 def tiling() -> Tiling:
-    """Returns how large photos are cut; ValueError if the tile is unusable."""
-    return Tiling(tile=_TILE.value)
+    """Returns how large photos are cut; UserError if the tile is unusable."""
+    with user_errors():
+        return Tiling(tile=_TILE.value)

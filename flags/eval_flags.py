@@ -5,6 +5,7 @@ import pathlib
 from absl import flags
 
 from drgn_tf import weights
+from drgn_tf.errors import UserError
 
 TASKS = ("pairs", "detection")
 
@@ -52,20 +53,20 @@ _DETECTOR_LAYOUT = flags.DEFINE_string(
 
 
 def check() -> None:
-    """Checks that the flags go together; ValueError if they do not."""
+    """Raises UserError if the flags do not go together."""
     for_detection = (_DATA_DIR, _ANNOTATIONS, _DETECTOR, _DETECTOR_LAYOUT)
     if _TASK.value == "detection":
         missing = [flag.name for flag in for_detection if not flag.value]
         if missing:
-            raise ValueError(f"--task=detection needs --{missing[0]}.")
+            raise UserError(f"--task=detection needs --{missing[0]}.")
         if _UNPAIRED.value:
-            raise ValueError("--unpaired has no meaning with --task=detection; leave it out.")
+            raise UserError("--unpaired has no meaning with --task=detection; leave it out.")
         return
     for flag in for_detection[1:]:
         if flag.value:
-            raise ValueError(f"--{flag.name} is for --task=detection; add it or leave this out.")
+            raise UserError(f"--{flag.name} is for --task=detection; add it or leave this out.")
     if not _DATA_DIR.value and not _UNPAIRED.value:
-        raise ValueError(
+        raise UserError(
             "no photos: give --data_dir (a folder with low/ and high/) or --unpaired (a folder)."
         )
 

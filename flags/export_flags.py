@@ -6,6 +6,7 @@ import re
 from absl import flags
 
 from drgn_tf import weights
+from drgn_tf.errors import UserError
 from drgn_tf.exports.pipeline import FORMATS, LAYOUTS, ExportOptions
 from drgn_tf.exports.tflite import PRECISIONS
 
@@ -43,7 +44,7 @@ _ONNX_LAYOUTS = flags.DEFINE_list(
     "onnx_layouts", list(_DEFAULTS.onnx_layouts), f"Of .onnx files: {', '.join(LAYOUTS)}."
 )
 _VERSION = flags.DEFINE_integer(
-    "version", _DEFAULTS.version, "Version folder of the SavedModel.", lower_bound=1
+    "saved_model_version", _DEFAULTS.version, "Version folder of the SavedModel.", lower_bound=1
 )
 _STAGES = flags.DEFINE_boolean(
     "stages",
@@ -100,7 +101,7 @@ def eval_data_dir() -> pathlib.Path | None:
 def _choices(flag, allowed: tuple[str, ...]) -> tuple[str, ...]:
     for value in flag.value:
         if value not in allowed:
-            raise ValueError(f"--{flag.name}: unknown '{value}'; choose of {', '.join(allowed)}.")
+            raise UserError(f"--{flag.name}: unknown '{value}'; choose of {', '.join(allowed)}.")
     return tuple(dict.fromkeys(flag.value))
 
 
@@ -109,7 +110,7 @@ def _sizes(flag) -> tuple[tuple[int, int], ...]:
     for value in flag.value:
         match = re.fullmatch(r"(\d+)x(\d+)", value)
         if not match or not all(int(side) for side in match.groups()):
-            raise ValueError(
+            raise UserError(
                 f"--{flag.name}: '{value}' is no size; give HEIGHTxWIDTH in pixels, such as "
                 "256x256."
             )
@@ -121,11 +122,11 @@ def export_options() -> ExportOptions:
     """Returns what to make.
 
     Raises:
-      ValueError: a flag has a value that there is not.
+      UserError: a flag has a value that there is not.
     """
     name = _NAME.value or pathlib.Path(_MODEL.value).stem
     if not re.fullmatch(r"[\w.-]+", name):
-        raise ValueError(f"--name: '{name}' is no name for files; use letters, digits, . - and _.")
+        raise UserError(f"--name: '{name}' is no name for files; use letters, digits, . - and _.")
     return ExportOptions(
         name=name,
         formats=_choices(_FORMATS, FORMATS),

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from drgn_tf.files import NotWrittenError, atomic_path, sha256
+from drgn_tf.errors import UserError
+from drgn_tf.files import atomic_path, sha256
 
 
 def test_a_failed_write_leaves_the_file_before_and_nothing_beside(tmp_path):
     path = tmp_path / "best.keras"
     path.write_text("earlier")
-    with pytest.raises(NotWrittenError, match="disk full"), atomic_path(path) as beside:
+    with pytest.raises(UserError, match="disk full"), atomic_path(path) as beside:
         assert beside.suffix == ".keras"
         beside.write_text("half")
         raise OSError("disk full")

@@ -1,11 +1,10 @@
 """Photos and the batches made of them (tf.data)."""
 
-from drgn_tf.images.photos import BadImageError, DataError
+from drgn_tf.images.photos import BadImageError
 from drgn_tf.lazy import lazily
 
 __all__ = [
     "BadImageError",
-    "DataError",
     "DataOptions",
     "PairedPhotos",
     "PhotometricOptions",

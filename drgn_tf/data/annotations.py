@@ -7,8 +7,8 @@ import json
 import pathlib
 from collections.abc import Mapping
 
+from drgn_tf.errors import UserError
 from drgn_tf.files import first_line
-from drgn_tf.images.photos import DataError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,29 +37,29 @@ def read_annotations(path: str | pathlib.Path, photos: str | pathlib.Path) -> An
       photos: the folder of the photos.
 
     Raises:
-      DataError: they cannot be read, or name a photo that is missing.
+      UserError: they cannot be read, or name a photo that is missing.
     """
     path, photos = pathlib.Path(path), pathlib.Path(photos)
     if not photos.is_dir():
-        raise DataError(f"{photos}: no such folder.")
+        raise UserError(f"{photos}: no such folder.")
     if path.is_dir():
         boxes = _read_exdark(path)
     elif path.is_file():
         boxes = _read_coco(path)
     else:
-        raise DataError(
+        raise UserError(
             f"{path}: no such annotations; give a COCO JSON file or a folder of text files."
         )
     missing = [name for name in boxes if not (photos / name).is_file()]
     if missing:
-        raise DataError(
+        raise UserError(
             f"{path}: names {missing[0]}, which is not in {photos}"
             + (f" (nor are {len(missing) - 1} more)" if len(missing) > 1 else "")
             + "; add the photo or remove its annotations."
         )
     names = sorted({box["category"] for entries in boxes.values() for box in entries})
     if not names:
-        raise DataError(f"{path}: holds no box.")
+        raise UserError(f"{path}: holds no box.")
     category_ids = {name: number for number, name in enumerate(names, start=1)}
     image_ids = {name: number for number, name in enumerate(boxes, start=1)}
     every = [(image_ids[name], box) for name, entries in boxes.items() for box in entries]
@@ -93,7 +93,7 @@ def _read_coco(path: pathlib.Path) -> dict[str, list[dict]]:
                 _box(categories[entry["category_id"]], entry["bbox"], entry.get("iscrowd", 0))
             )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
+        raise UserError(
             f"{path}: is no COCO annotation file ({type(error).__name__}: {first_line(error)})."
         ) from error
     return boxes
@@ -102,7 +102,7 @@ def _read_coco(path: pathlib.Path) -> dict[str, list[dict]]:
 def _read_exdark(folder: pathlib.Path) -> dict[str, list[dict]]:
     files = sorted(folder.rglob("*.txt"))
     if not files:
-        raise DataError(f"{folder}: holds no text files of annotations.")
+        raise UserError(f"{folder}: holds no text files of annotations.")
     boxes = {}
     for file in files:
         name = file.relative_to(folder).with_suffix("").as_posix()
@@ -112,7 +112,7 @@ def _read_exdark(folder: pathlib.Path) -> dict[str, list[dict]]:
             rows = [line.split() for line in lines if line.strip() and not line.startswith("%")]
             boxes[name] = [_box(row[0], row[1:5], 0) for row in rows]
         except (OSError, ValueError) as error:
-            raise DataError(
+            raise UserError(
                 f"{file}: is no annotation file of ExDark ({first_line(error)})."
             ) from error
     return boxes

@@ -27,7 +27,7 @@ from drgn_tf.data.augmentation import (
 )
 from drgn_tf.data.options import SampleOptions
 from drgn_tf.data.training_data import NORMAL_STREAM, Source, TrainingData
-from drgn_tf.images.photos import DataError
+from drgn_tf.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,8 +125,14 @@ def _drawn_from(data: TrainingData, source: Source, options: SampleOptions) -> C
             high, thumbnail = (simulation.recolour(x, parameters) for x in (high, thumbnail))
             brightness *= tf.reduce_mean(simulation.luma(thumbnail)) / tf.maximum(before, 1e-3)
         low = photometric.darken(high, parameters, seeds[2], photometric_options)
-        wanted = relit(high, thumbnail, brightness, seeds)
-        return low, wanted[0], simulation.darken_thumbnail(thumbnail, parameters), wanted[1]
+        low_thumbnail = simulation.darken_thumbnail(thumbnail, parameters)
+        if photometric_options.local_lift[1]:
+            before = tf.reduce_mean(simulation.luma(thumbnail))
+            high = simulation.lift(high, parameters)
+            thumbnail = simulation.lift(thumbnail, parameters, window=3)
+            brightness *= tf.reduce_mean(simulation.luma(thumbnail)) / tf.maximum(before, 1e-3)
+        high, brightness = relit(high, thumbnail, brightness, seeds)
+        return low, high, low_thumbnail, brightness
 
     if source.low is None:
         return darkened
@@ -206,11 +212,11 @@ def training_dataset(
       first device gets the first samples of a step, and so on.
 
     Raises:
-      DataError: the batch does not divide among the devices, or a photo is too small.
+      UserError: the batch does not divide among the devices, or a photo is too small.
     """
     devices = shard.count * shard.replicas
     if options.batch_size % devices:
-        raise DataError(
+        raise UserError(
             f"a batch of {options.batch_size} does not divide among {devices} devices; "
             f"choose --batch_size={max(1, options.batch_size // devices) * devices}."
         )

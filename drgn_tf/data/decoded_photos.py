@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drgn_tf.data.disk_cache import MappedPixels, cached_photos, widened
-from drgn_tf.images.photos import BadImageError, DataError, read_photo, to_float
+from drgn_tf.errors import UserError
+from drgn_tf.images.photos import BadImageError, read_photo, to_float
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -191,7 +192,7 @@ def _decoded(
 
 def read_rows(
     rows: Sequence[tuple[pathlib.Path, ...]],
-    on_bad: Callable[[DataError], None] | None = None,
+    on_bad: Callable[[UserError], None] | None = None,
 ) -> dict[str, list[np.ndarray]]:
     """Reads rows of photos that must be of one size: pairs, or single photos.
 
@@ -204,7 +205,7 @@ def read_rows(
       The photos of each row, by the stem of its first path.
 
     Raises:
-      DataError: a photo cannot be used, sizes within a row differ, or nothing is left.
+      UserError: a photo cannot be used, sizes within a row differ, or nothing is left.
     """
     kept = {}
     for row, photos in zip(rows, _decoded(rows)):
@@ -215,13 +216,13 @@ def read_rows(
         else:
             on_bad(photos)
     if not kept:
-        raise DataError(f"{rows[0][0].parent}: none of the {len(rows)} photos can be used.")
+        raise UserError(f"{rows[0][0].parent}: none of the {len(rows)} photos can be used.")
     return kept
 
 
 def read_stores(
     rows: Sequence[tuple[pathlib.Path, ...]],
-    on_bad: Callable[[DataError], None] | None = None,
+    on_bad: Callable[[UserError], None] | None = None,
     cache_dir: str | pathlib.Path = "",
 ) -> list[PhotoStore]:
     """Makes a store of each column of rows of photos, named by the stems of the first.
@@ -233,8 +234,8 @@ def read_stores(
       cache_dir: folder that keeps the decoded photos; "" keeps them in memory.
 
     Raises:
-      DataError: a photo cannot be used, sizes within a row differ, or nothing is left.
-      NotWrittenError: the disk of the cache is full or does not take the files.
+      UserError: a photo cannot be used, sizes within a row differ, or nothing is left.
+      UserError: the disk of the cache is full or does not take the files.
     """
     if cache_dir:
         cached = cached_photos(cache_dir, rows, lambda: _decoded(rows), on_bad)

@@ -30,8 +30,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drgn_tf.files import NotWrittenError
-from drgn_tf.images.photos import BadImageError, DataError
+from drgn_tf.errors import UserError
+from drgn_tf.images.photos import BadImageError
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -105,7 +105,7 @@ def cached_photos(
     folder: str | pathlib.Path,
     rows: Sequence[tuple[pathlib.Path, ...]],
     decode: Callable[[], Iterator[list[np.ndarray] | BadImageError]],
-    on_bad: Callable[[DataError], None] | None,
+    on_bad: Callable[[UserError], None] | None,
 ) -> CachedPhotos:
     """Returns the entry of these photos, which is made if there is none.
 
@@ -117,8 +117,8 @@ def cached_photos(
       on_bad: is told of each row that is left out. By default the first one is raised.
 
     Raises:
-      DataError: a photo cannot be used, or none is left.
-      NotWrittenError: the disk is full or does not take the files.
+      UserError: a photo cannot be used, or none is left.
+      UserError: the disk is full or does not take the files.
     """
     # Absolute: the processes that read may have been started elsewhere.
     folder = pathlib.Path(os.path.abspath(folder))
@@ -133,7 +133,7 @@ def cached_photos(
                 _make(folder, key, rows, decode(), on_bad)
                 entry = _opened(folder, key, columns)
                 if entry is None:
-                    raise NotWrittenError(
+                    raise UserError(
                         f"{folder}: what was written reads back otherwise; check the disk, or "
                         "choose another --cache_dir."
                     )
@@ -162,7 +162,7 @@ def _writing(folder: pathlib.Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise NotWrittenError(
+        raise UserError(
             f"{folder}: decoded photos cannot be written ({error.strerror or error}); make room, "
             "check the permissions, or choose another --cache_dir."
         ) from error
@@ -219,7 +219,7 @@ def _make(
     key: str,
     rows: Sequence[tuple[pathlib.Path, ...]],
     decoded: Iterator[list[np.ndarray] | BadImageError],
-    on_bad: Callable[[DataError], None] | None,
+    on_bad: Callable[[UserError], None] | None,
 ) -> None:
     # Named by the machine, because the locks of some shared disks hold on one machine only. What
     # a killed process left is overwritten.
@@ -258,7 +258,7 @@ def _write(beside, key, rows, decoded, on_bad) -> None:
                 dtypes[column].append(photo.dtype)
                 checksums[column].append(zlib.crc32(pixels.data))
     if not names:
-        raise DataError(f"{rows[0][0].parent}: none of the {len(rows)} photos can be used.")
+        raise UserError(f"{rows[0][0].parent}: none of the {len(rows)} photos can be used.")
     for column, path in enumerate(paths):
         if len(set(dtypes[column])) > 1:
             checksums[column] = _widen(path, sizes, dtypes[column])

@@ -22,7 +22,8 @@ from drgn_tf.data.pairs import (
     split_by_list,
 )
 from drgn_tf.data.training_data import Source, TrainingData
-from drgn_tf.images.photos import DataError, list_photos, to_uint8
+from drgn_tf.errors import UserError
+from drgn_tf.images.photos import list_photos, to_uint8
 
 # Held-out photos are darkened alike in every run, whatever its seed and framework.
 _HELD_OUT_SEED = 20210311
@@ -75,7 +76,7 @@ def load_run_data(
     options: DataOptions,
     photometric_options: simulation.PhotometricOptions,
     thumbnail: Callable,
-    on_bad: Callable[[DataError], None] | None = None,
+    on_bad: Callable[[UserError], None] | None = None,
 ) -> RunData:
     """Finds, reads and splits the photos of a run.
 
@@ -87,7 +88,7 @@ def load_run_data(
         default the first one is raised.
 
     Raises:
-      DataError: nothing to train on, or a photo cannot be used.
+      UserError: nothing to train on, or a photo cannot be used.
     """
 
     def read_photos(paths: Iterable[pathlib.Path]) -> PhotoStore:
@@ -99,7 +100,7 @@ def load_run_data(
     if options.data_dir == sample.NAME:
         for name in ("train_pairs", "test_pairs", "normal_dir", "val_list"):
             if getattr(options, name):
-                raise DataError(
+                raise UserError(
                     f"--{name} has no meaning with --data_dir={sample.NAME}; leave it out."
                 )
         normal = read_photos(sample.training_photos())
@@ -109,7 +110,7 @@ def load_run_data(
     elif options.data_dir:
         folder = pathlib.Path(options.data_dir)
         if not folder.is_dir():
-            raise DataError(f"{folder}: no such folder; --data_dir names the data set.")
+            raise UserError(f"{folder}: no such folder; --data_dir names the data set.")
         pairs, left_out = _read_pairs(folder / options.train_pairs, on_bad, options.cache_dir)
         train, held_out = _split(options, pairs.low.names, left_out)
         validation = pairs.select(held_out)
@@ -123,7 +124,7 @@ def load_run_data(
     elif options.normal_dir:
         for name in ("train_pairs", "test_pairs"):
             if getattr(options, name):
-                raise DataError(
+                raise UserError(
                     f"--{name} is a folder inside --data_dir, which is missing; give both."
                 )
         found = list_photos(options.normal_dir)
@@ -132,7 +133,7 @@ def load_run_data(
         training = TrainingData(None, None, photos.select(train), thumbnail, extra)
         validation = darkened_pairs(photos.select(held_out), photometric_options)
     else:
-        raise DataError(
+        raise UserError(
             "no data: give --data_dir (a folder of pairs, or 'sample') or --normal_dir."
         )
     held_out = [validation, *measured]
@@ -147,13 +148,13 @@ def load_run_data(
 
 
 def _read_extra(
-    options: DataOptions, on_bad: Callable[[DataError], None] | None
+    options: DataOptions, on_bad: Callable[[UserError], None] | None
 ) -> tuple[list[Source], dict[str, PairedPhotos]]:
     """Reads the extra sources; returns what they train with and, by folder, what they hold out."""
     sources, held_out = [], {}
     for kind, folder, share in parse_extra_data(options.extra_data):
         if folder.name in held_out:
-            raise DataError(f"--extra_data: two folders are called {folder.name}; rename one.")
+            raise UserError(f"--extra_data: two folders are called {folder.name}; rename one.")
         if kind == "pairs":
             pairs, _ = _read_pairs(folder, on_bad, options.cache_dir)
             low, high = pairs.low, pairs.high
@@ -206,12 +207,12 @@ def _without_references(photos: PhotoStore, measured: Iterable[PairedPhotos]) ->
     references = {value for pairs in measured for value in pairs.high.checksums}
     names = [name for name, value in zip(photos.names, photos.checksums) if value not in references]
     if not names:
-        raise DataError("--normal_dir: holds only photos that are held out; give others.")
+        raise UserError("--normal_dir: holds only photos that are held out; give others.")
     return photos.select(names)
 
 
 def _read_pairs(
-    folder: pathlib.Path, on_bad: Callable[[DataError], None] | None, cache_dir: str
+    folder: pathlib.Path, on_bad: Callable[[UserError], None] | None, cache_dir: str
 ) -> tuple[PairedPhotos, set[str]]:
     """Returns the pairs of a folder, and the stems that were left out."""
     unpaired = set()

@@ -49,6 +49,9 @@ class PhotometricOptions:
       local: share of the darkened samples whose dark parts are darkened further; gamma and gain
         are then drawn weaker, from none to full.
       local_stops: how far down those go in stops (powers of two of the light), uniform.
+      local_lift: by how many stops the dark parts of such a photo itself are made brighter first,
+        uniform: photos in normal light have shadows too, and those are not what a result that
+        was against the light is to look like.
       local_quantile: below which luma of the photo's thumbnail "dark" begins, as a share of its
         pixels, uniform.
       noise_size: standard deviation in pixels of the Gaussian that correlates the noise of
@@ -73,6 +76,7 @@ class PhotometricOptions:
     well_lit: float = 0.0
     local: float = 0.0
     local_stops: tuple[float, float] = (1.0, 5.0)
+    local_lift: tuple[float, float] = (0.0, 0.0)
     local_quantile: tuple[float, float] = (0.3, 0.8)
     noise_size: tuple[float, float] = (0.0, 0.0)
     chroma_noise: tuple[float, float] = (1.0, 1.0)
@@ -88,6 +92,7 @@ class PhotometricOptions:
             ("photons", 1.0, math.inf),
             ("read_noise", 0.0, math.inf),
             ("local_stops", 0.0, 16.0),
+            ("local_lift", 0.0, 4.0),
             ("local_quantile", 0.0, 1.0),
             ("noise_size", 0.0, 4.0),
             ("chroma_noise", 0.0, 16.0),
@@ -119,7 +124,7 @@ class PhotometricOptions:
 
 
 # Uniform numbers that the values of one sample take.
-DRAWS = 24
+DRAWS = 25
 # Channels of normal numbers that its noise takes: luma, and R, G, B.
 NOISE_CHANNELS = 4
 
@@ -131,6 +136,7 @@ _WELL_LIT = {
     "read_noise": 0.0,
     "cast": 1.0,
     "stops": 0.0,
+    "lift": 0.0,
 }
 
 # Side in pixels of the window, and in luma the contrast, from which on an edge stays sharp in what
@@ -210,6 +216,7 @@ def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
         "read_noise": between(*options.read_noise, unit[3]),
         "cast": ops.exp(options.cast * (2.0 * unit[4:7] - 1.0)),
         "stops": ops.where(is_local, between(*options.local_stops, unit[12]), 0.0),
+        "lift": ops.where(is_local, between(*options.local_lift, unit[24]), 0.0),
     }
     colour = ops.exp(-options.colour * unit[7:10])
     lumas = ops.sort(ops.reshape(luma(thumbnail * colour), (-1,)))
@@ -274,6 +281,25 @@ def _guide(image, window: int):
     return _box(slope, window) * values + _box(offset, window)
 
 
+def _darkness(photo, parameters: dict, window: int):
+    """Returns where a photo is dark, [H, W, 1] from 0 to 1, with soft but straight borders."""
+    edge = (parameters["threshold"] - _guide(photo, window)) / _LOCAL_FADE
+    inside = ops.clip(edge + 0.5, 0.0, 1.0)
+    return (inside * inside * (3.0 - 2.0 * inside))[..., None]
+
+
+def lift(photo, parameters: dict, window: int = _GUIDE_WINDOW):
+    """Returns the photo with brighter dark parts: what a result that was against the light shows.
+
+    Args:
+      photo: sRGB [H, W, 3] in [0, 1].
+      parameters: from `scale_parameters`.
+      window: see `expose`.
+    """
+    gain = 2.0 ** (parameters["lift"] * _darkness(photo, parameters, window))
+    return linear_to_srgb(ops.minimum(srgb_to_linear(photo) * gain, 1.0))
+
+
 def expose(photo, parameters: dict, window: int = _GUIDE_WINDOW):
     """Returns the darkened photo in linear light, without noise.
 
@@ -282,11 +308,9 @@ def expose(photo, parameters: dict, window: int = _GUIDE_WINDOW):
       parameters: from `scale_parameters`.
       window: pixels over which dark parts are told from bright ones.
     """
-    edge = (parameters["threshold"] - _guide(photo, window)) / _LOCAL_FADE
-    inside = ops.clip(edge + 0.5, 0.0, 1.0)
-    dark = inside * inside * (3.0 - 2.0 * inside)
+    dark = _darkness(photo, parameters, window)
     darker = parameters["gain"] * photo ** parameters["gamma"]
-    light = srgb_to_linear(darker) * 2.0 ** (-parameters["stops"] * dark)[..., None]
+    light = srgb_to_linear(darker) * 2.0 ** (-parameters["stops"] * dark)
     return ops.minimum(light * parameters["cast"], 1.0)
 
 

@@ -7,7 +7,8 @@ import hashlib
 import pathlib
 from collections.abc import Callable, Sequence
 
-from drgn_tf.images.photos import DataError, list_photos
+from drgn_tf.errors import UserError
+from drgn_tf.images.photos import list_photos
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Pair:
     high: pathlib.Path
 
 
-class UnpairedError(DataError):
+class UnpairedError(UserError):
     """A photo whose counterpart is missing.
 
     Attributes:
@@ -42,14 +43,14 @@ def find_pairs(
         the first one is raised.
 
     Raises:
-      DataError: a folder is missing or without photos, or a photo has no counterpart.
+      UserError: a folder is missing or without photos, or a photo has no counterpart.
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder.")
+        raise UserError(f"{folder}: no such folder.")
     for name in ("low", "high"):
         if not (folder / name).is_dir():
-            raise DataError(
+            raise UserError(
                 f"{folder}: has no folder {name}/; a folder of pairs holds low/ and high/ "
                 "with photos of equal stems."
             )
@@ -68,7 +69,7 @@ def find_pairs(
             raise error
         on_bad(error)
     if not pairs:
-        raise DataError(f"{folder}: no stem occurs in both low/ and high/.")
+        raise UserError(f"{folder}: no stem occurs in both low/ and high/.")
     return pairs
 
 
@@ -77,7 +78,7 @@ def read_stems(path: str | pathlib.Path) -> list[str]:
     try:
         lines = pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of stems ({error}).") from error
+        raise UserError(f"{path}: cannot be read as a list of stems ({error}).") from error
     stems = [line.split("#")[0].strip() for line in lines]
     return [stem for stem in stems if stem]
 
@@ -86,11 +87,11 @@ def split_by_list(stems: Sequence[str], listed: Sequence[str]) -> tuple[list[str
     """Splits stems into those not listed and those listed, each in the given order.
 
     Raises:
-      DataError: a listed stem does not exist, or one side is left empty.
+      UserError: a listed stem does not exist, or one side is left empty.
     """
     missing = sorted(set(listed) - set(stems))
     if missing:
-        raise DataError(
+        raise UserError(
             f"the validation list names '{missing[0]}', which is no stem (a name without its "
             "ending) among the photos"
             + (f" (nor are {len(missing) - 1} more of its lines)." if len(missing) > 1 else ".")
@@ -109,7 +110,7 @@ def split_by_fraction(stems: Sequence[str], fraction: float) -> tuple[list[str],
     out stays so, but for those at the margin, when others come or go.
 
     Raises:
-      DataError: one side is left empty.
+      UserError: one side is left empty.
     """
     count = max(1, round(len(stems) * fraction))
     by_hash = sorted(stems, key=lambda stem: hashlib.sha256(stem.encode()).digest())
@@ -123,7 +124,7 @@ def split_by_fraction(stems: Sequence[str], fraction: float) -> tuple[list[str],
 def _both_sides(train: list[str], held_out: list[str]) -> tuple[list[str], list[str]]:
     if not train or not held_out:
         side = "training" if not train else "validation"
-        raise DataError(
+        raise UserError(
             f"the split leaves no photo for {side}; at least one on each side is needed."
         )
     return train, held_out

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 import pathlib
 
-from drgn_tf.images.photos import DataError
+from drgn_tf.errors import UserError
 
 # Given as a data folder, stands for this set.
 NAME = "sample"
@@ -26,10 +26,10 @@ def _locate(package: str, *parts: str) -> pathlib.Path:
     # Only located, not imported: both packages load much that is not needed.
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise DataError(f"the sample photos need the package {package}: install requirements.txt.")
+        raise UserError(f"the sample photos need {package}; pip install 'drgn-tf[train]' adds it.")
     path = pathlib.Path(spec.submodule_search_locations[0], *parts)
     if not path.is_file():
-        raise DataError(f"{path}: the installed {package} lacks this photo; reinstall it.")
+        raise UserError(f"{path}: the installed {package} lacks this photo; reinstall it.")
     return path
 
 

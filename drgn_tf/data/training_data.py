@@ -10,7 +10,7 @@ import numpy as np
 from drgn_tf.brightness import LUMA
 from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
-from drgn_tf.images.photos import DataError
+from drgn_tf.errors import UserError
 
 # The random order of normal-light photos for the degradation generator; those of the sources
 # count from 0.
@@ -44,7 +44,7 @@ class TrainingData:
       extra: further sources, with the share of each; the others share the rest.
 
     Raises:
-      DataError: there is neither a pair nor a normal photo.
+      UserError: there is neither a pair nor a normal photo.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class TrainingData:
         extra: Sequence[Source] = (),
     ):
         if high is None and normal is None:
-            raise DataError("neither pairs nor normal photos to train on.")
+            raise UserError("neither pairs nor normal photos to train on.")
         self.low, self.high = low, high
         self.normal = normal or high
         self.extra = tuple(extra)
@@ -79,7 +79,7 @@ class TrainingData:
         return [self.normal, *(x.high for x in self.extra if x.low is None)]
 
     def check_crop(self, options: SampleOptions) -> None:
-        """Raises DataError if a photo that is to be cropped is smaller than the crops."""
+        """Raises UserError if a photo that is to be cropped is smaller than the crops."""
         crop_size = options.crop_size
         stores = [source.high for source in self.sources(options) if source.share > 0]
         stores += self.normal_stores if options.normal else []
@@ -90,7 +90,7 @@ class TrainingData:
         ]
         side, name, (height, width) = min(photos)
         if side < crop_size:
-            raise DataError(
+            raise UserError(
                 f"photo '{name}' is {width}x{height} pixels, smaller than the crop of "
                 f"{crop_size}; choose --crop_size={side} or less, or remove the photo."
             )

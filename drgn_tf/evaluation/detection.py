@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from drgn_tf.data.annotations import Annotations
-from drgn_tf.evaluation.detector_layout import Layout, LayoutError
+from drgn_tf.errors import UserError
+from drgn_tf.evaluation.detector_layout import Layout
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.inference.tflite_driver import dequantise, quantise
@@ -244,7 +245,7 @@ def common_categories(annotations: Annotations, layout: Layout) -> dict[str, int
     """Returns the ids of the categories that the detector knows, by name.
 
     Raises:
-      LayoutError: it knows none of them.
+      UserError: it knows none of them.
     """
     known = {
         name: number
@@ -252,7 +253,7 @@ def common_categories(annotations: Annotations, layout: Layout) -> dict[str, int
         if name in layout.class_names
     }
     if not known:
-        raise LayoutError(
+        raise UserError(
             f"none of the annotated classes ({', '.join(annotations.category_ids())}) is among the "
             '"class_names" of the detector layout; use the names of the annotations.'
         )
@@ -277,7 +278,7 @@ def detect_before_and_after(
       The boxes of the input and of the enhanced photo, as COCO's results.
 
     Raises:
-      DataError: a photo cannot be used.
+      UserError: a photo cannot be used.
     """
     category_ids = annotations.category_ids()
     for image in annotations.ground_truth["images"]:

@@ -16,6 +16,7 @@ import math
 import pathlib
 from collections.abc import Mapping
 
+from drgn_tf.errors import UserError
 from drgn_tf.files import first_line
 
 _YOLO = {
@@ -96,10 +97,6 @@ _FORMS = {
 _RENAMED = {"fit": "resize_mode", "fill": "pad_value", "suppression": "nms_iou"}
 
 
-class LayoutError(ValueError):
-    """A layout that describes no detector. The message says why and what to do."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Layout:
     """What a detector takes and gives.
@@ -138,16 +135,16 @@ def read_layout(path: str | pathlib.Path) -> Layout:
     """Reads the description of a detector from a JSON file.
 
     Raises:
-      LayoutError: it cannot be read, or does not describe a detector.
+      UserError: it cannot be read, or does not describe a detector.
     """
     try:
         content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise LayoutError(
+        raise UserError(
             f"{path}: cannot be read as a detector layout in JSON ({first_line(error)})."
         ) from error
     if not isinstance(content, dict) or content.get("kind") not in tuple(_DEFAULTS):
-        raise LayoutError(
+        raise UserError(
             f'{path}: unknown kind of detector layout; "kind" must be one of '
             f"{', '.join(_DEFAULTS)}."
         )
@@ -157,18 +154,18 @@ def read_layout(path: str | pathlib.Path) -> Layout:
         content.setdefault("anchors", [])
     for old, new in _RENAMED.items():
         if old in content:
-            raise LayoutError(f'{path}: "{old}" is now "{new}".')
+            raise UserError(f'{path}: "{old}" is now "{new}".')
     unknown = sorted(content.keys() - _FORMS.keys())
     if unknown:
-        raise LayoutError(f'{path}: unknown entry "{unknown[0]}"; there are {", ".join(_FORMS)}.')
+        raise UserError(f'{path}: unknown entry "{unknown[0]}"; there are {", ".join(_FORMS)}.')
     for name, value in content.items():
         fits, form = _FORMS[name]
         if not fits(value):
-            raise LayoutError(f'{path}: "{name}" must be {form}.')
+            raise UserError(f'{path}: "{name}" must be {form}.')
     missing = _DEFAULTS[content["kind"]]["outputs"].keys() - content["outputs"].keys()
     missing -= {"classes", "count"}
     if missing:
-        raise LayoutError(f'{path}: "outputs" does not say which tensor holds {min(missing)}.')
+        raise UserError(f'{path}: "outputs" does not say which tensor holds {min(missing)}.')
     for name in ("class_names", "size", "input_range", "anchors"):
         if name in content:
             content[name] = tuple(

@@ -15,14 +15,17 @@ import math
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import keras
 import numpy as np
 
-from drgn_tf import metrics
 from drgn_tf.data.decoded_photos import read_rows
 from drgn_tf.data.pairs import Pair
 from drgn_tf.images.photos import BadImageError, read_photo, to_float, to_uint8
-from drgn_tf.metrics.niqe import BLOCK, fits, niqe
+from drgn_tf.metrics.photo_similarity import (
+    photo_luma,
+    photo_psnr,
+    photo_ssim,
+    scale_photo_to_gt_mean,
+)
 
 # uint8 [H, W, 3] -> uint8 [H, W, 3].
 Enhance = Callable[[np.ndarray], np.ndarray]
@@ -99,16 +102,14 @@ def similarity(image: np.ndarray, reference: np.ndarray) -> Similarity:
       image: uint8 [H, W, 3], at least 11x11.
       reference: uint8 or uint16 [H, W, 3].
     """
-    image, reference = (
-        keras.ops.convert_to_tensor(to_float(x)[np.newaxis]) for x in (image, reference)
-    )
+    image, reference = to_float(image), to_float(reference)
     values = []
     for x, y in (
         (image, reference),
-        (metrics.luma(image), metrics.luma(reference)),
-        (metrics.scale_to_gt_mean(image, reference), reference),
+        (photo_luma(image), photo_luma(reference)),
+        (scale_photo_to_gt_mean(image, reference), reference),
     ):
-        values += [float(metrics.psnr(x, y)[0]), float(metrics.ssim(x, y)[0])]
+        values += [photo_psnr(x, y), photo_ssim(x, y)]
     return Similarity(*values)
 
 
@@ -116,7 +117,7 @@ def read_pair(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
     """Returns the low-light photo, uint8, and the reference, uint8 or uint16, [H, W, 3].
 
     Raises:
-      DataError: one of them cannot be used, or their sizes differ.
+      UserError: one of them cannot be used, or their sizes differ.
     """
     low, high = read_rows([(pair.low, pair.high)])[pair.stem]
     return to_uint8(low), high
@@ -133,7 +134,7 @@ def evaluate_pairs(
       keep: is given each enhanced photo.
 
     Raises:
-      DataError: a photo cannot be used.
+      UserError: a photo cannot be used.
     """
     for pair in pairs:
         low, high = read_pair(pair)
@@ -146,6 +147,9 @@ def evaluate_unpaired(
     enhance: Enhance, paths: Iterable[pathlib.Path], keep: Keep = lambda stem, enhanced: None
 ) -> Iterator[PhotoMetrics]:
     """Measures photos without reference, one at a time; see `evaluate_pairs`."""
+    # Here, because it needs SciPy, an extra.
+    from drgn_tf.metrics.niqe import BLOCK, fits, niqe
+
     for path in paths:
         photo = to_uint8(read_photo(path))
         height, width = photo.shape[:2]

@@ -27,8 +27,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from drgn_tf.errors import UserError
 from drgn_tf.evaluation.image_quality import PhotoMetrics
-from drgn_tf.files import NotWrittenError, sha256
+from drgn_tf.files import sha256
 from drgn_tf.images.grids import save_grid
 from drgn_tf.inference.driver import Driver
 from drgn_tf.version import __version__
@@ -71,11 +72,11 @@ def results_folder(path: pathlib.Path, overwrite: bool = False) -> Iterator[path
       overwrite: replace the results of an earlier evaluation; other files stay.
 
     Raises:
-      NotWrittenError: it holds results already, or cannot be written to.
+      UserError: it holds results already, or cannot be written to.
     """
     found = [name for name in _NAMES if (path / name).exists()]
     if found and not overwrite:
-        raise NotWrittenError(
+        raise UserError(
             f"{path}: holds {found[0]} of an earlier evaluation; choose another --output_dir, or "
             "replace it with --overwrite."
         )
@@ -92,7 +93,7 @@ def results_folder(path: pathlib.Path, overwrite: bool = False) -> Iterator[path
                 else:
                     earlier.unlink(missing_ok=True)
     except OSError as error:
-        raise NotWrittenError(
+        raise UserError(
             f"{error.filename or path}: {error.strerror or error}; make room, check the "
             "permissions, or choose another --output_dir."
         ) from error

@@ -105,7 +105,7 @@ def write(path: pathlib.Path, pixels: np.ndarray, photo: PhotoFile, quality: int
 
     Raises:
       BadImageError: the photo has alpha, and the format cannot keep it.
-      NotWrittenError: the disk is full, or does not take the file.
+      UserError: the disk is full, or does not take the file.
     """
     kind = FORMATS[path.suffix.lower()]
     if photo.alpha is not None and kind in ("JPEG", "BMP"):

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from drgn_tf.errors import UserError
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _SUFFIX_LIST = "JPEG, PNG, BMP or WebP"
 # Sides below this hold no window of the SSIM loss.
@@ -31,11 +33,7 @@ _TURNS = {
 }
 
 
-class DataError(ValueError):
-    """Data that cannot be trained on. The message names the file and the remedy."""
-
-
-class BadImageError(DataError):
+class BadImageError(UserError):
     """One image that cannot be used; the others could be."""
 
 
@@ -45,23 +43,23 @@ def list_photos(folder: str | pathlib.Path) -> dict[str, pathlib.Path]:
     Files with other endings are ignored, as are hidden ones.
 
     Raises:
-      DataError: no such folder, no photo in it, or two photos of one stem.
+      UserError: no such folder, no photo in it, or two photos of one stem.
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder.")
+        raise UserError(f"{folder}: no such folder.")
     photos: dict[str, pathlib.Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
             continue
         if path.stem in photos:
-            raise DataError(
+            raise UserError(
                 f"{path}: {photos[path.stem].name} has the same stem; keep one of the two."
             )
         photos[path.stem] = path
     if not photos:
         found = "the folder is empty" if not any(folder.iterdir()) else "no photo in this folder"
-        raise DataError(f"{folder}: {found}; {_SUFFIX_LIST} files are expected here.")
+        raise UserError(f"{folder}: {found}; {_SUFFIX_LIST} files are expected here.")
     return dict(sorted(photos.items()))
 
 

@@ -151,7 +151,7 @@ def enhance_photo(
     Raises:
       BadImageError: the photo cannot be read, or its result not be kept in this format.
       ModelFileError: the network cannot take a photo of this size.
-      NotWrittenError: the disk is full, or does not take the file.
+      UserError: the disk is full, or does not take the file.
     """
     photo = photo_files.read(job.source)
     on_tile = start(enhancer.tile_count(*photo.pixels.shape[:2]))
@@ -195,7 +195,7 @@ def enhance_file(
     """Enhances one photo or video; `start` is told the number of tiles or of frames.
 
     Raises:
-      BadImageError, ModelFileError, NotWrittenError: see `enhance_photo`.
+      BadImageError, ModelFileError, UserError: see `enhance_photo`.
     """
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,10 @@ import pathlib
 
 import numpy as np
 
+from drgn_tf.brightness import AUTOMATIC
+from drgn_tf.files import ModelFileError
+from drgn_tf.models.options import GRID_FACTOR
+
 
 class Driver(abc.ABC):
     """A trained network, ready to run.
@@ -23,6 +27,7 @@ class Driver(abc.ABC):
       size: (height, width) if it takes no other, else None.
       thumbnail_size: side of the thumbnail it takes beside the image, in pixels, or
         None if it makes its own: then it is right for whole photos only, not for tiles.
+      takes_brightness: whether it can be told how bright the result is to be.
       outputs: names of the images that `run` returns.
     """
 
@@ -30,11 +35,15 @@ class Driver(abc.ABC):
     path: pathlib.Path
     size: tuple[int, int] | None
     thumbnail_size: int | None
+    takes_brightness: bool
     outputs: tuple[str, ...]
 
     @abc.abstractmethod
     def run(
-        self, images: np.ndarray, thumbnails: np.ndarray | None = None
+        self,
+        images: np.ndarray,
+        thumbnails: np.ndarray | None = None,
+        brightness: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """Runs the network.
 
@@ -42,7 +51,30 @@ class Driver(abc.ABC):
           images: float32 [B, H, W, 3] in [0, 1].
           thumbnails: float32 [B, T, T, 3] of the photos that the images are parts of, if
             `thumbnail_size` is not None. By default the images are whole photos.
+          brightness: float32 [B, 1], mean luma that the enhanced photos are to have, 0 for
+            automatic, if `takes_brightness`. By default it is automatic.
 
         Returns:
-          float32 [B, H, W, 3] by name: "enhanced" in [0, 1], and what else is in `outputs`.
+          float32 [B, H, W, 3] by name: "enhanced" in [0, 1], and what else is in `outputs`; if
+          `takes_brightness` also "brightness" [B, 1], the one aimed at.
         """
+
+    def predicted_brightness(self, thumbnail: np.ndarray) -> float:
+        """Returns the mean luma that an enhanced photo has where none is asked for.
+
+        Args:
+          thumbnail: float32 [1, T, T, 3] of the photo.
+
+        Raises:
+          ModelFileError: the artefact takes no brightness, or no thumbnail.
+        """
+        if not self.takes_brightness or self.thumbnail_size is None:
+            raise ModelFileError(
+                f"{self.path}: cannot be told a brightness; give a 'tiled' file of a network that "
+                "takes one."
+            )
+        # It depends on the thumbnail alone: the image may be of any size and content.
+        height, width = self.size or (GRID_FACTOR, GRID_FACTOR)
+        image = np.zeros((1, height, width, 3), np.float32)
+        automatic = np.full((1, 1), AUTOMATIC, np.float32)
+        return float(self.run(image, thumbnail, automatic)["brightness"][0, 0])

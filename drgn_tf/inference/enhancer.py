@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from drgn_tf.brightness import expose
+from drgn_tf.files import ModelFileError
 from drgn_tf.inference.driver import Driver
 from drgn_tf.inference.thumbnail import photo_thumbnail
 from drgn_tf.inference.tiling import Tiling, run_tiled, tile_count
@@ -25,6 +27,7 @@ class Enhancer:
     Example:
       enhancer = Enhancer(load_driver("mobile"))
       enhanced = enhancer(photo)
+      a_stop_brighter = enhancer(photo, exposure=1.0)
     """
 
     def __init__(self, driver: Driver, tiling: Tiling = Tiling()):
@@ -34,45 +37,69 @@ class Enhancer:
     def __call__(
         self,
         photo: np.ndarray,
-        thumbnail: np.ndarray | None = None,
+        exposure: float = 0.0,
+        brightness: float | None = None,
         on_tile: Callable[[], None] = lambda: None,
     ) -> np.ndarray:
         """Enhances one photo.
 
         Args:
           photo: see the class.
-          thumbnail: float32 [1, T, T, 3] if it is to be judged by another view than its own
-            (`self.thumbnail`): frames of a video are, by a steady one.
+          exposure: stops (EV) by which the result is to be brighter, or darker if negative, than
+            it would be by itself, or than `brightness`.
+          brightness: mean luma in (0, 1] that the result is to have; by default what the network
+            predicts for this photo. Out of what can be asked for, the nearest is taken.
           on_tile: called after each tile.
 
         Raises:
           ValueError: `photo` is something else than described.
-          ModelFileError: the artefact cannot take a photo of this size.
+          ModelFileError: the artefact cannot take a photo of this size, or no brightness.
         """
         converters = {"enhanced": to_dtype(np.asarray(photo).dtype)}
         photo = _checked(photo)
-        return self.run(photo, converters, thumbnail, on_tile)["enhanced"]
+        return self.run(photo, converters, exposure, brightness, on_tile)["enhanced"]
 
-    def stages(self, photo: np.ndarray) -> dict[str, np.ndarray]:
+    def stages(
+        self, photo: np.ndarray, exposure: float = 0.0, brightness: float | None = None
+    ) -> dict[str, np.ndarray]:
         """Returns all images that the artefact gives, as float32 [H, W, 3].
 
         Those of a .keras file and a SavedModel are "degradation" (signed), "base" (not
-        limited to [0, 1]) and "enhanced".
+        limited to [0, 1]) and "enhanced". For the arguments see `__call__`.
         """
-        photo = _checked(photo)
-        return self.run(photo, {name: np.asarray for name in self.driver.outputs})
+        converters = {name: np.asarray for name in self.driver.outputs}
+        return self.run(_checked(photo), converters, exposure, brightness)
+
+    def predicted_brightness(self, photo: np.ndarray) -> float:
+        """Returns the mean luma that the result has where neither argument says otherwise.
+
+        Raises:
+          ModelFileError: the network takes no brightness.
+        """
+        return self.driver.predicted_brightness(self.thumbnail(photo))
 
     def run(
         self,
         photo: np.ndarray,
         converters: Mapping[str, Callable[[np.ndarray], np.ndarray]],
-        thumbnail: np.ndarray | None = None,
+        exposure: float = 0.0,
+        brightness: float | None = None,
         on_tile: Callable[[], None] = lambda: None,
     ) -> dict[str, np.ndarray]:
         """Returns images by name, as `converters` make them; see `tiling.run_tiled`."""
-        if thumbnail is None:
-            thumbnail = self.thumbnail(photo)
-        return run_tiled(self.driver, photo, thumbnail, converters, self.tiling, on_tile)
+        thumbnail = self.thumbnail(photo)
+        if exposure and brightness is None:
+            brightness = self.driver.predicted_brightness(thumbnail)
+        if brightness is not None:
+            if not self.driver.takes_brightness:
+                raise ModelFileError(
+                    f"{self.driver.path}: takes no brightness; leave out exposure and brightness, "
+                    "or give another network."
+                )
+            brightness = expose(brightness, exposure)
+        return run_tiled(
+            self.driver, photo, thumbnail, converters, self.tiling, on_tile, brightness
+        )
 
     def thumbnail(self, photo: np.ndarray) -> np.ndarray | None:
         """Returns float32 [1, T, T, 3], or None if the artefact takes no thumbnail."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+from typing import TYPE_CHECKING
 
 from drgn_tf import weights
 from drgn_tf.files import ModelFileError
 from drgn_tf.inference.driver import Driver
+
+if TYPE_CHECKING:
+    from drgn_tf.inference.keras_driver import KerasDriver
 
 _EXPECTED = "a .keras, .tflite, .onnx or .ort file, or a SavedModel folder"
 
@@ -15,8 +19,9 @@ def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver
     """Opens a trained network in any of its forms.
 
     Args:
-      model: a name of shipped weights (see `drgn_tf.weights.names`), or the path of a .keras,
-        .tflite, .onnx or .ort file or of a SavedModel.
+      model: a name of shipped weights (see `drgn_tf.weights.names`), which opens their .tflite
+        file: no other form starts as fast. Or the path of a .keras, .tflite, .onnx or .ort file
+        or of a SavedModel.
       threads: used for computing, by default as the runtime likes. TensorFlow (.keras and
         SavedModel) takes them from `tf.config.threading` instead.
 
@@ -24,17 +29,14 @@ def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver
       ModelFileError: there is no such model, or it cannot be opened.
     """
     name = str(model)
-    path = weights.path(name) if name in weights.names() else pathlib.Path(model)
+    path = weights.fast_path(name) if name in weights.names() else pathlib.Path(model)
     if not path.exists():
         raise ModelFileError(
             f"{model}: no such model; choose {', '.join(weights.names())}, or give {_EXPECTED}."
         )
     # Each runtime takes seconds and memory to import.
     if path.suffix == ".keras":
-        from drgn_tf.inference.keras_driver import KerasDriver
-        from drgn_tf.models import load_model
-
-        return KerasDriver(load_model(path), path)
+        return load_keras(path)
     if path.is_dir():
         from drgn_tf.inference.saved_model_driver import SavedModelDriver
 
@@ -48,3 +50,24 @@ def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver
 
         return OnnxDriver(path, threads)
     raise ModelFileError(f"{model}: is not {_EXPECTED}.")
+
+
+def load_keras(model: str | pathlib.Path) -> KerasDriver:
+    """Opens a trained network as Keras has it: what is exported, and has all stages.
+
+    Args:
+      model: a name of shipped weights, or the path of a .keras file.
+
+    Raises:
+      ModelFileError: it is neither, or cannot be opened.
+    """
+    name = str(model)
+    path = weights.path(name) if name in weights.names() else pathlib.Path(model)
+    if path.suffix != ".keras":
+        raise ModelFileError(
+            f"{model}: is no .keras file; give one, or choose {', '.join(weights.names())}."
+        )
+    from drgn_tf.inference.keras_driver import KerasDriver
+    from drgn_tf.models import load_model
+
+    return KerasDriver(load_model(path), path)

@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 
+from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.inference.driver import Driver
 
@@ -14,8 +15,9 @@ class OnnxDriver(Driver):
     """Runs an ONNX file on the CPU; NHWC or NCHW is read off its input.
 
     Args:
-      path: the file. It has an input "image", perhaps "thumbnail", and an output "enhanced". In
-        a file with one input and one output the names do not matter.
+      path: the file. It has an input "image", perhaps "thumbnail" and "brightness", and an output
+        "enhanced", and "brightness" where that is an input. In a file with one input and one
+        output the names do not matter.
       threads: of the session; by default one per core.
 
     Raises:
@@ -48,14 +50,18 @@ class OnnxDriver(Driver):
                 f"{path}: cannot be loaded ({first_line(error)}); export it again."
             ) from error
         inputs = {value.name: value for value in self._session.get_inputs()}
-        self.outputs = tuple(value.name for value in self._session.get_outputs())
+        results = [value.name for value in self._session.get_outputs()]
+        # The name of an only output does not matter.
+        self._results = results if len(results) > 1 else ["enhanced"]
+        self.outputs = tuple(name for name in self._results if name != "brightness")
         if "image" not in inputs and len(inputs) > 1:
             raise ModelFileError(
                 f"{path}: has no 'image' among {', '.join(inputs)}; give a file that "
                 "export_main.py made."
             )
         image = inputs.get("image") or next(iter(inputs.values()))
-        self._names = [image.name] + ["thumbnail"] * ("thumbnail" in inputs)
+        self._image = image.name
+        self.takes_brightness = "brightness" in inputs
         shape = image.shape
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
             raise ModelFileError(f"{path}: takes {shape}, not RGB images.")
@@ -65,22 +71,32 @@ class OnnxDriver(Driver):
         self.thumbnail_size = inputs["thumbnail"].shape[2] if "thumbnail" in inputs else None
 
     def run(
-        self, images: np.ndarray, thumbnails: np.ndarray | None = None
+        self,
+        images: np.ndarray,
+        thumbnails: np.ndarray | None = None,
+        brightness: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """See `Driver.run`. With a fixed size, the images of a batch are run one by one."""
-        values = [images] + [thumbnails] * (len(self._names) - 1)
+        feeds = {self._image: images}
+        if self.thumbnail_size is not None:
+            feeds["thumbnail"] = thumbnails
         if self._channels_first:
-            values = [np.ascontiguousarray(value.transpose(0, 3, 1, 2)) for value in values]
-        singles = [values]
+            feeds = {name: _to_nchw(value) for name, value in feeds.items()}
+        if self.takes_brightness:
+            automatic = np.full((len(images), 1), AUTOMATIC, np.float32)
+            feeds["brightness"] = automatic if brightness is None else brightness
+        batches = [feeds]
         if self.size is not None:
-            singles = [[value[i : i + 1] for value in values] for i in range(len(images))]
-        runs = [
-            self._session.run(None, dict(zip(self._names, single, strict=True)))
-            for single in singles
-        ]
-        results = [np.concatenate(parts) for parts in zip(*runs)]
+            batches = [
+                {name: value[i : i + 1] for name, value in feeds.items()}
+                for i in range(len(images))
+            ]
+        runs = [self._session.run(None, batch) for batch in batches]
+        results = dict(zip(self._results, map(np.concatenate, zip(*runs))))
         if self._channels_first:
-            results = [result.transpose(0, 2, 3, 1) for result in results]
-        if len(results) == 1:
-            return {"enhanced": results[0]}
-        return dict(zip(self.outputs, results))
+            results |= {name: results[name].transpose(0, 2, 3, 1) for name in self.outputs}
+        return results
+
+
+def _to_nchw(value: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(value.transpose(0, 3, 1, 2))

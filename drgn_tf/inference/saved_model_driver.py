@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
+from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.inference.driver import Driver
 
@@ -63,14 +64,22 @@ class SavedModelDriver(Driver):
             )
         self._whole, self._tile = signatures["float_whole"], signatures["float_tiled"]
         self.thumbnail_size = self._tile.structured_input_signature[1]["thumbnail"].shape[1]
-        self.outputs = tuple(sorted(self._tile.structured_outputs))
+        self.takes_brightness = "brightness" in self._tile.structured_input_signature[1]
+        self.outputs = tuple(sorted(self._tile.structured_outputs.keys() - {"brightness"}))
 
     def run(
-        self, images: np.ndarray, thumbnails: np.ndarray | None = None
+        self,
+        images: np.ndarray,
+        thumbnails: np.ndarray | None = None,
+        brightness: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """See `Driver.run`."""
+        feeds = {"image": tf.constant(images)}
+        if self.takes_brightness:
+            wanted = tf.fill([len(images), 1], AUTOMATIC) if brightness is None else brightness
+            feeds["brightness"] = tf.constant(wanted)
         if thumbnails is None:
-            results = self._whole(image=tf.constant(images))
+            results = self._whole(**feeds)
         else:
-            results = self._tile(image=tf.constant(images), thumbnail=tf.constant(thumbnails))
+            results = self._tile(thumbnail=tf.constant(thumbnails), **feeds)
         return {name: result.numpy() for name, result in results.items()}

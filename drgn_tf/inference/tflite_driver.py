@@ -7,6 +7,7 @@ import pathlib
 
 import numpy as np
 
+from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.inference.driver import Driver
 
@@ -17,8 +18,9 @@ class TFLiteDriver(Driver):
     Files of 8 bits and of 16 bits in and out are fed and read by their scales and zero points.
 
     Args:
-      path: the file. It has one signature, with an input "image" and perhaps "thumbnail", and
-        an output "enhanced". In a file with one input and one output the names do not matter.
+      path: the file. It has one signature, with an input "image" and perhaps "thumbnail" and
+        "brightness", and an output "enhanced", and "brightness" where that is an input. In a
+        file with one input and one output the names do not matter.
       threads: of the interpreter; by default one per core.
 
     Raises:
@@ -48,8 +50,10 @@ class TFLiteDriver(Driver):
         self._results = self._by_name(self._interpreter.get_output_details(), "outputs")
         self._image = self._only(self._inputs, "image")
         self._thumbnail = self._inputs.get("thumbnail")
+        self._brightness = self._inputs.get("brightness")
+        self.takes_brightness = self._brightness is not None
         self._only(self._results, "enhanced")
-        self.outputs = tuple(sorted(self._results))
+        self.outputs = tuple(sorted(self._results.keys() - {"brightness"}))
         shape = self._image["shape_signature"]
         if len(shape) != 4 or shape[3] != 3:
             raise ModelFileError(f"{path}: takes {list(shape)}, not RGB images.")
@@ -77,7 +81,10 @@ class TFLiteDriver(Driver):
         return details[name]
 
     def run(
-        self, images: np.ndarray, thumbnails: np.ndarray | None = None
+        self,
+        images: np.ndarray,
+        thumbnails: np.ndarray | None = None,
+        brightness: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """See `Driver.run`. The images of a batch are run one by one."""
         results: dict[str, list[np.ndarray]] = {name: [] for name in self._results}
@@ -85,6 +92,10 @@ class TFLiteDriver(Driver):
             feeds = [(self._image, image[np.newaxis])]
             if self._thumbnail is not None:
                 feeds.append((self._thumbnail, thumbnails[i : i + 1]))
+            if self._brightness is not None:
+                automatic = np.full((1, 1), AUTOMATIC, np.float32)
+                wanted = automatic if brightness is None else brightness[i : i + 1]
+                feeds.append((self._brightness, wanted))
             self._resize(feeds[0][1].shape)
             for detail, value in feeds:
                 self._interpreter.set_tensor(detail["index"], quantise(value, detail))

@@ -149,6 +149,7 @@ def run_tiled(
     converters: Mapping[str, Callable[[np.ndarray], np.ndarray]],
     tiling: Tiling = Tiling(),
     on_tile: Callable[[], None] = lambda: None,
+    brightness: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Runs an artefact over a photo of any size.
 
@@ -159,6 +160,8 @@ def run_tiled(
       converters: for each image wanted, what turns float32 rows [h, W, 3] into the kept dtype.
       tiling: how to cut.
       on_tile: called after each tile.
+      brightness: mean luma that the whole result is to have, the same for all tiles; by default
+        automatic.
 
     Returns:
       [H, W, 3] for each name in `converters`.
@@ -167,6 +170,12 @@ def run_tiled(
       ModelFileError: see `grid`.
     """
     rows, columns = grid(driver, *pixels.shape[:2], tiling)
+
+    def run(image: np.ndarray) -> dict[str, np.ndarray]:
+        if brightness is None:
+            return driver.run(image, thumbnail)
+        return driver.run(image, thumbnail, np.full((1, 1), brightness, np.float32))
+
     results = {
         name: np.empty(pixels.shape, converter(np.zeros((1, 1, 3), np.float32)).dtype)
         for name, converter in converters.items()
@@ -174,7 +183,7 @@ def run_tiled(
     carried: dict[str, np.ndarray] = {}
     for row, following in zip(rows, [*rows[1:], None]):
         finished = row.stop if following is None else following.start
-        strips = _row_of_tiles(driver, pixels, thumbnail, row, columns, list(converters), on_tile)
+        strips = _row_of_tiles(driver, run, pixels, row, columns, list(converters), on_tile)
         for name, strip in strips.items():
             # Rows that the tiles above have a share in.
             above = carried.get(name)
@@ -186,7 +195,7 @@ def run_tiled(
 
 
 def _row_of_tiles(
-    driver: Driver, pixels, thumbnail, row: Span, columns: list[Span], names: list[str], on_tile
+    driver: Driver, run, pixels, row: Span, columns: list[Span], names: list[str], on_tile
 ) -> dict[str, np.ndarray]:
     width = pixels.shape[1]
     strips = {name: np.zeros((row.stop - row.start, width, 3), np.float32) for name in names}
@@ -198,10 +207,10 @@ def _row_of_tiles(
             # The network itself pads by repeating the edge.
             missing = [(0, driver.size[0] - height), (0, driver.size[1] - across), (0, 0)]
             image = np.pad(image, missing, mode="edge")
-        run = driver.run(image[np.newaxis], thumbnail)
+        images = run(image[np.newaxis])
         shares = row.weights[:, np.newaxis, np.newaxis] * column.weights[:, np.newaxis]
         for name, strip in strips.items():
-            strip[:, column.start : column.stop] += run[name][0, :height, :across] * shares
+            strip[:, column.start : column.stop] += images[name][0, :height, :across] * shares
         on_tile()
     return strips
 

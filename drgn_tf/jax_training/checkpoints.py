@@ -7,7 +7,8 @@ import zipfile
 
 import numpy as np
 
-from drgn_tf.files import NotWrittenError, atomic_path, first_line
+from drgn_tf.errors import UserError
+from drgn_tf.files import atomic_path, first_line
 from drgn_tf.jax_training.trainer import Trainer
 from drgn_tf.training.run_folder import RunFolderError
 
@@ -73,7 +74,7 @@ class Checkpoints:
             self._folder.mkdir(exist_ok=True)
             with atomic_path(self._path(step)) as beside:
                 np.savez(beside, **arrays)
-        except (OSError, NotWrittenError) as error:
+        except (OSError, UserError) as error:
             raise RunFolderError(
                 f"{self._folder}: a checkpoint cannot be written ({first_line(error)}); make room "
                 "and give the same command again."

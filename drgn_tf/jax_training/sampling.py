@@ -67,7 +67,7 @@ class Sampler:
       photos: nested dict of arrays, to be copied to the devices and given back to `sample`.
 
     Raises:
-      DataError: a photo is too small.
+      UserError: a photo is too small.
     """
 
     def __init__(self, data: TrainingData, options: SampleOptions):
@@ -174,7 +174,13 @@ class Sampler:
         side = simulation.largest_side(self._options.crop_size, options)
         normal = jax.random.normal(keys[2], (side, side, simulation.NOISE_CHANNELS))
         low = simulation.darken(high, parameters, normal, options)
-        return low, high, simulation.darken_thumbnail(thumbnail, parameters), thumbnail, brightness
+        low_thumbnail = simulation.darken_thumbnail(thumbnail, parameters)
+        if options.local_lift[1]:
+            before = jnp.mean(simulation.luma(thumbnail))
+            high = simulation.lift(high, parameters)
+            thumbnail = simulation.lift(thumbnail, parameters, window=3)
+            brightness *= jnp.mean(simulation.luma(thumbnail)) / jnp.maximum(before, 1e-3)
+        return low, high, low_thumbnail, thumbnail, brightness
 
     def _relit(self, high, thumbnail, brightness, keys) -> tuple:
         options = self._options

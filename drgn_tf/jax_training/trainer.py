@@ -21,7 +21,8 @@ from jax import numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from drgn_tf import losses, metrics
-from drgn_tf.data import DataError, TrainingData
+from drgn_tf.data import TrainingData
+from drgn_tf.errors import UserError
 from drgn_tf.jax_training.sampling import Sampler, batch_sampler
 from drgn_tf.models import DRGN
 from drgn_tf.training.factories import (
@@ -67,7 +68,7 @@ class Trainer:
       devices: how many share each batch.
 
     Raises:
-      DataError: a photo is too small, or the batch does not divide among the devices.
+      UserError: a photo is too small, or the batch does not divide among the devices.
       ModelFileError: the weights to start from do not fit.
     """
 
@@ -81,7 +82,7 @@ class Trainer:
         micro_batches = self._training.gradient_accumulation_steps
         parts = self.devices * micro_batches
         if self._training.batch_size % parts:
-            raise DataError(
+            raise UserError(
                 f"a batch of {self._training.batch_size} does not divide among {self.devices} "
                 f"devices and {micro_batches} micro-batches each; choose "
                 f"--batch_size={max(1, self._training.batch_size // parts) * parts}."

@@ -3,8 +3,17 @@
 Beside these: `drgn_tf.metrics.niqe`, without a reference, and `drgn_tf.metrics.detection`.
 """
 
-from drgn_tf.metrics.grey import luma, scale_to_gt_mean
-from drgn_tf.metrics.psnr import psnr
-from drgn_tf.metrics.ssim import ssim
+from drgn_tf.lazy import lazily
 
 __all__ = ["luma", "psnr", "scale_to_gt_mean", "ssim"]
+
+# These need Keras; `drgn_tf.metrics.photo_similarity` does not.
+__getattr__ = lazily(
+    __name__,
+    {
+        "luma": "grey",
+        "psnr": "batch_similarity",
+        "scale_to_gt_mean": "grey",
+        "ssim": "batch_similarity",
+    },
+)

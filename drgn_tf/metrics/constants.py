@@ -9,3 +9,5 @@ C1 = 0.01**2
 C2 = 0.03**2
 # Of identical images, in dB. Infinity would spoil every mean and every comparison.
 HIGHEST_PSNR = 100.0
+# Below a thousandth of one level of 8 bits a mean is that of a black image.
+BLACK = 1e-3 / 255

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from keras import ops
 
-# ITU-R BT.601, full range.
-_RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
-# Below a thousandth of one level of 8 bits a mean is that of a black image.
-_BLACK = 1e-3 / 255
+from drgn_tf.brightness import LUMA
+from drgn_tf.metrics.constants import BLACK
 
 
 def luma(images):
@@ -25,7 +23,7 @@ def luma(images):
       [..., 1] in the range of `images`.
     """
     red, green, blue = images[..., 0:1], images[..., 1:2], images[..., 2:3]
-    return _RED * red + _GREEN * green + _BLUE * blue
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def scale_to_gt_mean(images, references):
@@ -44,4 +42,4 @@ def scale_to_gt_mean(images, references):
     """
     mean = ops.mean(luma(images), axis=(1, 2, 3), keepdims=True)
     wanted = ops.mean(luma(references), axis=(1, 2, 3), keepdims=True)
-    return ops.clip(images * (wanted / ops.maximum(mean, _BLACK)), 0.0, 1.0)
+    return ops.clip(images * (wanted / ops.maximum(mean, BLACK)), 0.0, 1.0)

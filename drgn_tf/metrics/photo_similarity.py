@@ -1,8 +1,9 @@
-"""PSNR and SSIM of one whole photo, on the host.
+"""PSNR, SSIM, luma and GT-mean of one whole photo, on the host.
 
-The same figures as `drgn_tf.metrics.psnr` and `ssim`, which serve batches inside a graph on any
-backend: there the windows of SSIM are depthwise convolutions, here OpenCV's separable filter,
-ten times as fast on a CPU, and nothing but numpy and OpenCV is needed. Tests hold the two together.
+The same metrics as `drgn_tf.metrics.batch_similarity` and `grey`, which serve batches inside a
+graph on any backend: there the windows of SSIM are depthwise convolutions, here OpenCV's separable
+filter, ten times as fast on a CPU, and nothing but numpy and OpenCV is needed. Tests hold the two
+together.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import math
 import cv2
 import numpy as np
 
-from drgn_tf.metrics.constants import C1, C2, HIGHEST_PSNR, SIGMA, WINDOW
+from drgn_tf.brightness import LUMA
+from drgn_tf.metrics.constants import BLACK, C1, C2, HIGHEST_PSNR, SIGMA, WINDOW
 
 
 def photo_psnr(image: np.ndarray, reference: np.ndarray) -> float:
@@ -49,3 +51,22 @@ def photo_ssim(image: np.ndarray, reference: np.ndarray) -> float:
     variances = mean(x**2 + y**2) - squares
     similarity = (2 * product + C1) / (squares + C1) * (2 * covariance + C2) / (variances + C2)
     return float(similarity.mean())
+
+
+def photo_luma(image: np.ndarray) -> np.ndarray:
+    """Returns the grey values of an RGB image, float32 [H, W, 3]: BT.601 luma [H, W]."""
+    return image @ np.array(LUMA, np.float32)
+
+
+def scale_photo_to_gt_mean(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Scales an image so that its grey mean is that of its reference; uses the reference.
+
+    Args:
+      image: float32 [H, W, 3] in [0, 1].
+      reference: the same.
+
+    Returns:
+      float32 [H, W, 3] in [0, 1], to which it is limited; a black image stays black.
+    """
+    mean, wanted = (float(photo_luma(x).mean(dtype=np.float64)) for x in (image, reference))
+    return np.clip(image * np.float32(wanted / max(mean, BLACK)), 0.0, 1.0)

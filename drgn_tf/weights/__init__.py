@@ -1,4 +1,4 @@
-"""Trained weights that come with the code. A model card lies beside each file."""
+"""Trained weights that come with the code: .keras, .tflite made of it, and a model card."""
 
 from __future__ import annotations
 
@@ -15,5 +15,14 @@ def names() -> list[str]:
 
 
 def path(name: str) -> pathlib.Path:
-    """Returns the file of a name in `names()`."""
+    """Returns the .keras file of a name in `names()`."""
     return _FOLDER / f"{name}.keras"
+
+
+def fast_path(name: str) -> pathlib.Path:
+    """Returns the .tflite file of the same network, or its .keras file where that is missing.
+
+    It takes photos of any size with their thumbnails, and needs neither Keras nor TensorFlow.
+    """
+    made = path(name).with_suffix(".tflite")
+    return made if made.is_file() else path(name)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from drgn_tf.data.dataset import SampleOptions, Shard, TrainingData, sampler, training_dataset
 from drgn_tf.data.decoded_photos import PhotoStore, store_in_memory
 from drgn_tf.data.photometric import PhotometricOptions, linear_to_srgb, srgb_to_linear
-from drgn_tf.images.photos import DataError
+from drgn_tf.errors import UserError
 from drgn_tf.models.context import thumbnail
 
 CROP = 16
@@ -469,7 +469,7 @@ def test_noise_of_darkened_crops_is_drawn_anew_each_time():
 
 
 def test_nothing_to_train_on_is_an_error():
-    with pytest.raises(DataError, match="neither pairs nor normal photos"):
+    with pytest.raises(UserError, match="neither pairs nor normal photos"):
         TrainingData(None, None, None, THUMBNAIL)
 
 
@@ -479,7 +479,7 @@ def test_nothing_to_train_on_is_an_error():
 def test_batch_that_does_not_divide_suggests_one_that_does(pairs, batch_size, shard):
     devices = shard.count * shard.replicas
     with pytest.raises(
-        DataError, match=rf"batch of {batch_size} does not divide among {devices} devices"
+        UserError, match=rf"batch of {batch_size} does not divide among {devices} devices"
     ) as caught:
         training_dataset(pairs, options(batch_size=batch_size), 0, 1, shard)
     suggested = int(re.search(r"--batch_size=(\d+)", str(caught.value))[1])
@@ -489,7 +489,7 @@ def test_batch_that_does_not_divide_suggests_one_that_does(pairs, batch_size, sh
 
 def assert_too_small(data, crop_size: int, name: str, chosen=OPTIONS) -> int:
     """Checks the error about a photo smaller than the crop; returns the crop it suggests."""
-    with pytest.raises(DataError, match=f"photo '{name}' is .* smaller than the crop") as caught:
+    with pytest.raises(UserError, match=f"photo '{name}' is .* smaller than the crop") as caught:
         training_dataset(data, dataclasses.replace(chosen, crop_size=crop_size), 0, 1)
     message = str(caught.value)
     assert len(message.splitlines()) == 1
@@ -500,7 +500,7 @@ def test_photo_smaller_than_the_crop_is_named_with_its_size(photo):
     low = views(photo, [(48, 64), (48, 30), (48, 64)])
     data = TrainingData(store(low), store(low), None, THUMBNAIL)
     assert assert_too_small(data, 40, "view_1") == 30
-    with pytest.raises(DataError, match="30x48 pixels, smaller than the crop of 40"):
+    with pytest.raises(UserError, match="30x48 pixels, smaller than the crop of 40"):
         sampler(data, options(crop_size=40))
     assert len(batches(data, options(crop_size=30), 0, 1)) == 1
 

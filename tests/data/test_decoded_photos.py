@@ -8,7 +8,8 @@ from PIL import Image
 
 from drgn_tf.data.decoded_photos import read_stores, store_in_memory
 from drgn_tf.data.pairs import find_pairs
-from drgn_tf.images.photos import BadImageError, DataError
+from drgn_tf.errors import UserError
+from drgn_tf.images.photos import BadImageError
 
 CROP = 16
 SIZES = [(40, 56), (33, 20), (24, 71), (16, 16)]
@@ -158,6 +159,6 @@ def test_nothing_left_is_an_error(pair_folder):
     for path in (pair_folder / "low").iterdir():
         path.write_bytes(b"")
     collected = []
-    with pytest.raises(DataError, match="none of the 4 photos can be used"):
+    with pytest.raises(UserError, match="none of the 4 photos can be used"):
         read_stores(rows_of(pair_folder), collected.append)
     assert len(collected) == 4

@@ -18,8 +18,8 @@ from drgn_tf.data.decoded_photos import read_stores
 from drgn_tf.data.loading import DataOptions, load_run_data
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.data.photometric import PhotometricOptions
-from drgn_tf.files import NotWrittenError
-from drgn_tf.images.photos import BadImageError, DataError
+from drgn_tf.errors import UserError
+from drgn_tf.images.photos import BadImageError
 from drgn_tf.models.context import thumbnail
 
 SAMPLES = SampleOptions(
@@ -174,14 +174,14 @@ def test_photos_left_out_are_told_every_time(pair_folder, cache):
 def test_nothing_is_left_of_photos_that_cannot_be_used(pair_folder, cache):
     for path in (pair_folder / "low").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="none of the 4 photos can be used"):
+    with pytest.raises(UserError, match="none of the 4 photos can be used"):
         load(pair_folder, cache, lambda error: None)
     assert not list(cache.glob("[!.]*")) and not list(cache.glob(".?*.*"))
 
 
 def test_disk_that_takes_no_photos_is_one_line(pair_folder, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotWrittenError, match=r"file.*--cache_dir") as caught:
+    with pytest.raises(UserError, match=r"file.*--cache_dir") as caught:
         load(pair_folder, tmp_path / "file")
     assert len(str(caught.value).splitlines()) == 1
 
@@ -191,7 +191,7 @@ def test_full_disk_is_one_line_and_leaves_nothing(pair_folder, cache):
     # Bytes of a file, fewer than the photos have.
     resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))
     try:
-        with pytest.raises(NotWrittenError, match=r"cannot be written.*--cache_dir") as caught:
+        with pytest.raises(UserError, match=r"cannot be written.*--cache_dir") as caught:
             read_stores(rows_of(pair_folder), cache_dir=cache)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

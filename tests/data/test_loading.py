@@ -11,7 +11,8 @@ from drgn_tf.data.dataset import SampleOptions, training_dataset
 from drgn_tf.data.decoded_photos import read_stores, store_in_memory
 from drgn_tf.data.loading import DataOptions, darkened_pairs, load_run_data
 from drgn_tf.data.photometric import PhotometricOptions
-from drgn_tf.images.photos import BadImageError, DataError, list_photos, read_photo, to_float
+from drgn_tf.errors import UserError
+from drgn_tf.images.photos import BadImageError, list_photos, read_photo, to_float
 from drgn_tf.models.context import thumbnail
 
 THUMBNAIL = functools.partial(thumbnail, size=16)
@@ -287,7 +288,7 @@ def test_photos_that_cannot_be_used_are_told_and_the_rest_is_kept(damaged_folder
     assert data.training.low.names == data.training.high.names == ["view_0", "view_5", "view_7"]
     assert data.validation.low.names == data.validation.high.names == ["view_2", "view_3"]
     assert_pairs_of(data.validation, damaged_folder)
-    assert all(isinstance(error, DataError) for error in collected)
+    assert all(isinstance(error, UserError) for error in collected)
     messages = [str(error) for error in collected]
     assert not any("\n" in message for message in messages)
     for told in (
@@ -309,7 +310,7 @@ def test_training_pairs_stay_aligned_when_photos_are_left_out(damaged_folder):
 
 
 def test_without_permission_to_skip_the_first_bad_photo_is_raised(damaged_folder):
-    with pytest.raises(DataError, match=r"view_4\.png: has no counterpart"):
+    with pytest.raises(UserError, match=r"view_4\.png: has no counterpart"):
         load(damaged_folder)
     (damaged_folder / "low" / "view_4.png").unlink()
     with pytest.raises(BadImageError, match=r"view_[16]\.png"):
@@ -362,54 +363,54 @@ def test_listed_photo_without_counterpart_is_left_out_too(pair_folder, tmp_path)
 
 
 def test_no_data_at_all_names_the_choices():
-    with pytest.raises(DataError, match=r"--data_dir .*'sample'.*--normal_dir"):
+    with pytest.raises(UserError, match=r"--data_dir .*'sample'.*--normal_dir"):
         load()
 
 
 @pytest.mark.parametrize("flag", ["train_pairs", "test_pairs", "normal_dir", "val_list"])
 def test_nothing_can_be_added_to_the_sample_set(normal_folder, flag):
-    with pytest.raises(DataError, match=rf"--{flag} has no meaning with --data_dir=sample"):
+    with pytest.raises(UserError, match=rf"--{flag} has no meaning with --data_dir=sample"):
         load("sample", **{flag: normal_folder})
 
 
 @pytest.mark.parametrize("flag", ["train_pairs", "test_pairs"])
 def test_subfolder_of_pairs_needs_the_data_folder(normal_folder, flag):
-    with pytest.raises(DataError, match=rf"--{flag} is a folder inside --data_dir"):
+    with pytest.raises(UserError, match=rf"--{flag} is a folder inside --data_dir"):
         load(normal_dir=normal_folder, **{flag: "pairs"})
 
 
 def test_missing_data_folder_is_named_with_its_flag(tmp_path):
-    with pytest.raises(DataError, match=r"absent: no such folder; --data_dir"):
+    with pytest.raises(UserError, match=r"absent: no such folder; --data_dir"):
         load(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("flag", ["train_pairs", "test_pairs"])
 def test_missing_subfolder_is_named(pair_folder, flag):
-    with pytest.raises(DataError, match=r"absent: no such folder"):
+    with pytest.raises(UserError, match=r"absent: no such folder"):
         load(pair_folder, **{flag: "absent"})
 
 
 def test_folder_without_low_and_high_is_named(normal_folder):
-    with pytest.raises(DataError, match=r"normal: has no folder low/"):
+    with pytest.raises(UserError, match=r"normal: has no folder low/"):
         load(normal_folder)
 
 
 def test_missing_or_empty_normal_folder_is_named(pair_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     for data_dir in (pair_folder, ""):
-        with pytest.raises(DataError, match=r"absent: no such folder"):
+        with pytest.raises(UserError, match=r"absent: no such folder"):
             load(data_dir, normal_dir=tmp_path / "absent")
-        with pytest.raises(DataError, match=r"empty: the folder is empty"):
+        with pytest.raises(UserError, match=r"empty: the folder is empty"):
             load(data_dir, normal_dir=tmp_path / "empty")
 
 
 def test_missing_list_is_named(pair_folder, tmp_path):
-    with pytest.raises(DataError, match=r"absent\.txt: cannot be read"):
+    with pytest.raises(UserError, match=r"absent\.txt: cannot be read"):
         load(pair_folder, val_list=tmp_path / "absent.txt")
 
 
 def test_listed_photo_that_does_not_exist_is_named(pair_folder, tmp_path):
-    with pytest.raises(DataError, match=r"'view_7', which is no stem"):
+    with pytest.raises(UserError, match=r"'view_7', which is no stem"):
         load(pair_folder, val_list=write_list(tmp_path, "view_7"))
 
 
@@ -417,7 +418,7 @@ def test_single_pair_cannot_be_split(pair_folder):
     for name in ("low", "high"):
         for index in (1, 2, 3):
             (pair_folder / name / f"view_{index}.png").unlink()
-    with pytest.raises(DataError, match="no photo for training"):
+    with pytest.raises(UserError, match="no photo for training"):
         load(pair_folder)
 
 
@@ -425,7 +426,7 @@ def test_nothing_usable_left_is_an_error_even_when_photos_may_be_left_out(pair_f
     for path in (pair_folder / "low").iterdir():
         path.write_bytes(b"")
     collected = []
-    with pytest.raises(DataError, match="photos can be used"):
+    with pytest.raises(UserError, match="photos can be used"):
         load(pair_folder, collected.append)
     assert len(collected) >= 1
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from drgn_tf.data.pairs import find_pairs, read_stems, split_by_fraction, split_by_list
-from drgn_tf.images.photos import DataError
+from drgn_tf.errors import UserError
 
 STEMS = [f"photo_{i:03}" for i in range(200)]
 
@@ -33,7 +33,7 @@ def test_formats_of_both_sides_may_differ(pair_folder):
 @pytest.mark.parametrize(("there", "absent"), [("low", "high"), ("high", "low")])
 def test_photo_without_counterpart_is_named(pair_folder, there, absent):
     (pair_folder / absent / "view_2.png").unlink()
-    with pytest.raises(DataError, match=r"no counterpart.*add or remove it") as caught:
+    with pytest.raises(UserError, match=r"no counterpart.*add or remove it") as caught:
         find_pairs(pair_folder)
     message = str(caught.value)
     assert message.startswith(str(pair_folder / there / "view_2.png"))
@@ -55,19 +55,19 @@ def test_photos_without_counterpart_are_collected_and_the_rest_is_kept(pair_fold
 @pytest.mark.parametrize("absent", ["low", "high"])
 def test_missing_side_is_named_with_what_is_expected(pair_folder, absent):
     shutil.rmtree(pair_folder / absent)
-    with pytest.raises(DataError, match=rf"has no folder {absent}/; .*low/ and high/"):
+    with pytest.raises(UserError, match=rf"has no folder {absent}/; .*low/ and high/"):
         find_pairs(pair_folder)
 
 
 def test_empty_side_is_named(pair_folder):
     shutil.rmtree(pair_folder / "high")
     (pair_folder / "high").mkdir()
-    with pytest.raises(DataError, match=r"high: the folder is empty"):
+    with pytest.raises(UserError, match=r"high: the folder is empty"):
         find_pairs(pair_folder)
 
 
 def test_missing_folder_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"absent: no such folder"):
+    with pytest.raises(UserError, match=r"absent: no such folder"):
         find_pairs(tmp_path / "absent")
 
 
@@ -75,7 +75,7 @@ def test_no_common_stem_is_an_error_even_when_photos_may_be_left_out(pair_folder
     for path in (pair_folder / "high").iterdir():
         path.rename(path.with_name("other_" + path.name))
     collected = []
-    with pytest.raises(DataError, match="no stem occurs in both"):
+    with pytest.raises(UserError, match="no stem occurs in both"):
         find_pairs(pair_folder, collected.append)
     assert len(collected) == 8
 
@@ -98,12 +98,12 @@ def test_list_written_with_a_byte_order_mark_is_read(tmp_path):
 
 
 def test_missing_list_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"absent\.txt: cannot be read as a list"):
+    with pytest.raises(UserError, match=r"absent\.txt: cannot be read as a list"):
         read_stems(tmp_path / "absent.txt")
 
 
 def test_photo_given_as_list_is_named(pair_folder):
-    with pytest.raises(DataError, match=r"view_0\.png: cannot be read as a list"):
+    with pytest.raises(UserError, match=r"view_0\.png: cannot be read as a list"):
         read_stems(pair_folder / "low" / "view_0.png")
 
 
@@ -124,20 +124,20 @@ def test_added_photo_that_is_not_listed_is_trained_on():
 
 
 def test_listed_stem_that_does_not_exist_is_named():
-    with pytest.raises(DataError, match=r"names 'x', which is no stem .* among the photos\.$"):
+    with pytest.raises(UserError, match=r"names 'x', which is no stem .* among the photos\.$"):
         split_by_list(["a", "b"], ["a", "x"])
-    with pytest.raises(DataError, match=r"names 'x'.*nor are 2 more"):
+    with pytest.raises(UserError, match=r"names 'x'.*nor are 2 more"):
         split_by_list(["a", "b"], ["z", "y", "a", "x"])
 
 
 def test_list_of_file_names_is_told_that_stems_have_no_ending():
-    with pytest.raises(DataError, match=r"'a\.png', which is no stem \(a name without its ending"):
+    with pytest.raises(UserError, match=r"'a\.png', which is no stem \(a name without its ending"):
         split_by_list(["a", "b"], ["a.png"])
 
 
 @pytest.mark.parametrize(("listed", "side"), [([], "validation"), (["a", "b"], "training")])
 def test_list_that_leaves_one_side_empty_is_an_error(listed, side):
-    with pytest.raises(DataError, match=f"no photo for {side}"):
+    with pytest.raises(UserError, match=f"no photo for {side}"):
         split_by_list(["a", "b"], listed)
 
 
@@ -185,5 +185,5 @@ def test_choice_does_not_follow_the_names():
     [(["a"], 0.05, "training"), (["a", "b"], 1.0, "training"), ([], 0.5, "training")],
 )
 def test_fraction_that_leaves_one_side_empty_is_an_error(stems, fraction, side):
-    with pytest.raises(DataError, match=f"no photo for {side}"):
+    with pytest.raises(UserError, match=f"no photo for {side}"):
         split_by_fraction(stems, fraction)

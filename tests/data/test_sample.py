@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from drgn_tf.data import sample
-from drgn_tf.images.photos import DataError, read_photo
+from drgn_tf.errors import UserError
+from drgn_tf.images.photos import read_photo
 
 
 def test_three_photos_train_and_two_are_held_out():
@@ -36,7 +37,7 @@ def test_they_are_found_without_importing_the_packages_that_carry_them(monkeypat
 
 def test_missing_package_is_named_with_the_remedy(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DataError, match=r"package skimage: install requirements\.txt"):
+    with pytest.raises(UserError, match=r"need skimage; pip install .drgn-tf\[train\]"):
         sample.training_photos()
 
 
@@ -48,5 +49,5 @@ def test_photo_that_the_package_lacks_is_named(monkeypatch, tmp_path):
         return spec
 
     monkeypatch.setattr(importlib.util, "find_spec", elsewhere)
-    with pytest.raises(DataError, match=r"chelsea\.png: .*skimage lacks this photo; reinstall"):
+    with pytest.raises(UserError, match=r"chelsea\.png: .*skimage lacks this photo; reinstall"):
         sample.held_out_photos()

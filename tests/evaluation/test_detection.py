@@ -12,11 +12,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from drgn_tf.data import DataError, sample
+from drgn_tf.data import sample
 from drgn_tf.data.annotations import read_annotations
+from drgn_tf.errors import UserError
 from drgn_tf.evaluation import detection
 from drgn_tf.evaluation.detection import Detector
-from drgn_tf.evaluation.detector_layout import LayoutError, read_layout
+from drgn_tf.evaluation.detector_layout import read_layout
 from drgn_tf.files import ModelFileError
 from drgn_tf.images.photos import read_photo
 from drgn_tf.metrics.detection import detection_metrics
@@ -261,7 +262,7 @@ def test_the_input_gets_the_range_and_the_channels_of_the_layout(tmp_path, write
 )
 def test_a_layout_that_describes_no_detector(write_layout, content, said):
     path = write_layout(**content)
-    with pytest.raises(LayoutError) as raised:
+    with pytest.raises(UserError) as raised:
         read_layout(path)
     assert str(raised.value).startswith(str(path))
     assert said in str(raised.value)
@@ -269,7 +270,7 @@ def test_a_layout_that_describes_no_detector(write_layout, content, said):
 
 def test_a_layout_that_is_no_json(tmp_path):
     (tmp_path / "layout.json").write_text("kind: ssd")
-    with pytest.raises(LayoutError, match="cannot be read as a detector layout"):
+    with pytest.raises(UserError, match="cannot be read as a detector layout"):
         read_layout(tmp_path / "layout.json")
 
 
@@ -322,7 +323,7 @@ def test_coco_ids_are_counted_from_one(coco_file, sample_folder):
 
 def test_annotations_of_missing_photos_are_named(coco_file, sample_folder):
     (sample_folder / "astronaut.png").unlink()
-    with pytest.raises(DataError, match=r"faces\.json: names astronaut\.png, which is not in"):
+    with pytest.raises(UserError, match=r"faces\.json: names astronaut\.png, which is not in"):
         read_annotations(coco_file, sample_folder)
 
 
@@ -330,19 +331,19 @@ def test_annotations_of_missing_photos_are_named(coco_file, sample_folder):
 def test_a_file_that_is_no_coco_annotation(tmp_path, sample_folder, text):
     path = tmp_path / "boxes.json"
     path.write_text(text)
-    with pytest.raises(DataError, match="is no COCO annotation file"):
+    with pytest.raises(UserError, match="is no COCO annotation file"):
         read_annotations(path, sample_folder)
 
 
 def test_a_file_that_is_no_exdark_annotation(tmp_path, sample_folder):
     (tmp_path / "boxes").mkdir()
     (tmp_path / "boxes" / "rocket.jpg.txt").write_text("Cat 1 2\n")
-    with pytest.raises(DataError, match=r"rocket\.jpg\.txt: is no annotation file of ExDark"):
+    with pytest.raises(UserError, match=r"rocket\.jpg\.txt: is no annotation file of ExDark"):
         read_annotations(tmp_path / "boxes", sample_folder)
 
 
 def test_a_detector_of_other_classes_is_refused(coco_file, sample_folder, write_layout):
     annotations = read_annotations(coco_file, sample_folder)
     layout = read_layout(write_layout(kind="ssd", class_names=["cat"]))
-    with pytest.raises(LayoutError, match=r"none of the annotated classes \(face\)"):
+    with pytest.raises(UserError, match=r"none of the annotated classes \(face\)"):
         detection.common_categories(annotations, layout)

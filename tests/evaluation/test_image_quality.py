@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from drgn_tf.data import DataError
 from drgn_tf.data.pairs import find_pairs
+from drgn_tf.errors import UserError
 from drgn_tf.evaluation import image_quality
 from drgn_tf.evaluation.image_quality import Naturalness, PhotoMetrics, Similarity
 
@@ -81,7 +81,7 @@ def test_formats_and_depths_may_differ(tmp_path, photo):
 
 def test_a_pair_of_two_sizes_is_named(pair_folder):
     Image.new("RGB", (64, 40)).save(pair_folder / "low" / "view_1.png")
-    with pytest.raises(DataError, match=r"view_1\.png: is 64x48 pixels but .*is 64x40"):
+    with pytest.raises(UserError, match=r"view_1\.png: is 64x48 pixels but .*is 64x40"):
         list(image_quality.evaluate_pairs(brighten, find_pairs(pair_folder)))
 
 
@@ -91,7 +91,7 @@ def test_photos_without_reference(tmp_path, dark):
     (result,) = image_quality.evaluate_unpaired(brighten, [path])
     assert result.input.niqe != result.enhanced.niqe
     Image.fromarray(dark[:100, :150]).save(path)
-    with pytest.raises(DataError, match=r"dark\.png: is 150x100 pixels; NIQE needs two blocks"):
+    with pytest.raises(UserError, match=r"dark\.png: is 150x100 pixels; NIQE needs two blocks"):
         list(image_quality.evaluate_unpaired(brighten, [path]))
 
 

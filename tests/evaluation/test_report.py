@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drgn_tf.data import DataError
 from drgn_tf.data.pairs import find_pairs
+from drgn_tf.errors import UserError
 from drgn_tf.evaluation import image_quality, report
-from drgn_tf.files import NotWrittenError
 
 
 def brighten(pixels: np.ndarray) -> np.ndarray:
@@ -71,9 +70,9 @@ def test_contact_sheet_takes_photos_of_any_size_and_name(tmp_path, dark, photo):
 
 def test_results_appear_together_or_not_at_all(tmp_path):
     folder = tmp_path / "out"
-    with pytest.raises(DataError), report.results_folder(folder) as partial:
+    with pytest.raises(UserError), report.results_folder(folder) as partial:
         (partial / report.PER_IMAGE).write_text("half")
-        raise DataError("the third photo is damaged")
+        raise UserError("the third photo is damaged")
     assert list(folder.iterdir()) == []
     with report.results_folder(folder) as partial:
         (partial / report.PER_IMAGE).write_text("first")
@@ -92,7 +91,7 @@ def test_results_are_replaced_only_when_asked_and_wholly(tmp_path):
         report.save_photo(np.zeros((4, 4, 3), np.uint8), partial / report.ENHANCED / "a.png")
     (folder / "mine.txt").write_text("stays")
     with (
-        pytest.raises(NotWrittenError, match=r"holds per_image\.csv of an earlier evaluation"),
+        pytest.raises(UserError, match=r"holds per_image\.csv of an earlier evaluation"),
         report.results_folder(folder),
     ):
         pass
@@ -105,7 +104,7 @@ def test_results_are_replaced_only_when_asked_and_wholly(tmp_path):
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(NotWrittenError, match="choose another --output_dir"),
+        pytest.raises(UserError, match="choose another --output_dir"),
         report.results_folder(tmp_path / "file" / "out"),
     ):
         pass

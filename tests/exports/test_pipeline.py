@@ -71,7 +71,8 @@ def test_what_exists_is_not_replaced_unasked(reference, dark_photos, tmp_path):
     options = ExportOptions("tiny", formats=("saved_model",))
     artefacts = pipeline.plan(reference.model, options, dark_photos)
     (tmp_path / "saved_model" / "1").mkdir(parents=True)
-    with pytest.raises(ExportError, match=r"saved_model/1: exists; .*--version.*--overwrite"):
+    said = r"saved_model/1: exists; .*--saved_model_version.*--overwrite"
+    with pytest.raises(ExportError, match=said):
         pipeline.check_targets(artefacts, tmp_path, overwrite=False)
     pipeline.check_targets(artefacts, tmp_path, overwrite=True)
 

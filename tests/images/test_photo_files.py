@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from drgn_tf.data import BadImageError
-from drgn_tf.files import NotWrittenError
+from drgn_tf.errors import UserError
 from drgn_tf.images import photo_files
 from drgn_tf.images.photo_files import PhotoFile
 
@@ -122,7 +122,7 @@ def test_cmyk_is_named(tmp_path, dark):
 
 
 def test_a_folder_that_went_away_is_named(tmp_path, dark):
-    with pytest.raises(NotWrittenError, match="No such file or directory"):
+    with pytest.raises(UserError, match="No such file or directory"):
         photo_files.write(tmp_path / "gone" / "a.png", dark, PhotoFile(dark), 95)
 
 

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drgn_tf.errors import UserError
 from drgn_tf.images.photos import (
     BadImageError,
-    DataError,
     list_photos,
     read_photo,
     to_float,
     to_uint8,
 )
 
-# What DataError promises: each message says what to do.
+# What UserError promises: each message says what to do.
 REMEDY = r"remove|replace|convert|save|check|allow"
 
 # How a viewer turns the stored pixels, by the value of the EXIF tag.
@@ -312,27 +312,27 @@ def test_hidden_and_other_files_and_folders_inside_are_ignored(tmp_path):
 
 
 def test_missing_folder_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"absent: no such folder"):
+    with pytest.raises(UserError, match=r"absent: no such folder"):
         list_photos(tmp_path / "absent")
 
 
 def test_a_file_is_no_folder(tmp_path):
     _touch(tmp_path, "a.png")
-    with pytest.raises(DataError, match=r"a\.png: no such folder"):
+    with pytest.raises(UserError, match=r"a\.png: no such folder"):
         list_photos(tmp_path / "a.png")
 
 
 def test_empty_folder_is_told_from_one_without_photos(tmp_path):
-    with pytest.raises(DataError, match=r"the folder is empty; .*PNG.* expected"):
+    with pytest.raises(UserError, match=r"the folder is empty; .*PNG.* expected"):
         list_photos(tmp_path)
     _touch(tmp_path, "notes.txt", ".hidden.png")
-    with pytest.raises(DataError, match=r"no photo in this folder; .*PNG.* expected"):
+    with pytest.raises(UserError, match=r"no photo in this folder; .*PNG.* expected"):
         list_photos(tmp_path)
 
 
 def test_two_files_of_one_stem_are_both_named(tmp_path):
     _touch(tmp_path, "a.jpg", "a.png", "b.png")
-    with pytest.raises(DataError, match=r"a\.png: a\.jpg has the same stem; keep one"):
+    with pytest.raises(UserError, match=r"a\.png: a\.jpg has the same stem; keep one"):
         list_photos(tmp_path)
 
 

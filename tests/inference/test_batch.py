@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from drgn_tf.data import BadImageError
-from drgn_tf.files import NotWrittenError
+from drgn_tf.errors import UserError
 from drgn_tf.inference.batch import Job, OutputOptions, enhance_file, find_jobs
 
 
@@ -115,6 +115,6 @@ def test_a_full_disk_is_said_and_leaves_no_file(tmp_path, dark, enhancer, monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(type(tmp_path), "write_bytes", full)
-    with pytest.raises(NotWrittenError, match=r"a\.png: .*No space left on device.*make room"):
+    with pytest.raises(UserError, match=r"a\.png: .*No space left on device.*make room"):
         enhance_file(enhancer, job)
     assert not list((tmp_path / "out").iterdir())

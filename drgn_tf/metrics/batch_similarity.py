@@ -1,4 +1,4 @@
-"""Peak signal-to-noise ratio."""
+"""PSNR, and SSIM (Wang et al., IEEE TIP 2004), of batches, on any backend of Keras."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 from keras import ops
 
-from drgn_tf.metrics.constants import HIGHEST_PSNR
+from drgn_tf.metrics.constants import HIGHEST_PSNR, SIGMA, WINDOW
 
 _SMALLEST_ERROR = 10.0 ** (-HIGHEST_PSNR / 10.0)
 
@@ -25,3 +25,16 @@ def psnr(images, references):
     """
     error = ops.mean(ops.square(images - references), axis=(1, 2, 3))
     return ops.log(ops.maximum(error, _SMALLEST_ERROR)) * (-10.0 / math.log(10.0))
+
+
+def ssim(images, references):
+    """Returns the SSIM of each image: the mean over colour channels and windows.
+
+    Args:
+      images: [B, H, W, C] in [0, 1], at least 11x11.
+      references: [B, H, W, C] in [0, 1].
+
+    Returns:
+      [B], at most 1.
+    """
+    return ops.image.ssim(images, references, max_val=1.0, filter_size=WINDOW, filter_sigma=SIGMA)

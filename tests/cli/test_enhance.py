@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def enhance(*arguments: object, **environment: str) -> tuple[int, str]:
     """Runs the program; returns its exit code and what it printed."""
     process = subprocess.run(
-        [sys.executable, "enhance_main.py", *map(str, arguments)],
+        [sys.executable, "-m", "drgn_tf.cli.enhance", *map(str, arguments)],
         cwd=ROOT,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment},
         capture_output=True,
@@ -104,7 +104,7 @@ def test_mistakes_are_one_line(answers, dark_file, tmp_path):
     (tmp_path / "file").write_text("")
     out = f"--output_dir={tmp_path / 'out'}"
     said = answers(
-        "enhance_main",
+        "drgn_tf.cli.enhance",
         [out, "--model=huge", dark_file],
         [out, f"--model={tmp_path / 'broken.keras'}", dark_file],
         [out, f"--model={dark_file}", dark_file],

@@ -15,7 +15,7 @@ from PIL import Image
 
 from drgn_tf.models import DRGN, preset
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_one_command_exports_proves_and_reports(pair_folder, tmp_path):
     process = subprocess.run(
         [
             sys.executable,
-            "export_main.py",
+            "export_main.py",  # The launcher, of which there is one for each command.
             "--model=mobile",
             "--name=small",
             f"--output_dir={tmp_path}",
@@ -86,9 +86,12 @@ def test_bad_input_is_one_clear_line(answers, weights, tmp_path):
     cases = {
         (out, f"--model={tmp_path / 'text.keras'}"): "text.keras: is no .keras file",
         (out, f"--model={tmp_path / 'other.keras'}"): "holds a Sequential, not a DRGN",
-        (out, f"--model={tmp_path / 'gone.keras'}"): "gone.keras: no such model",
-        (out, "--model=net.tflite"): "exports are made from",
-        (out, small): "saved_model/1: exists; choose another --output_dir or --version",
+        (out, f"--model={tmp_path / 'gone.keras'}"): "gone.keras: no such file",
+        (
+            out,
+            "--model=net.tflite",
+        ): "net.tflite: is no .keras file; give one, or choose",
+        (out, small): "saved_model/1: exists; choose another --output_dir or --saved_model_version",
         (out, small, "--formats=onnx,coreml"): "unknown 'coreml'; choose of saved_model, tflite",
         (out, small, "--tflite_sizes=256x0"): "'256x0' is no size; give HEIGHTxWIDTH",
         (out, small, "--tflite_sizes=-4x8"): "'-4x8' is no size",
@@ -97,6 +100,6 @@ def test_bad_input_is_one_clear_line(answers, weights, tmp_path):
         (out, small, "--formats=onnx", f"--eval_data_dir={tmp_path}"): "has no folder low/",
         (out, small, "--name=a/b"): "is no name for files",
     }
-    for line, said in zip(answers("export_main", *cases), cases.values(), strict=True):
+    for line, said in zip(answers("drgn_tf.cli.export", *cases), cases.values(), strict=True):
         assert line.startswith("error: ") and said in line and "\n" not in line
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["saved_model"]

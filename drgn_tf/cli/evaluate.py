@@ -1,0 +1,173 @@
+"""Measures a trained network, in any of its forms.
+
+  drgn-eval --model=base --data_dir=LOL-v1/eval15 --output_dir=out
+  drgn-eval --model=net.tflite --unpaired=dark_photos --output_dir=out
+  drgn-eval --task=detection --data_dir=photos --annotations=boxes.json \
+      --detector=detector.onnx --detector_layout=layout.json --output_dir=out
+
+The untouched input is always measured beside it. docs/evaluation.md defines the metrics.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pathlib
+import shlex
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import numpy as np
+import tqdm
+
+from drgn_tf.cli import program
+from drgn_tf.data.annotations import read_annotations
+from drgn_tf.data.pairs import Pair, find_pairs
+from drgn_tf.evaluation import detection, image_quality, report
+from drgn_tf.evaluation.detector_layout import read_layout
+from drgn_tf.files import sha256
+from drgn_tf.flags import eval_flags
+from drgn_tf.images.photos import list_photos
+from drgn_tf.inference import Enhancer, load_driver
+
+
+def _progress(photos, total: int):
+    return tqdm.tqdm(photos, total=total, unit="photo", leave=False, disable=None)
+
+
+def _keep_in(folder: pathlib.Path) -> Callable[[str, np.ndarray], None]:
+    """Returns what is to be done with each enhanced photo: nothing, or saving it."""
+    if not eval_flags.save_images():
+        return lambda name, pixels: None
+    return lambda name, pixels: report.save_photo(pixels, folder / f"{name}.png")
+
+
+def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) -> dict:
+    """Measures pairs and writes what belongs to them; returns their part of the results."""
+    keep = _keep_in(folder / report.ENHANCED)
+    metrics = list(_progress(image_quality.evaluate_pairs(enhancer, pairs, keep), len(pairs)))
+    report.save_metrics(metrics, folder / report.PER_IMAGE)
+    by_stem = {pair.stem: pair for pair in pairs}
+    rows = []
+    for place, photo in image_quality.best_median_worst(metrics).items():
+        low, high = image_quality.read_pair(by_stem[photo.stem])
+        label = (
+            f"{place}: {photo.stem}, {photo.enhanced.psnr:.2f} dB (input {photo.input.psnr:.2f} dB)"
+        )
+        rows.append((label, (low, enhancer(low), high)))
+    report.save_contact_sheet(rows, folder / report.CONTACT_SHEET)
+    return {
+        "protocol": image_quality.PROTOCOL,
+        "mean": image_quality.mean_metrics(metrics),
+        "per_image": report.metrics_to_json(metrics),
+    }
+
+
+def _measure_unpaired(enhancer: Enhancer, paths: list[pathlib.Path], folder: pathlib.Path) -> dict:
+    """The same for photos without reference."""
+    keep = _keep_in(folder / report.ENHANCED / "unpaired")
+    metrics = list(_progress(image_quality.evaluate_unpaired(enhancer, paths, keep), len(paths)))
+    report.save_metrics(metrics, folder / report.UNPAIRED)
+    return {
+        "protocol": image_quality.UNPAIRED_PROTOCOL,
+        "mean": image_quality.mean_metrics(metrics),
+        "per_image": report.metrics_to_json(metrics),
+    }
+
+
+def _evaluate_photos(command: str) -> None:
+    data_dir, unpaired = eval_flags.data_dir(), eval_flags.unpaired()
+    if unpaired:
+        # Of an extra: if it is missing, this is said before anything is measured.
+        importlib.import_module("drgn_tf.metrics.niqe")
+    pairs = find_pairs(data_dir) if data_dir else []
+    paths = list(list_photos(unpaired).values()) if unpaired else []
+    enhancer = Enhancer(load_driver(eval_flags.model()))
+    model = report.model_name(enhancer.driver)
+    results = {"task": "pairs", **report.describe_run(enhancer.driver, command)}
+    with report.results_folder(eval_flags.output_dir(), eval_flags.overwrite()) as folder:
+        if pairs:
+            measured = _measure_pairs(enhancer, pairs, folder)
+            name = data_dir.resolve().name
+            results["pairs"] = {"data_set": name, "count": len(pairs), **measured}
+            print(f"{name}: {len(pairs)} pairs\n{report.table(measured['mean'], model)}")
+        if paths:
+            measured = _measure_unpaired(enhancer, paths, folder)
+            name = unpaired.resolve().name
+            results["unpaired"] = {"data_set": name, "count": len(paths), **measured}
+            print(f"{name}: {len(paths)} photos without reference; lower NIQE is more natural")
+            print(report.table(measured["mean"], model))
+        report.save_results(results, folder / report.RESULTS)
+
+
+def _evaluate_detection(command: str) -> None:
+    # Here, because it needs an extra.
+    from drgn_tf.metrics.detection import PROTOCOL, detection_metrics
+
+    detector_path, layout_path = eval_flags.detector()
+    layout = read_layout(layout_path)
+    annotations = read_annotations(eval_flags.annotations(), eval_flags.data_dir())
+    categories = detection.common_categories(annotations, layout)
+    detector = detection.Detector(detector_path, layout)
+    enhancer = Enhancer(load_driver(eval_flags.model()))
+    name, count = eval_flags.data_dir().resolve().name, len(annotations.paths)
+    left_out = sorted(annotations.category_ids().keys() - categories.keys())
+    with report.results_folder(eval_flags.output_dir(), eval_flags.overwrite()) as folder:
+        keep = _keep_in(folder / report.ENHANCED)
+        found: dict[str, list[dict]] = {"input": [], "enhanced": []}
+        runs = detection.detect_before_and_after(enhancer, detector, annotations, keep)
+        for before, after in _progress(runs, count):
+            found["input"] += before
+            found["enhanced"] += after
+        metrics = {
+            image: dataclasses.asdict(
+                detection_metrics(annotations.ground_truth, boxes, categories.values())
+            )
+            for image, boxes in found.items()
+        }
+        report.save_detections(found, annotations.ground_truth, folder / report.DETECTIONS)
+        results = {
+            "task": "detection",
+            **report.describe_run(enhancer.driver, command),
+            "detector": {
+                "file": detector.path.name,
+                "sha256": sha256(detector.path),
+                "layout": dataclasses.asdict(layout),
+            },
+            "detection": {
+                "data_set": name,
+                "count": count,
+                "protocol": PROTOCOL,
+                "classes": list(categories),
+                "classes_left_out": left_out,
+                "metrics": metrics,
+            },
+        }
+        report.save_results(results, folder / report.RESULTS)
+    print(f"{name}: {count} photos; classes: {', '.join(categories)}")
+    if left_out:
+        print(f"left out, unknown to the detector: {', '.join(left_out)}")
+    print(report.table(metrics, report.model_name(enhancer.driver)))
+
+
+def main(argv: list[str]) -> None:
+    """Measures what the flags say."""
+    eval_flags.check()
+    tasks = {"pairs": _evaluate_photos, "detection": _evaluate_detection}
+    tasks[eval_flags.task()](shlex.join(["drgn-eval", *sys.argv[1:]]))
+    print(f"results: {eval_flags.output_dir()}")
+
+
+def run() -> NoReturn:
+    """The command drgn-eval."""
+    program.run(
+        main,
+        flag_modules=(eval_flags,),
+        extra="eval",
+        interrupted="interrupted; no results were written.",
+    )
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,93 @@
+"""Exports a trained network as SavedModel, TFLite and ONNX, each proven equal to it.
+
+  drgn-export --model=mobile --output_dir=exported
+  drgn-export --model=runs/mine/best.keras --output_dir=exported --formats=tflite
+
+An artefact that differs from the network is not handed over. report.md says what each
+of the others is.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from typing import NoReturn
+
+import tqdm
+
+from drgn_tf.cli import program
+
+_COMPARED = 12
+_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnx", "onnxruntime")
+
+
+def main(argv: list[str]) -> int:
+    """Exports what the flags ask for; returns 1 if an artefact was not handed over."""
+    # Here, because they need the extra.
+    from drgn_tf.data.pairs import find_pairs
+    from drgn_tf.exports import pipeline, reports
+    from drgn_tf.exports.calibration import load_calibration_photos
+    from drgn_tf.files import sha256
+    from drgn_tf.flags import export_flags
+    from drgn_tf.inference import Enhancer, load_driver
+    from drgn_tf.inference.loading import load_keras
+    from drgn_tf.models import macs_per_pixel
+
+    options, output_dir = export_flags.export_options(), export_flags.output_dir()
+    reference = load_keras(export_flags.model())
+    photos = load_calibration_photos(export_flags.calibration_dir())
+    pairs_dir = export_flags.eval_data_dir()
+    pairs = find_pairs(pairs_dir) if pairs_dir else []
+    artefacts = pipeline.plan(reference.model, options, photos)
+    pipeline.check_targets(artefacts, output_dir, options.overwrite)
+    outcomes = []
+    # All calibrate; a dozen, spread over them, are compared and one is shown.
+    compared = photos[:: -(-len(photos) // _COMPARED)]
+    shown, pictures = photos[0], {"untouched": photos[0]}
+    pictures["Keras"] = Enhancer(reference)(shown)
+    progress = tqdm.tqdm(artefacts, leave=False, unit="artefact", disable=None)
+    with pipeline.staging(output_dir) as folder, progress:
+        for artefact in progress:
+            progress.set_postfix_str(artefact.path.name)
+            outcome = pipeline.export(
+                artefact, folder, output_dir, reference, compared, pairs, options.threads
+            )
+            outcomes.append(outcome)
+            if outcome.reason:
+                progress.write(f"error: {outcome.reason}", file=sys.stderr)
+            else:
+                driver = load_driver(output_dir / artefact.path, options.threads)
+                pictures[str(artefact.path)] = Enhancer(driver)(shown)
+    quality = pipeline.quality(reference, pairs) if pairs else None
+    facts = {
+        "name": options.name,
+        "model": reference.path.name,
+        "sha256": sha256(reference.path),
+        "parameters": reference.model.count_params(),
+        "macs_per_pixel": round(macs_per_pixel(reference.model)),
+        "versions": {name: metadata.version(name) for name in _PACKAGES},
+        "calibration": f"{options.calibration_count} cuttings of {len(photos)} photos of "
+        f"{export_flags.calibration_dir() or 'the sample set, as they are and darkened'}",
+        "quality": quality and {**quality, "photos": len(pairs), "folder": pairs_dir.name},
+    }
+    reports.write_report(output_dir, facts, outcomes, pictures)
+    print(reports.table(outcomes))
+    failed = sum(outcome.reason is not None for outcome in outcomes)
+    print(
+        f"\n{len(outcomes) - failed} artefacts are in {output_dir}; see {output_dir / 'report.md'}"
+    )
+    return 1 if failed else 0
+
+
+def run() -> NoReturn:
+    """The command drgn-export."""
+    program.run(
+        main,
+        flag_modules=("drgn_tf.flags.export_flags",),
+        extra="export",
+        interrupted="interrupted; what was finished stays.",
+    )
+
+
+if __name__ == "__main__":
+    run()

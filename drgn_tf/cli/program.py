@@ -1,0 +1,176 @@
+"""Runs a program: flags, flagfiles, errors and exit codes, the same for every command.
+
+What goes wrong becomes one line on standard error, "error: " and what to do:
+
+    UserError               its message and its exit code
+    OSError                 the file, and what the system says of it
+    ModuleNotFoundError     the extra to install, if the module is of one
+    MemoryError             out of memory
+    KeyboardInterrupt       exit code 130
+
+Anything else is a bug, and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import NoReturn
+
+# Before TensorFlow is imported: its start-up notes would bury our lines.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from absl import app, flags, logging
+
+from drgn_tf.errors import UserError
+from drgn_tf.flags import flagfiles
+from drgn_tf.flags.renamed import RENAMED
+from drgn_tf.version import __version__
+
+# What the extras of the package install, by the names of modules.
+_EXTRAS = {
+    "keras": ("keras", "tensorflow"),
+    "train": ("keras", "tensorflow", "tensorboard", "matplotlib", "skimage"),
+    "jax": ("jax",),
+    "export": ("keras", "tensorflow", "flatbuffers", "onnx", "tf2onnx", "matplotlib", "skimage"),
+    "onnx": ("onnxruntime",),
+    "eval": ("scipy", "pycocotools"),
+}
+
+
+def run(
+    main: Callable[[list[str]], int | None],
+    *,
+    flag_modules: Sequence[str | ModuleType] = (),
+    extra: str = "",
+    arguments: bool = False,
+    interrupted: str = "interrupted.",
+) -> NoReturn:
+    """Runs a program and ends the process with its exit code.
+
+    Args:
+      main: takes the program's name and what is left of its arguments; returns the exit code,
+        None for 0.
+      flag_modules: what --help shows the flags of: modules, or their names. Named ones are
+        imported here, so that a package that they need and that is missing becomes one line.
+      extra: of the package, that the whole program needs.
+      arguments: whether the program takes other arguments than flags.
+      interrupted: said after Ctrl-C.
+    """
+    sys.exit(_exit_code(lambda: _start(main, flag_modules, arguments), extra, interrupted))
+
+
+def _start(main, flag_modules, arguments: bool) -> None:
+    if "--version" in sys.argv[1:]:
+        print(f"drgn-tf {__version__}")
+        return
+    for module in flag_modules:
+        if isinstance(module, str):
+            module = importlib.import_module(module)
+        for flag in flags.FLAGS.get_key_flags_for_module(module):
+            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    # What absl's --help prints first.
+    sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
+
+    def checked(argv: list[str]) -> int | None:
+        if len(argv) > 1 and not arguments:
+            raise UserError(f"unexpected arguments: {' '.join(argv[1:])}; flags begin with --.")
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)
+        return main(argv)
+
+    app.run(checked, flags_parser=parse_flags)
+
+
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses flags, those of flagfiles among them; returns what is left of the arguments.
+
+    Raises:
+      UserError: a flag is unknown or has no such value, or a flagfile cannot be read.
+    """
+    try:
+        return flags.FLAGS([argv[0], *flagfiles.expand(argv[1:])])
+    except flags.UnrecognizedFlagError as error:
+        if error.flagname in RENAMED:
+            raise UserError(f"--{error.flagname} {RENAMED[error.flagname]}") from error
+        raise UserError(f"{error} --help lists all flags.") from error
+    except flags.Error as error:
+        raise UserError("; ".join(str(error).splitlines())) from error
+    except SystemExit:
+        # After --help, which absl takes for a failure.
+        sys.exit(0)
+
+
+def _exit_code(action: Callable[[], None], extra: str, interrupted: str) -> int | str:
+    """Runs what may end in any way; says why if it failed, and returns the exit code."""
+    try:
+        # There is none where a service starts programs.
+        output = sys.stdout and _StandardOutput(sys.stdout)
+        with contextlib.redirect_stdout(output):
+            try:
+                action()
+                return 0
+            except SystemExit as leaving:
+                return leaving.code or 0
+            finally:
+                # Here, while it can still be told.
+                print(end="", flush=True)
+    except KeyboardInterrupt:
+        return _say(interrupted, 130)
+    except UserError as error:
+        # From 128 on a signal ended the program, which is no error of it.
+        prefix = "" if error.exit_code >= 128 else "error: "
+        return _say(f"{prefix}{error}", error.exit_code)
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        found = [name for name in (extra, *_EXTRAS) if module in _EXTRAS.get(name, ())]
+        if not found:
+            raise
+        return _say(
+            f"error: {module} is not installed; pip install 'drgn-tf[{found[0]}]' adds it.", 1
+        )
+    except MemoryError:
+        return _say("error: out of memory; close other programs, or give smaller work.", 1)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        named = isinstance(error.filename, (str, bytes, os.PathLike))
+        where = f"{os.fsdecode(error.filename)}: " if named else ""
+        return _say(f"error: {where}{error.strerror}.", 1)
+
+
+class _StandardOutput:
+    """Standard output, which says that it is full or that nobody reads it any more."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    def __getattr__(self, name: str):
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._told():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with self._told():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _told(self):
+        try:
+            yield
+        except OSError as error:
+            # What is still in its buffer would be complained of once more at the very end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            raise UserError(f"standard output: {error.strerror}.") from error
+
+
+def _say(line: str, code: int) -> int:
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+    return code

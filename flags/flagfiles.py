@@ -1,0 +1,87 @@
+"""Files of flags: those that come with the package are found by name from any folder.
+
+    --flagfile=lol_v1                 a flagfile of the package
+    --flagfile=flags/lol_v1.flags     the same
+    --flagfile=runs/mine/run.flags    a file
+
+A file that exists goes first. In a flagfile each line is a flag, or starts with # or //, or names
+another flagfile, whose flags take its place.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+from drgn_tf.errors import UserError
+
+_FOLDER = pathlib.Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Returns the names of the flagfiles that come with the package."""
+    return sorted(path.stem for path in _FOLDER.glob("*.flags"))
+
+
+def resolve(name: str) -> str:
+    """Returns the path of a file, or else of one of the package with that name.
+
+    Args:
+      name: a path, or the name of a file of the package, with or without "flags/" before it and
+        ".flags" behind. What is neither is returned as it is.
+    """
+    path = pathlib.Path(name).expanduser()
+    if path.exists() and not path.is_dir():
+        return str(path)
+    if str(path.parent) in (".", "flags"):
+        for packaged in (_FOLDER / path.name, _FOLDER / f"{path.name}.flags"):
+            if packaged.suffix in (".flags", ".txt") and packaged.is_file():
+                return str(packaged)
+    return str(path)
+
+
+def expand(arguments: Sequence[str]) -> list[str]:
+    """Returns a program's arguments with the flags of flagfiles in the places of --flagfile.
+
+    Raises:
+      UserError: a flagfile does not exist, cannot be read, or names itself.
+    """
+    expanded: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        name, equals, value = argument.partition("=")
+        if name in ("--flagfile", "-flagfile"):
+            if not equals:
+                if not rest:
+                    raise UserError("--flagfile needs a file or a name.")
+                value = rest.pop(0)
+            expanded += _read(value, ())
+        elif argument == "--":
+            return [*expanded, argument, *rest]
+        else:
+            expanded.append(argument)
+    return expanded
+
+
+def _read(name: str, including: tuple[str, ...]) -> list[str]:
+    path = resolve(name)
+    if not os.path.exists(path):
+        raise UserError(
+            f"--flagfile={name}: no such file; those of the package are {', '.join(names())}."
+        )
+    if path in including:
+        raise UserError(f"{path}: this flagfile names itself.")
+    try:
+        lines = pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no flagfile; give a text file of flags.") from error
+    flags: list[str] = []
+    for line in map(str.strip, lines):
+        flag, _, value = line.partition("=")
+        if flag in ("--flagfile", "-flagfile"):
+            flags += _read(value, (*including, path))
+        elif line and not line.startswith(("#", "//")):
+            flags.append(line)
+    return flags
