@@ -19,6 +19,10 @@ class UserError(Exception):
     exit_code = 1
 
 
+class BadImageError(UserError):
+    """One photo or video that cannot be used; the others could be."""
+
+
 @contextlib.contextmanager
 def user_errors() -> Iterator[None]:
     """Turns ValueError into UserError: around options made of what a person gave.

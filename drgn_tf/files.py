@@ -7,9 +7,14 @@ import hashlib
 import os
 import pathlib
 import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 
 from drgn_tf.errors import UserError
+
+# Of the hidden folders in which files are written before they are renamed.
+_PARTIAL = ".partial-"
 
 
 class ModelFileError(UserError):
@@ -20,27 +25,76 @@ class ModelFileError(UserError):
 def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a name to write to, and renames it to `path` once that has succeeded.
 
-    The name keeps the ending, by which some writers choose the format. What is
-    written may also be a folder; it then must not exist at `path` yet.
+    The name has the ending of `path`, by which some writers choose the format. It lies in a
+    new folder beside `path` that nobody else can write to or guess. What is written may also
+    be a folder; it then must not exist at `path` yet. It is on the disk before it is renamed,
+    and the new name is before this returns: a crash leaves the earlier file or the new one.
 
     Raises:
       UserError: the disk is full, or does not take the file.
     """
-    beside = path.with_name(f".{path.stem}.partial{path.suffix}")
+    path = pathlib.Path(path)
+    private = None
     try:
+        private = pathlib.Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=path.parent))
+        # No longer than the name of `path`, whatever its ending.
+        beside = private / f"n{path.suffix}"
         yield beside
+        _flush(beside)
         os.replace(beside, path)
+        _flush_folder(path.parent)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written ({error.strerror or error}); make room, check the "
             "permissions and give the same command again."
         ) from error
     finally:
-        if beside.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
+        if private is not None:
+            shutil.rmtree(private, ignore_errors=True)
+
+
+def remove_partial(folder: pathlib.Path) -> None:
+    """Removes what a process that was killed inside `atomic_path` left in a folder.
+
+    For folders to which only one process writes: another one's unfinished files go as well.
+    """
+    for found in folder.glob(f"{_PARTIAL}*"):
+        if found.is_dir() and not found.is_symlink():
+            shutil.rmtree(found, ignore_errors=True)
+
+
+def ignores_case(folder: pathlib.Path) -> bool:
+    """Returns whether two names that differ only in case are one file in a folder.
+
+    Tried with a temporary folder; False where nothing can be written.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder) as made:
+            return os.path.lexists(os.path.join(folder, os.path.basename(made).swapcase()))
+    except OSError:
+        return False
+
+
+def _flush(path: pathlib.Path) -> None:
+    """Waits until a file, or all of a folder, is on the disk."""
+    for parent, _, names in os.walk(path):
+        for name in names:
+            _flush(pathlib.Path(parent, name))
+        _flush_folder(pathlib.Path(parent))
+    if stat.S_ISREG(os.stat(path).st_mode):
+        # For writing: Windows flushes no others.
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+def _flush_folder(path: pathlib.Path) -> None:
+    # Some file systems, and Windows, cannot flush folders.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def first_line(error: Exception) -> str:
