@@ -45,19 +45,3 @@ def apply_symmetry(image, symmetry):
 def random_exposure(jitter: float, seed):
     """Draws a factor whose log2 is uniform in [-jitter, jitter]."""
     return tf.pow(2.0, tf.random.stateless_uniform([], seed, -jitter, jitter))
-
-
-def expose(image, factor, levels: float | None = None):
-    """Makes an image darker or brighter.
-
-    Args:
-      image: float32 [..., 3] in [0, 1].
-      factor: on the sRGB values.
-      levels: greatest value of the integer pixels to which the result is rounded, as in a
-        photo; None leaves it as it is.
-
-    Returns:
-      float32, the same shape, in [0, 1].
-    """
-    image = tf.clip_by_value(image * factor, 0.0, 1.0)
-    return image if levels is None else tf.round(image * levels) / levels

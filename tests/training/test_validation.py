@@ -11,7 +11,7 @@ from drgn_tf.training.validation import Validator
 class Brighten(keras.Model):
     """Stands for a network whose result is known."""
 
-    def call(self, low, training=False):
+    def call(self, low, brightness=None, training=False):
         degradation = keras.ops.zeros_like(low) - 0.25
         return {"degradation": degradation, "base": low + 0.25, "enhanced": low + 0.25}
 
@@ -34,6 +34,20 @@ def test_photos_of_any_sizes_are_measured_and_pictured(photo):
     model.build()
     high = [photo[:37, :53] / 255.0, photo[:, :350] / 255.0]
     pairs = [(str(i), (x / 4).astype(np.float32), x.astype(np.float32)) for i, x in enumerate(high)]
-    result = Validator(model)(pairs)
+    # Pictures aside, what is told matters: these are not as bright as the network would have them.
+    result = Validator(lambda low, brightness: model(low, brightness=brightness), told=True)(pairs)
+    assert result.psnr_given != result.psnr and result.brightness_error > 0
     assert [picture.shape for picture in result.pictures] == [(37, 5 * 53, 3), (274, 5 * 320, 3)]
     np.testing.assert_allclose(result.pictures[0][:, -53:], photo[:37, :53], atol=1)
+
+
+def test_further_sets_count_unless_nothing_is_to_change(photo):
+    high = (photo[:32, :32] / 255.0).astype(np.float32)
+    dark = high / 4
+    sets = {"kept": [("a", high, high)], "other": [("b", dark, high)]}
+    result = Validator(Brighten())([("view", dark, high)], sets=sets)
+    assert set(result.sets) == {"kept", "other"}
+    assert result.sets["other"]["psnr"] == pytest.approx(result.psnr)
+    assert result.sets["kept"]["mean_change"] > 1
+    # Of the mean of the two that are dark.
+    assert result.score("psnr") == pytest.approx(result.psnr)

@@ -1,6 +1,6 @@
 """The players, and the step that improves them, compiled by JAX for one device or several.
 
-The step is that of `drgn_tf.training.trainer`: both players' gradients from one forward
+The step is that of `drgn_tf.training.tensorflow.trainer`: both players' gradients from one forward
 pass (in several micro-batches, one after the other, where `gradient_accumulation_steps` asks
 for it), clipped, applied; then the averaged weights follow. All that changes is one nested dict
 of arrays; the Keras objects only say what to compute. Several steps are one call, inside
@@ -12,6 +12,8 @@ all, and the compiler adds up the gradients.
 
 from __future__ import annotations
 
+import pathlib
+import zipfile
 from typing import Any
 
 import jax
@@ -22,8 +24,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from drgn_tf import losses, metrics
 from drgn_tf.data import TrainingData
+from drgn_tf.data.jax_sampling import Sampler, batch_sampler
 from drgn_tf.errors import UserError
-from drgn_tf.jax_training.sampling import Sampler, batch_sampler
+from drgn_tf.files import first_line
 from drgn_tf.models import DRGN
 from drgn_tf.training.factories import (
     make_discriminators,
@@ -55,8 +58,8 @@ class _OverwritingScope(keras.StatelessScope):
         super().add_update((variable, jax.lax.stop_gradient(value) + unchanged))
 
 
-class Trainer:
-    """Generators, discriminators, their optimizers, the averaged weights and the step.
+class JaxTrainer:
+    """Generators, discriminators, optimizers, averaged weights and the step; see `Trainer`.
 
     Args:
       options: of the run.
@@ -64,30 +67,33 @@ class Trainer:
 
     Attributes:
       state: everything a run needs to go on: lists of arrays by name. To be replaced by
-        one of the same shapes to go on from there.
-      devices: how many share each batch.
+        one of the same shapes, by `restore`, to go on from there.
 
     Raises:
-      UserError: a photo is too small, or the batch does not divide among the devices.
       ModelFileError: the weights to start from do not fit.
+      UserError: a photo is too small, or the batch does not divide among the devices.
     """
+
+    state_suffix = ".npz"
 
     def __init__(self, options: RunOptions, data: TrainingData):
         keras.utils.set_random_seed(options.training.seed)
         self._options = options
+        # Also kept here: what a device computes is waited for only where it is looked at.
+        self._done = 0
         self._training = options.training
         self._loss = losses.for_model(options.loss, options.model)
         self._synthetic = self._loss.synthetic
-        self.devices = len(jax.devices())
+        devices = len(jax.devices())
         micro_batches = self._training.gradient_accumulation_steps
-        parts = self.devices * micro_batches
+        parts = devices * micro_batches
         if self._training.batch_size % parts:
             raise UserError(
-                f"a batch of {self._training.batch_size} does not divide among {self.devices} "
+                f"a batch of {self._training.batch_size} does not divide among {devices} "
                 f"devices and {micro_batches} micro-batches each; choose "
                 f"--batch_size={max(1, self._training.batch_size // parts) * parts}."
             )
-        self._sampler = Sampler(data, options.sample_options(normal=self._synthetic))
+        self._sampler = Sampler(data, options.sample_options)
         self._sample = batch_sampler(self._sampler)
 
         self._model = make_model(options)
@@ -130,7 +136,7 @@ class Trainer:
     @property
     def step(self) -> int:
         """Optimizer steps done."""
-        return int(self.state["step"][0])
+        return self._done
 
     @property
     def scalar_names(self) -> list[str]:
@@ -140,16 +146,38 @@ class Trainer:
     @property
     def learning_rate(self) -> float:
         """The generators' rate at the next step."""
-        return float(self._schedule(self.step))
+        return float(self._schedule(self._done))
 
     @property
-    def checkpoint_bytes(self) -> int:
+    def state_bytes(self) -> int:
         """Size of one checkpoint on disk."""
         return sum(array.nbytes for arrays in self.state.values() for array in arrays)
 
+    def save_state(self, path: pathlib.Path) -> None:
+        """Writes all arrays to `path`.npz."""
+        arrays = {
+            f"{name}/{index}": np.asarray(array)
+            for name, parts in self.state.items()
+            for index, array in enumerate(parts)
+        }
+        np.savez(f"{path}{self.state_suffix}", **arrays)
+
+    def load_state(self, path: pathlib.Path) -> None:
+        """Goes on from what `save_state` wrote."""
+        try:
+            with np.load(f"{path}{self.state_suffix}", allow_pickle=False) as file:
+                state = {
+                    name: [file[f"{name}/{index}"] for index in range(len(arrays))]
+                    for name, arrays in self.state.items()
+                }
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(first_line(error)) from error
+        self.restore(state)
+
     def restore(self, state: State) -> None:
-        """Goes on from a state that was saved."""
+        """Goes on from a state."""
         self.state = jax.device_put(state, self._same)
+        self._done = int(self.state["step"][0])
 
     def averaged_model(self) -> DRGN:
         """Returns a network of its own, for `load_averages`."""
@@ -162,25 +190,21 @@ class Trainer:
         for variable, average in zip(model.trainable_variables, self.state["averages"]):
             variable.assign(np.asarray(average))
 
-    def train_steps(self, step: int, count: int) -> dict[str, jax.Array]:
-        """Runs several steps in one call.
-
-        Args:
-          step: number of the first, from 0, as `self.step` has it.
-          count: how many, at most `steps_per_call`; `synthetic_start` must not lie among
-            them but for the first.
-
-        Returns:
-          Scalars over the whole batch, [count] each: "loss", the weighted terms, "psnr" in
-          dB and "gradient_norm".
-        """
-        synthetic = self._synthetic and step >= self._loss.synthetic_start
+    def train_steps(self, count: int, stop: bool) -> tuple[dict[str, jax.Array], bool]:
+        """Makes steps in one compiled call, see `Trainer`."""
+        steps_per_call = self._options.cadence.steps_per_call
+        count = min(count, steps_per_call)
+        synthetic = self._synthetic and self._done >= self._loss.synthetic_start
+        if self._synthetic and not synthetic:
+            # With the synthetic path it is another function.
+            count = min(count, self._loss.synthetic_start - self._done)
         run = self._synthetic_steps if synthetic else self._plain_steps
         # Of one length, or each count would be compiled anew.
-        order = self._sampler.order(step, self._options.cadence.steps_per_call)
+        order = self._sampler.order(self._done, steps_per_call)
         order = jax.device_put(order, self._same)
         self.state, rows = run(self.state, self._photos, order, np.int32(count))
-        return dict(zip(self._reported(synthetic), rows[:count].T))
+        self._done += count
+        return dict(zip(self._reported(synthetic), rows[:count].T)), stop
 
     def _reported(self, synthetic: bool) -> list[str]:
         names = ["loss", *losses.term_names(self._loss, synthetic), "psnr", "gradient_norm"]

@@ -15,7 +15,7 @@ import numpy as np
 from drgn_tf.data import SampleOptions, TrainingData
 from drgn_tf.data.low_light_simulation import PhotometricOptions
 from drgn_tf.data.decoded_photos import store_in_memory
-from drgn_tf.jax_training.sampling import Sampler, batch_sampler
+from drgn_tf.data.jax_sampling import Sampler, batch_sampler
 
 path, count, *sizes = sys.argv[1:]
 count = int(count)

@@ -26,7 +26,7 @@ import pytest
 
 from drgn_tf.models import load_model
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 STEPS = 40
 SAVED_EVERY = 5
 FLAGS = (
@@ -54,7 +54,8 @@ PATIENCE = 100
 # starts a job and is answered by its process, or asks for the exit code of one.
 NURSERY = """
 import json, os, sys
-import train_main
+from drgn_tf.cli import train
+import drgn_tf.training.tensorflow
 
 for line in sys.stdin:
     job = json.loads(line)
@@ -71,7 +72,7 @@ for line in sys.stdin:
     os.dup2(output, 2)
     os.environ.update(job["environment"])
     sys.argv = ["train_main.py", *job["arguments"]]
-    train_main.app.run(train_main.main)
+    train.run()
 """
 
 

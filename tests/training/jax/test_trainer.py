@@ -20,11 +20,11 @@ import jax
 import numpy as np
 from drgn_tf.data import DataOptions, PhotometricOptions, TrainingData
 from drgn_tf.data.decoded_photos import store_in_memory
-from drgn_tf.jax_training.trainer import Trainer
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import preset
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training import RunOptions, TrainingOptions
+from drgn_tf.training.jax.trainer import JaxTrainer
 
 folder = sys.argv[1]
 given = np.load(folder + "/given.npz")
@@ -42,7 +42,7 @@ options = RunOptions(
     ),
 )
 data = TrainingData(photos, photos, None, functools.partial(thumbnail, size=16))
-trainer = Trainer(options, data)
+trainer = JaxTrainer(options, data)
 
 def parts(name):
     return [given[f"{name}/{i}"] for i in range(sum(x.startswith(name + "/") for x in given.files))]
@@ -51,7 +51,8 @@ batch = {name.removeprefix("batch/"): given[name] for name in given.files if "ba
 trainer._sample = lambda photos, number, order: batch
 discriminators = {"discriminators": parts("kernels"), "discriminator_memory": parts("memory")}
 trainer.restore({**jax.device_get(trainer.state), **discriminators})
-found = {name: values[0] for name, values in trainer.train_steps(0, 1).items()}
+scalars, _ = trainer.train_steps(1, False)
+found = {name: values[0] for name, values in scalars.items()}
 
 def momentums(optimizer, name):
     return [x for v, x in zip(optimizer.variables, trainer.state[name]) if "momentum" in v.path]
