@@ -22,7 +22,7 @@ from drgn_tf.data.augmentation import (
 )
 from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
-from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS, Draw, plan_samples
+from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS, Draw, Tensor, plan_samples
 from drgn_tf.data.training_data import NORMAL_STREAM, Source, TrainingData
 from drgn_tf.errors import UserError
 
@@ -42,7 +42,7 @@ class Shard:
     replicas: int = 1
 
 
-def sampler(data: TrainingData, options: SampleOptions) -> Callable:
+def sampler(data: TrainingData, options: SampleOptions) -> Callable[..., Tensor]:
     """Returns a function for use inside a graph: sample number (int64) -> sample.
 
     A sample is a dict of what `drgn_tf.data.sampling` names.
@@ -52,8 +52,8 @@ def sampler(data: TrainingData, options: SampleOptions) -> Callable:
     ends = plan.ends.astype(np.float32)
     draw_normal = _normal_photos(data, plan.normal, options.crop_size) if plan.normal else None
 
-    def drawn(number, seeds):
-        def from_source(place: int) -> Callable:
+    def drawn(number: Tensor, seeds: Tensor) -> Tensor:
+        def from_source(place: int) -> Callable[..., Tensor]:
             stream, source = plan.sources[place]
             return lambda: draws[place](
                 _shuffled(number, len(source.high), options.seed, stream), seeds
@@ -65,13 +65,13 @@ def sampler(data: TrainingData, options: SampleOptions) -> Callable:
         chosen = tf.reduce_sum(tf.cast(unit >= ends, tf.int32))
         return tf.switch_case(chosen, [from_source(place) for place in range(len(draws))])
 
-    def turned(names, images, seed):
+    def turned(names: Tensor, images: Tensor, seed: Tensor) -> Tensor:
         """Returns square images, all turned alike, and the brightness behind them, by name."""
         symmetry = random_symmetry(seed)
         *images, brightness = images
         return dict(zip(names, [*(apply_symmetry(x, symmetry) for x in images), brightness]))
 
-    def sample(number):
+    def sample(number: Tensor) -> Tensor:
         key = tf.random.fold_in(tf.constant([options.seed, 0], tf.int64), number)
         seeds = tf.unstack(tf.random.split(key, len(Draw)))
         result = turned(PAIR_KEYS, drawn(number, seeds), seeds[Draw.SYMMETRY])
@@ -83,14 +83,16 @@ def sampler(data: TrainingData, options: SampleOptions) -> Callable:
     return sample
 
 
-def _drawn_from(data: TrainingData, source: Source, options: SampleOptions) -> Callable:
+def _drawn_from(
+    data: TrainingData, source: Source, options: SampleOptions
+) -> Callable[..., Tensor]:
     """Returns (index, seeds) -> low, high, the thumbnail of low, the brightness of high."""
     crop_size, synthesis = options.crop_size, options.photometric
     high_crop, sizes = source.high.cropper(), source.high.size_table()
     high_thumbnails = tf.constant(data.thumbnails(source.high))
     brightnesses = tf.constant(data.brightness(source.high))
 
-    def relit(high, thumbnail, brightness, seeds):
+    def relit(high: Tensor, thumbnail: Tensor, brightness: Tensor, seeds: Tensor) -> Tensor:
         if not options.relight:
             return high, brightness
         factor = random_exposure(options.relight / GAMMA, seeds[Draw.RELIGHT])
@@ -98,10 +100,10 @@ def _drawn_from(data: TrainingData, source: Source, options: SampleOptions) -> C
         factor = tf.where(unit < options.relight_share, factor, 1.0)
         return sampling.relit(high, thumbnail, brightness, factor)
 
-    def corner(index, seeds):
+    def corner(index: Tensor, seeds: Tensor) -> Tensor:
         return tf.unstack(random_offset(sizes[index], crop_size, seeds[Draw.CROP]))
 
-    def darkened(index, seeds):
+    def darkened(index: Tensor, seeds: Tensor) -> Tensor:
         thumbnail = high_thumbnails[index]
         parameters = photometric.draw_parameters(synthesis, thumbnail, seeds[Draw.DEGRADATION])
         low, high, low_thumbnail, thumbnail, brightness = sampling.darkened(
@@ -118,14 +120,15 @@ def _drawn_from(data: TrainingData, source: Source, options: SampleOptions) -> C
     if source.low is None:
         return darkened
     low_crop, low_thumbnails = source.low.cropper(), tf.constant(data.thumbnails(source.low))
+    peak = source.low.peak
 
-    def paired(index, seeds):
+    def paired(index: Tensor, seeds: Tensor) -> Tensor:
         top, left = corner(index, seeds)
         low, high = (crop(index, top, left, crop_size) for crop in (low_crop, high_crop))
         thumbnail = low_thumbnails[index]
         if options.exposure_jitter:
             factor = random_exposure(options.exposure_jitter, seeds[Draw.DEGRADATION])
-            low = sampling.expose(low, factor, source.low.peak)
+            low = sampling.expose(low, factor, peak)
             thumbnail = sampling.expose(thumbnail, factor)
         if options.pair_files:
             parameters = photometric.draw_file_parameters(synthesis, seeds[Draw.NOISE])
@@ -136,7 +139,9 @@ def _drawn_from(data: TrainingData, source: Source, options: SampleOptions) -> C
     return paired
 
 
-def _normal_photos(data: TrainingData, stores: list[PhotoStore], crop_size: int) -> Callable:
+def _normal_photos(
+    data: TrainingData, stores: list[PhotoStore], crop_size: int
+) -> Callable[..., Tensor]:
     """Returns (number, seed of the run, seed) -> a crop, its thumbnail, its brightness."""
     crops = [store.cropper() for store in stores]
     sizes = tf.concat([store.size_table() for store in stores], 0)
@@ -145,12 +150,12 @@ def _normal_photos(data: TrainingData, stores: list[PhotoStore], crop_size: int)
     counts = [len(store) for store in stores]
     starts = np.cumsum([0, *counts]).astype(np.int64)
 
-    def draw(number, run_seed: int, seed):
+    def draw(number: Tensor, run_seed: int, seed: Tensor) -> Tensor:
         # An order of its own: unrelated to the photo of the pair.
         index = _shuffled(number, int(starts[-1]), run_seed, NORMAL_STREAM)
         top, left = tf.unstack(random_offset(sizes[index], crop_size, seed))
 
-        def cropped(store: int) -> Callable:
+        def cropped(store: int) -> Callable[..., Tensor]:
             return lambda: crops[store](index - starts[store], top, left, crop_size)
 
         if len(stores) == 1:
@@ -163,7 +168,7 @@ def _normal_photos(data: TrainingData, stores: list[PhotoStore], crop_size: int)
     return draw
 
 
-def _shuffled(number, count: int, seed: int, stream: int):
+def _shuffled(number: Tensor, count: int, seed: int, stream: int) -> Tensor:
     """Returns the photo of sample `number`: each of `count` once an epoch, in its own order."""
     epoch = number // count
     key = tf.random.fold_in(tf.constant([seed, stream + 1], tf.int64), epoch)
@@ -205,7 +210,7 @@ def training_dataset(
     first, last = first_step * shard.replicas, steps * shard.replicas
     sample = sampler(data, options)
 
-    def number(batch, within):
+    def number(batch: Tensor, within: Tensor) -> Tensor:
         step, device = batch // shard.replicas, batch % shard.replicas
         return ((step * shard.count + shard.index) * shard.replicas + device) * size + within
 

@@ -19,7 +19,7 @@ from drgn_tf.data import low_light_simulation as simulation
 from drgn_tf.data import sampling
 from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
-from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS, Draw, plan_samples
+from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS, Draw, Tensor, plan_samples
 from drgn_tf.data.training_data import NORMAL_STREAM, Source, TrainingData
 
 
@@ -69,7 +69,7 @@ class Sampler:
       UserError: a photo is too small.
     """
 
-    def __init__(self, data: TrainingData, options: SampleOptions):
+    def __init__(self, data: TrainingData, options: SampleOptions) -> None:
         self._options = options
         self._plan = plan_samples(data, options)
         stores = [x for _, source in self._plan.sources for x in (source.low, source.high)]
@@ -90,7 +90,9 @@ class Sampler:
             for stream, count in counts.items()
         }
 
-    def sample(self, photos: dict, number, order: dict) -> dict:
+    def sample(
+        self, photos: dict[str, Tensor], number: Tensor, order: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         """Makes one sample, inside a compiled function.
 
         Args:
@@ -115,7 +117,7 @@ class Sampler:
             result.update(_turned(NORMAL_KEYS, normal, keys[Draw.NORMAL_SYMMETRY]))
         return result
 
-    def _crop(self, photos: dict, index, key):
+    def _crop(self, photos: dict[str, Tensor], index: Tensor, key: Tensor) -> Tensor:
         """Returns a part of a photo, the same for equal keys and sizes."""
         size = self._options.crop_size
         top, left = jax.random.randint(key, [2], 0, photos["sizes"][index] - size + 1)
@@ -123,7 +125,9 @@ class Sampler:
         crop = jax.lax.dynamic_slice(pixels, (index, top, left, 0), (1, size, size, 3))[0]
         return crop.astype(jnp.float32) / jnp.iinfo(pixels.dtype).max
 
-    def _from_source(self, photos: dict, source: Source, index, keys) -> list:
+    def _from_source(
+        self, photos: dict[str, Tensor], source: Source, index: Tensor, keys: Tensor
+    ) -> list[Tensor]:
         """Returns low, high, the thumbnail of low, the brightness of high."""
         bright = photos[self._names[id(source.high)]]
         high = self._crop(bright, index, keys[Draw.CROP])
@@ -142,7 +146,7 @@ class Sampler:
             high, brightness = sampling.relit(high, thumbnail, brightness, factor)
         return [low, high, low_thumbnail, brightness]
 
-    def _low(self, dark: dict, index, keys) -> tuple:
+    def _low(self, dark: dict[str, Tensor], index: Tensor, keys: Tensor) -> tuple[Tensor, ...]:
         """Returns the low photo of a pair, and its thumbnail."""
         options = self._options
         low, thumbnail = self._crop(dark, index, keys[Draw.CROP]), dark["thumbnails"][index]
@@ -156,7 +160,9 @@ class Sampler:
             low = simulation.save_as_file(low, parameters, options.photometric)
         return low, thumbnail
 
-    def _darkened(self, high, thumbnail, brightness, keys) -> tuple:
+    def _darkened(
+        self, high: Tensor, thumbnail: Tensor, brightness: Tensor, keys: Tensor
+    ) -> tuple[Tensor, ...]:
         """See `drgn_tf.data.sampling.darkened`."""
         options = self._options.photometric
         unit = jax.random.uniform(keys[Draw.DEGRADATION], [simulation.DRAWS])
@@ -172,7 +178,7 @@ class Sampler:
             options,
         )
 
-    def _normal_photo(self, photos: dict, index, key) -> list:
+    def _normal_photo(self, photos: dict[str, Tensor], index: Tensor, key: Tensor) -> list[Tensor]:
         """Returns a crop, its thumbnail and its brightness."""
         drawn, start = [], 0
         for store in self._plan.normal:
@@ -187,17 +193,17 @@ class Sampler:
         return [jnp.stack(values)[place] for values in zip(*drawn)]
 
 
-def _exposure(key, jitter: float):
+def _exposure(key: Tensor, jitter: float) -> Tensor:
     """Draws a factor whose log2 is uniform in [-jitter, jitter]."""
     return 2.0 ** jax.random.uniform(key, [], jnp.float32, -jitter, jitter)
 
 
-def _turned(names: tuple[str, ...], images: list, key) -> dict:
+def _turned(names: tuple[str, ...], images: list[Tensor], key: Tensor) -> dict[str, Tensor]:
     """Returns square images, all turned alike, and the brightness behind them, by name."""
     transposed, upside_down, mirrored = jax.random.bernoulli(key, shape=[3])
     *images, brightness = images
 
-    def turn(image):
+    def turn(image: Tensor) -> Tensor:
         image = jnp.where(transposed, image.swapaxes(0, 1), image)
         image = jnp.where(upside_down, image[::-1], image)
         return jnp.where(mirrored, image[:, ::-1], image)
@@ -205,6 +211,6 @@ def _turned(names: tuple[str, ...], images: list, key) -> dict:
     return dict(zip(names, [*map(turn, images), brightness]))
 
 
-def batch_sampler(sampler: Sampler) -> Callable:
+def batch_sampler(sampler: Sampler) -> Callable[..., Tensor]:
     """Returns `sampler.sample` for many samples at once."""
     return jax.vmap(sampler.sample, in_axes=(None, 0, 0))

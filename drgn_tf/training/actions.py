@@ -271,7 +271,7 @@ class Profile:
     def __init__(self, start: Callable[[], None], stop: Callable[[], None], begin: int, steps: int):
         self._start = start
         self._stop = stop
-        self._marks = (begin, begin + steps) if steps else ()
+        self._marks = [begin, begin + steps] if steps else []
         self._running = False
 
     def __enter__(self) -> Profile:

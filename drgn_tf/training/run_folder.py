@@ -19,6 +19,7 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -32,10 +33,9 @@ from drgn_tf.losses import LossOptions
 from drgn_tf.models import DRGN
 from drgn_tf.training.options import CadenceOptions, RunOptions
 
-try:
+# On Windows nothing keeps two runs apart.
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows, where nothing keeps two runs apart.
-    fcntl = None
 
 # Disk space, in bytes, of a validation's pictures and of the logs up to the next one.
 _SPACE_PER_VALIDATION = 2 * 2**20
@@ -86,7 +86,7 @@ class RunFolder:
         """
         with self.file(".lock").open("w") as lock:
             try:
-                if fcntl is not None:
+                if sys.platform != "win32":
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise UserError(

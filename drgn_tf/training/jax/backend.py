@@ -34,12 +34,13 @@ class JaxBackend:
     chief = True
 
     def __init__(self, logical_cpus: int = 1, deterministic: bool = False):
-        flags = [os.environ.get("XLA_FLAGS", "")]
+        flags = []
         if logical_cpus > 1:
             flags.append(f"--xla_force_host_platform_device_count={logical_cpus}")
         if deterministic:
             flags.append("--xla_gpu_deterministic_ops=true")
-        os.environ["XLA_FLAGS"] = " ".join(filter(None, flags))
+        if flags:
+            os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *flags]).strip()
         try:
             self._devices = jax.devices()
         except RuntimeError as error:

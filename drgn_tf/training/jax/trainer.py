@@ -12,6 +12,7 @@ all, and the compiler adds up the gradients.
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import zipfile
 from typing import Any
@@ -37,6 +38,8 @@ from drgn_tf.training.factories import (
 from drgn_tf.training.options import RunOptions
 
 State = dict[str, Any]
+# An array that is being computed.
+Tensor = Any
 
 
 class _OverwritingScope(keras.StatelessScope):
@@ -46,12 +49,12 @@ class _OverwritingScope(keras.StatelessScope):
     see it, the gradient is the one by the new kernel, which the optimizer then changes.
     """
 
-    def __init__(self, state_mapping):
+    def __init__(self, state_mapping: Tensor) -> None:
         state_mapping = list(state_mapping)
         super().__init__(state_mapping)
         self._given = {id(variable): value for variable, value in state_mapping}
 
-    def add_update(self, update):
+    def add_update(self, update: Tensor) -> None:
         variable, value = update
         given = self._given[id(variable)]
         unchanged = given - jax.lax.stop_gradient(given)
@@ -76,7 +79,7 @@ class JaxTrainer:
 
     state_suffix = ".npz"
 
-    def __init__(self, options: RunOptions, data: TrainingData):
+    def __init__(self, options: RunOptions, data: TrainingData) -> None:
         keras.utils.set_random_seed(options.training.seed)
         self._options = options
         # Also kept here: what a device computes is waited for only where it is looked at.
@@ -106,7 +109,7 @@ class JaxTrainer:
         self._schedule = make_schedule(self._training.learning_rate, self._training)
         self._optimizer = make_optimizer(self._training.learning_rate, self._training)
         self._optimizer.build(self._weights)
-        parts = {
+        saved = {
             "model": self._weights,
             "averages": self._weights,
             "optimizer": self._optimizer.variables,
@@ -115,22 +118,20 @@ class JaxTrainer:
             rate = self._training.discriminator_learning_rate
             self._discriminator_optimizer = make_optimizer(rate, self._training)
             self._discriminator_optimizer.build(self._opponents)
-            parts["discriminators"] = self._opponents
-            parts["discriminator_memory"] = self._memory
-            parts["discriminator_optimizer"] = self._discriminator_optimizer.variables
+            saved["discriminators"] = self._opponents
+            saved["discriminator_memory"] = self._memory
+            saved["discriminator_optimizer"] = self._discriminator_optimizer.variables
 
         mesh = Mesh(np.array(jax.devices()), ("batch",))
         self._same = NamedSharding(mesh, PartitionSpec())
         self._divided = NamedSharding(mesh, PartitionSpec("batch"))
         self._photos = jax.device_put(self._sampler.photos, self._same)
         # Copied: the step reuses the memory of the state it is given.
-        state = {name: [np.array(v.value) for v in parts[name]] for name in parts}
+        state = {name: [np.array(v.value) for v in saved[name]] for name in saved}
         self.state: State = jax.device_put({**state, "step": [np.int32(0)]}, self._same)
-        self._plain_steps = jax.jit(
-            lambda *args: self._steps(*args, synthetic=False), donate_argnums=0
-        )
-        self._synthetic_steps = jax.jit(
-            lambda *args: self._steps(*args, synthetic=True), donate_argnums=0
+        self._plain_steps, self._synthetic_steps = (
+            jax.jit(functools.partial(self._steps, synthetic=synthetic), donate_argnums=0)
+            for synthetic in (False, True)
         )
 
     @property
@@ -160,7 +161,8 @@ class JaxTrainer:
             for name, parts in self.state.items()
             for index, array in enumerate(parts)
         }
-        np.savez(f"{path}{self.state_suffix}", **arrays)
+        with open(f"{path}{self.state_suffix}", "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
 
     def load_state(self, path: pathlib.Path) -> None:
         """Goes on from what `save_state` wrote."""
@@ -210,11 +212,18 @@ class JaxTrainer:
         names = ["loss", *losses.term_names(self._loss, synthetic), "psnr", "gradient_norm"]
         return names + ["discriminator_gradient_norm"] * bool(synthetic and self._discriminators)
 
-    def _steps(self, state: State, photos: dict, order: dict, count, synthetic: bool):
+    def _steps(
+        self,
+        state: State,
+        photos: dict[str, Tensor],
+        order: dict[str, Tensor],
+        count: Tensor,
+        synthetic: bool,
+    ) -> Tensor:
         """Returns the state after `count` steps, and the scalars of each, [steps, scalars]."""
         names = self._reported(synthetic)
 
-        def step(index, carried):
+        def step(index: Tensor, carried: Tensor) -> Tensor:
             state, rows = carried
             state, scalars = self._step(
                 state, photos, {name: photo[index] for name, photo in order.items()}, synthetic
@@ -224,7 +233,9 @@ class JaxTrainer:
         rows = jnp.zeros((self._options.cadence.steps_per_call, len(names)))
         return jax.lax.fori_loop(0, count, step, (state, rows))
 
-    def _step(self, state: State, photos: dict, order: dict, synthetic: bool):
+    def _step(
+        self, state: State, photos: dict[str, Tensor], order: dict[str, Tensor], synthetic: bool
+    ) -> Tensor:
         """Returns the state after one step, and its scalars."""
         done = state["step"][0]
         ramp = None
@@ -261,11 +272,13 @@ class JaxTrainer:
         new["step"] = [done + 1]
         return new, scalars
 
-    def _accumulated_gradients(self, weights, opponents, photos, samples, ramp):
+    def _accumulated_gradients(
+        self, weights: Tensor, opponents: Tensor, photos: Tensor, samples: Tensor, ramp: Tensor
+    ) -> Tensor:
         """Returns what `_gradients` does, from as many micro-batches as the options say."""
         parts = self._training.gradient_accumulation_steps
 
-        def gradients(opponents, samples):
+        def gradients(opponents: Tensor, samples: Tensor) -> Tensor:
             samples = jax.lax.with_sharding_constraint(samples, self._divided)
             number = samples.pop("number")
             batch = self._sample(photos, number, samples)
@@ -274,7 +287,7 @@ class JaxTrainer:
         if parts == 1:
             return gradients(opponents, samples)
 
-        def add(carried, samples):
+        def add(carried: Tensor, samples: Tensor) -> Tensor:
             total, opponents = carried
             part, opponents = gradients(opponents, samples)
             return (jax.tree.map(lambda a, b: a + b / parts, total, part), opponents), None
@@ -286,10 +299,10 @@ class JaxTrainer:
         split = {name: x.reshape(parts, -1) for name, x in samples.items()}
         return jax.lax.scan(add, (zero, opponents), split)[0]
 
-    def _gradients(self, weights, opponents, batch, ramp):
+    def _gradients(self, weights: Tensor, opponents: Tensor, batch: Tensor, ramp: Tensor) -> Tensor:
         """Returns both players' gradients and the scalars, and the discriminators as left."""
 
-        def play(weights, kernels):
+        def play(weights: Tensor, kernels: Tensor) -> Tensor:
             values = [*zip(self._weights, weights), *zip(self._opponents, kernels)]
             values += zip(self._memory, opponents[1])
             with _OverwritingScope(values) as scope:
@@ -311,7 +324,7 @@ class JaxTrainer:
         _, opponent_gradients = pull_back((zero, one))
         return (gradients, opponent_gradients, scalars), left
 
-    def _clipped(self, gradients):
+    def _clipped(self, gradients: Tensor) -> Tensor:
         """Returns gradients of at most the largest global norm, and the norm they had."""
         norm = jnp.sqrt(sum(jnp.sum(jnp.square(gradient)) for gradient in gradients))
         limit = self._training.clip_norm

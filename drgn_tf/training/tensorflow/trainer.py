@@ -30,6 +30,9 @@ from drgn_tf.training.factories import make_discriminators, make_model, make_opt
 from drgn_tf.training.options import RunOptions
 from drgn_tf.training.tensorflow.strategy import worker_count
 
+# Of TensorFlow, whose types are not known to checkers.
+Tensor = Any
+
 
 class TensorFlowTrainer:
     """Generators, discriminators, optimizers, averaged weights and the step; see `Trainer`.
@@ -91,7 +94,7 @@ class TensorFlowTrainer:
                 for i, variable in enumerate(self.model.trainable_variables)
             ]
             self.discriminators: dict[str, Discriminator] = {}
-            self._discriminator_optimizer = None
+            self._discriminator_optimizer: keras.optimizers.Optimizer | None = None
             if self._synthetic:
                 self.discriminators = make_discriminators(options.loss)
             if self.discriminators:
@@ -100,8 +103,9 @@ class TensorFlowTrainer:
                 )
                 self._discriminator_optimizer.build(self._discriminator_variables)
         self._checkpoint = tf.train.Checkpoint(**self._state)
+        self._compute: Callable[..., Tensor] = self._gradients
         if self._training.xla:
-            self._gradients = tf.function(self._gradients, jit_compile=True, autograph=False)
+            self._compute = tf.function(self._gradients, jit_compile=True, autograph=False)
         # Nothing in a step needs AutoGraph, whose reading of the sources takes seconds.
         self._plain_steps, self._synthetic_steps = (
             tf.function(functools.partial(self._steps, synthetic=synthetic), autograph=False)
@@ -165,7 +169,7 @@ class TensorFlowTrainer:
         return names + ["loss_scale"] * (self._training.precision == "mixed_float16")
 
     @property
-    def _discriminator_variables(self) -> list:
+    def _discriminator_variables(self) -> list[Tensor]:
         return [
             variable
             for discriminator in self.discriminators.values()
@@ -212,11 +216,11 @@ class TensorFlowTrainer:
         self._done += count
         return dict(zip([*self._reported(synthetic), "stop"], tf.unstack(rows, axis=1)))
 
-    def _ramp(self):
+    def _ramp(self) -> Tensor:
         done = tf.cast(self._step_variable - self._loss.synthetic_start + 1, tf.float32)
         return tf.clip_by_value(done / max(1, self._loss.synthetic_ramp), 0.0, 1.0)
 
-    def _steps(self, batches, count, stop, synthetic: bool):
+    def _steps(self, batches: Tensor, count: Tensor, stop: Tensor, synthetic: bool) -> Tensor:
         """Returns the scalars of each step, [count, scalars]."""
         if self._steps_per_call == 1:
             # A loop would take longer to build.
@@ -224,7 +228,7 @@ class TensorFlowTrainer:
         names = [*self._reported(synthetic), "stop"]
         rows = tf.TensorArray(tf.float32, count, element_shape=[len(names)])
 
-        def step(index, rows):
+        def step(index: Tensor, rows: Tensor) -> Tensor:
             return index + 1, rows.write(index, self._step(batches, stop, synthetic))
 
         _, rows = tf.while_loop(
@@ -232,7 +236,7 @@ class TensorFlowTrainer:
         )
         return rows.stack()
 
-    def _step(self, batches, stop, synthetic: bool):
+    def _step(self, batches: Tensor, stop: Tensor, synthetic: bool) -> Tensor:
         """Makes a step; returns its scalars as one tensor."""
         ramp = self._ramp() if synthetic else None
         scalars = self._strategy.run(self._replica_step, args=(next(batches), ramp, stop))
@@ -241,7 +245,7 @@ class TensorFlowTrainer:
         self._step_variable.assign_add(1)
         return means
 
-    def _replica_step(self, batch, ramp, stop):
+    def _replica_step(self, batch: Tensor, ramp: Tensor, stop: Tensor) -> Tensor:
         gradients, discriminator_gradients, scalars = self._accumulated_gradients(batch, ramp)
         scalars["gradient_norm"] = self._descend(
             gradients, self.model.trainable_variables, self._generator_optimizer
@@ -257,15 +261,15 @@ class TensorFlowTrainer:
         # In one piece: each exchange between devices has its price.
         return tf.stack([*(scalars[name] for name in self._reported(ramp is not None)), stop])
 
-    def _accumulated_gradients(self, batch, ramp):
+    def _accumulated_gradients(self, batch: Tensor, ramp: Tensor) -> Tensor:
         """Returns what `_gradients` does, from as many micro-batches as the options say."""
         parts = self._training.gradient_accumulation_steps
         if parts == 1:
-            return self._gradients(batch, ramp)
+            return self._compute(batch, ramp)
         split = {name: tf.reshape(x, [parts, -1, *x.shape[1:]]) for name, x in batch.items()}
 
-        def add(index, total):
-            part = self._gradients({name: x[index] for name, x in split.items()}, ramp)
+        def add(index: Tensor, total: Tensor) -> Tensor:
+            part = self._compute({name: x[index] for name, x in split.items()}, ramp)
             return index + 1, tf.nest.map_structure(lambda a, b: a + b / parts, total, part)
 
         synthetic = ramp is not None
@@ -283,7 +287,7 @@ class TensorFlowTrainer:
         )
         return total
 
-    def _gradients(self, batch, ramp):
+    def _gradients(self, batch: Tensor, ramp: Tensor) -> Tensor:
         """Returns the players' gradients, of losses as their optimizers scale them, and scalars."""
         # The reduction over devices adds up.
         devices = self._strategy.num_replicas_in_sync
@@ -298,7 +302,7 @@ class TensorFlowTrainer:
                     discriminator_loss / devices
                 )
 
-        def gradients(target, variables):
+        def gradients(target: Tensor, variables: Tensor) -> Tensor:
             return tape.gradient(
                 target,
                 [v.value for v in variables],
@@ -316,7 +320,7 @@ class TensorFlowTrainer:
             },
         )
 
-    def _descend(self, gradients, variables, optimizer):
+    def _descend(self, gradients: Tensor, variables: Tensor, optimizer: Tensor) -> Tensor:
         """Applies the clipped gradient of the whole batch; returns its norm before clipping."""
         context = tf.distribute.get_replica_context()
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
@@ -337,7 +341,7 @@ class TensorFlowTrainer:
         done = tf.cast(self._step_variable, tf.float32)
         decay = tf.minimum(self._training.ema_decay, (1.0 + done) / (10.0 + done))
 
-        def update(average, value):
+        def update(average: Tensor, value: Tensor) -> Tensor:
             average.assign_sub((1.0 - decay) * (average - value))
 
         for average, variable in zip(self._averages, self.model.trainable_variables):

@@ -88,8 +88,10 @@ def both(photo, low_photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
         "low": np.concatenate([low_photo[:, :32, :32], low_photo[:, 90:122, 200:232]]),
         "high": np.concatenate([high[:, :32, :32], high[:, 90:122, 200:232]]),
         "thumbnail": np.repeat(model.thumbnail(low_photo), 2, axis=0),
+        "brightness": np.float32([0.5, 0.4]),
         "normal": np.concatenate([high[:, 130:162, 10:42], high[:, 20:52, 300:332]]),
         "normal_thumbnail": np.repeat(model.thumbnail(high), 2, axis=0),
+        "normal_brightness": np.float32([0.5, 0.6]),
     }
     given = {f"batch/{name}": image for name, image in batch.items()}
     for name, variables in (("kernels", kernels), ("memory", memory)):
@@ -121,8 +123,8 @@ def both(photo, low_photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
 def test_the_losses_are_those_of_tensorflow(both):
     expected, found = both
     names = [name for name in expected if "/" not in name]
-    # The whole; five of restoration, twice; the generators' KL, and two for each player.
-    assert len(names) == 1 + 5 + 5 + 1 + 4
+    # The whole; six of restoration, twice; the brightness, the KL, and two for each discriminator.
+    assert len(names) == 1 + 6 + 6 + 1 + 1 + 4
     for name in names:
         assert found[name] == pytest.approx(float(expected[name]), rel=1e-4, abs=1e-6), name
 
