@@ -35,7 +35,7 @@ from drgn_tf.version import __version__
 _EXTRAS = {
     "keras": ("keras", "tensorflow"),
     "train": ("keras", "tensorflow", "tensorboard", "matplotlib", "skimage"),
-    "jax": ("jax",),
+    "jax": ("jax", "keras", "matplotlib", "skimage"),
     "export": ("keras", "tensorflow", "flatbuffers", "onnx", "tf2onnx", "matplotlib", "skimage"),
     "onnx": ("onnxruntime",),
     "eval": ("scipy", "pycocotools"),
