@@ -60,7 +60,8 @@ def enhance(
       The enhanced photo, in the same shape, dtype and range.
 
     Raises:
-      ValueError: the photo is none, or the model cannot be opened.
+      ValueError: `photo` is something else than described.
+      drgn_tf.inference.ModelFileError: see `load`.
 
     Example:
       enhanced = drgn_tf.enhance(np.asarray(PIL.Image.open("dark.jpg")))

@@ -138,9 +138,14 @@ def _exit_code(action: Callable[[], None], extra: str, interrupted: str) -> int 
     except OSError as error:
         if error.errno is None:
             raise
-        named = isinstance(error.filename, (str, bytes, os.PathLike))
-        where = f"{os.fsdecode(error.filename)}: " if named else ""
-        return _say(f"error: {where}{error.strerror}.", 1)
+        return _say(f"error: {describe(error)}", 1)
+
+
+def describe(error: OSError) -> str:
+    """Returns the file, and what the system says of it."""
+    named = isinstance(error.filename, (str, bytes, os.PathLike))
+    where = f"{os.fsdecode(error.filename)}: " if named else ""
+    return f"{where}{error.strerror or error}."
 
 
 class _StandardOutput:
