@@ -334,9 +334,30 @@ def develop(light, levels: int = 255):
     return ops.round(linear_to_srgb(ops.clip(light, 0.0, 1.0)) * levels) / levels
 
 
+# Places and weights of Gauss-Hermite quadrature for a standard normal variable.
+_NORMAL_PLACES = (-2.8569700, -1.3556262, 0.0, 1.3556262, 2.8569700)
+_NORMAL_WEIGHTS = (0.0112574, 0.2220759, 0.5333333, 0.2220759, 0.0112574)
+
+
 def darken_thumbnail(thumbnail, parameters: dict):
-    """Darkens the thumbnail of a photo like the photo itself; its noise averages out."""
-    return linear_to_srgb(expose(thumbnail, parameters, window=3))
+    """Darkens the thumbnail of a photo like the photo itself.
+
+    Noise averages out in a thumbnail, but not what is cut off at black, nor what the curve of
+    sRGB bends: very dark photos become brighter by it. So this is the mean over the noise.
+
+    Args:
+      thumbnail: sRGB [T, T, 3] in [0, 1].
+      parameters: from `scale_parameters`.
+
+    Returns:
+      sRGB [T, T, 3] in [0, 1].
+    """
+    light = expose(thumbnail, parameters, window=3)
+    deviation = ops.sqrt(_noise_variance(light, parameters) * _channel_variance(parameters))
+    return sum(
+        weight * linear_to_srgb(ops.clip(light + place * deviation, 0.0, 1.0))
+        for place, weight in zip(_NORMAL_PLACES, _NORMAL_WEIGHTS)
+    )
 
 
 def _separably(rows, columns, image):
@@ -366,8 +387,16 @@ def _noisy(light, parameters: dict, normal):
     colour = _correlated(normal[..., 1:], parameters["chroma_size"])
     colour = colour - ops.mean(colour, axis=-1, keepdims=True)
     noise = grey / math.sqrt(3.0) + parameters["chroma_noise"] * colour
-    variance = light / parameters["photons"] + parameters["read_noise"] ** 2
-    return light + ops.sqrt(variance) * noise
+    return light + ops.sqrt(_noise_variance(light, parameters)) * noise
+
+
+def _noise_variance(light, parameters: dict):
+    return light / parameters["photons"] + parameters["read_noise"] ** 2
+
+
+def _channel_variance(parameters: dict):
+    """Returns the variance of one channel of the noise, of which luma has a third."""
+    return (1.0 + 2.0 * parameters["chroma_noise"] ** 2) / 3.0
 
 
 def resample(image, size: int, step):
