@@ -46,7 +46,14 @@ def _keep_in(folder: pathlib.Path) -> Callable[[str, np.ndarray], None]:
 def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) -> dict:
     """Measures pairs and writes what belongs to them; returns their part of the results."""
     keep = _keep_in(folder / report.ENHANCED)
-    metrics = list(_progress(image_quality.evaluate_pairs(enhancer, pairs, keep), len(pairs)))
+
+    def enhance_to(photo: np.ndarray, brightness: float) -> np.ndarray:
+        return enhancer(photo, brightness=brightness)
+
+    measured = image_quality.evaluate_pairs(
+        enhancer, pairs, keep, enhance_to if enhancer.driver.takes_brightness else None
+    )
+    metrics = list(_progress(measured, len(pairs)))
     report.save_metrics(metrics, folder / report.PER_IMAGE)
     by_stem = {pair.stem: pair for pair in pairs}
     rows = []

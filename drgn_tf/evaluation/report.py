@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from drgn_tf.errors import UserError
-from drgn_tf.evaluation.image_quality import PhotoMetrics
+from drgn_tf.evaluation.image_quality import PhotoMetrics, images_of
 from drgn_tf.files import sha256
 from drgn_tf.images.grids import save_grid
 from drgn_tf.inference.driver import Driver
@@ -55,6 +55,8 @@ _HEADINGS = {
     "psnr_gt_mean": "(PSNR GT-mean)",
     "ssim_gt_mean": "(SSIM GT-mean)",
     "niqe": "NIQE",
+    "dark": "dark",
+    "clipped": "clipped",
     "precision": "precision",
     "recall": "recall",
     "iou": "IoU",
@@ -145,10 +147,14 @@ def metrics_to_json(photos: Sequence[PhotoMetrics]) -> list[dict]:
 
 
 def save_metrics(photos: Sequence[PhotoMetrics], path: pathlib.Path) -> None:
-    """Writes a CSV file with a line per photo: its stem, input_* and enhanced_* metrics."""
+    """Writes a CSV file with a line per photo: its stem, then input_*, enhanced_* metrics etc."""
     names = [field.name for field in dataclasses.fields(photos[0].input)]
-    header = ["stem", *(f"{image}_{name}" for image in ("input", "enhanced") for name in names)]
-    rows = ([photo.stem, *_cells(photo.input), *_cells(photo.enhanced)] for photo in photos)
+    images = images_of(photos[0])
+    header = ["stem", *(f"{image}_{name}" for image in images for name in names)]
+    rows = (
+        [photo.stem, *(cell for image in images for cell in _cells(getattr(photo, image)))]
+        for photo in photos
+    )
     _save_table(header, rows, path)
 
 
@@ -179,11 +185,13 @@ def save_detections(
 
 
 def table(means: Mapping[str, Mapping[str, float]], model: str) -> str:
-    """Returns the means as text: a line for the input, one for the model."""
+    """Returns the means as text: a line for the input, one or two for the model."""
     columns = [_HEADINGS[name] for name in means["input"]]
-    label = max(len(model), len("input")) + 2
+    names = {"input": "input", "enhanced": model, "given": f"{model} (given)"}
+    label = max(len(names[image]) for image in means) + 2
     lines = [" " * label + "  ".join(f"{column:>9}" for column in columns)]
-    for name, image in (("input", "input"), (model, "enhanced")):
+    for image in means:
+        name = names[image]
         cells = [
             f"{_shown(metric, value):>{max(9, len(column))}}"
             for column, (metric, value) in zip(columns, means[image].items())
@@ -191,6 +199,8 @@ def table(means: Mapping[str, Mapping[str, float]], model: str) -> str:
         lines.append(f"{name:<{label}}" + "  ".join(cells))
     if "psnr_gt_mean" in means["input"]:
         lines.append("(GT-mean): scaled to the reference's brightness, hence using the reference")
+    if "given" in means:
+        lines.append("(given): told the reference's brightness, hence using the reference")
     return "\n".join(lines)
 
 
