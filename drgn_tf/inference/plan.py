@@ -10,6 +10,7 @@ import dataclasses
 import glob
 import os
 import pathlib
+import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -256,8 +257,8 @@ def _unreadable_folders(pattern: str) -> list[str]:
     """Returns a line for each folder below a glob's ** that cannot be read, which glob hides."""
     unreadable: list[OSError] = []
     if "**" in pattern:
-        above = pattern[: glob.magic_check.search(pattern).start()].rpartition(os.sep)
-        for _ in os.walk("".join(above[:2]) or ".", onerror=unreadable.append):
+        above = re.match(r"[^*?[]*/|", pattern).group()
+        for _ in os.walk(above or ".", onerror=unreadable.append):
             pass
     return [_unreadable(error) for error in unreadable]
 
