@@ -2,6 +2,9 @@
 
   drgn-enhance --output_dir=out photo.jpg folder/ *.png
   drgn-enhance --output_dir=out --model=base --compare photo.jpg
+  drgn-enhance --output_dir=out --exposure=+0.7 photo.jpg
+  drgn-enhance --output_dir=out --bracket=-1,0,1 photo.jpg
+  drgn-enhance --output_dir=out --steady timelapse/
 
 Results keep format, size, EXIF and colour profile of their photos, and the tree of a
 folder. What exists in --output_dir is not made again.
@@ -9,6 +12,7 @@ folder. What exists in --output_dir is not made again.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from typing import NoReturn
@@ -20,13 +24,18 @@ from drgn_tf.cli import program
 from drgn_tf.errors import UserError
 from drgn_tf.flags import enhance_flags
 from drgn_tf.inference import Enhancer, load_driver
-from drgn_tf.inference.batch import enhance_file
+from drgn_tf.inference.batch import enhance_file, steady_brightness
 from drgn_tf.inference.plan import Job, missing_results, plan_jobs
 
 
 def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> list[Job]:
     """Does the jobs; returns those that went well, and adds a line for each that did not."""
     options = enhance_flags.output_options()
+    if enhance_flags.steady():
+        sources = list(dict.fromkeys(job.source for job in jobs if not job.is_video))
+        with tqdm.tqdm(total=len(sources), unit="photo", leave=False, disable=None) as read:
+            brightness = steady_brightness(enhancer, sources, options.max_megapixels, read.update)
+        options = dataclasses.replace(options, brightness=brightness)
     done = []
     with tqdm.tqdm(total=len(jobs), unit="file", leave=False, disable=None) as files:
         for job in jobs:
@@ -81,6 +90,7 @@ def main(argv: list[str]) -> int:
         enhance_flags.ending(),
         comparisons=enhance_flags.output_options().comparisons,
         overwrite=enhance_flags.overwrite(),
+        exposures=enhance_flags.exposures(),
     )
     complaints = plan.complaints
     _say_errors([*plan.conflicts, *complaints])

@@ -6,9 +6,10 @@ written: the same command, given again, does what is left.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from drgn_tf.images.photos import to_uint8, turned
 from drgn_tf.inference import video
 from drgn_tf.inference.enhancer import Enhancer, to_dtype
 from drgn_tf.inference.plan import Job
+from drgn_tf.inference.steady import common_brightness
 
 # Width of one photo in a comparison, in pixels; larger ones are scaled down.
 _COMPARISON_WIDTH = 1600
@@ -36,6 +38,8 @@ class OutputOptions:
       stages: whether that picture also shows degradation and base.
       max_megapixels: larger photos and frames are refused.
       keep_readable: whether the readable part of a damaged video is enhanced.
+      brightness: mean luma in (0, 1] of all results, before the exposure of each job; by default
+        what the network predicts.
     """
 
     quality: int = 95
@@ -43,6 +47,7 @@ class OutputOptions:
     stages: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
     keep_readable: bool = False
+    brightness: float | None = None
 
     @property
     def comparisons(self) -> bool:
@@ -76,7 +81,7 @@ def enhance_photo(
         converters |= {
             name: view for name, view in _STAGES.items() if name in enhancer.driver.outputs
         }
-    images = enhancer.run(photo.pixels, converters, on_tile=on_tile)
+    images = enhancer.run(photo.pixels, converters, job.exposure, options.brightness, on_tile)
     if job.comparison is not None:
         views = [to_uint8(photo.pixels)]
         views += [images[name] for name in _STAGES if name in images]
@@ -99,6 +104,35 @@ def _write_comparison(
     row = side_by_side(views, _COMPARISON_WIDTH)
     profile = {k: v for k, v in photo.metadata.items() if k == "icc_profile" and not photo.grey}
     photo_files.write(target, row, PhotoFile(row, metadata=profile), quality)
+
+
+def steady_brightness(
+    enhancer: Enhancer,
+    sources: Iterable[pathlib.Path],
+    max_megapixels: float = MAX_MEGAPIXELS,
+    on_photo: Callable[[], None] = lambda: None,
+) -> float:
+    """Returns one brightness for photos that belong together.
+
+    Args:
+      enhancer: network.
+      sources: photos; those that cannot be read count for nothing.
+      max_megapixels: larger photos count for nothing.
+      on_photo: called after each.
+
+    Raises:
+      ModelFileError: the network takes no brightness.
+      UserError: no photo can be read.
+    """
+    predicted = []
+    for source in sources:
+        with contextlib.suppress(BadImageError):
+            photo = photo_files.read(source, max_megapixels)
+            predicted.append(enhancer.predicted_brightness(photo.pixels))
+        on_photo()
+    if not predicted:
+        raise UserError("--steady: no photo can be read to take a brightness from.")
+    return common_brightness(predicted)
 
 
 def enhance_file(
@@ -125,6 +159,8 @@ def enhance_file(
                 job.source,
                 job.target,
                 start,
+                exposure=job.exposure,
+                brightness=options.brightness,
                 max_megapixels=options.max_megapixels,
                 keep_readable=options.keep_readable,
             )

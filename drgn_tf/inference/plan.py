@@ -13,7 +13,7 @@ import pathlib
 import re
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from drgn_tf.files import ignores_case
 from drgn_tf.images import formats
@@ -30,11 +30,13 @@ class Job:
       source: photo or video.
       target: of the result.
       comparison: of the picture that shows the photo before and after, or None.
+      exposure: stops (EV) by which it is to be brighter than it would be by itself.
     """
 
     source: pathlib.Path
     target: pathlib.Path
     comparison: pathlib.Path | None = None
+    exposure: float = 0.0
 
     @property
     def is_video(self) -> bool:
@@ -65,6 +67,7 @@ def plan_jobs(
     ending: str | None = None,
     comparisons: bool = False,
     overwrite: bool = False,
+    exposures: Sequence[float] = (0.0,),
 ) -> Plan:
     """Returns what there is to do.
 
@@ -75,12 +78,14 @@ def plan_jobs(
         become ".mp4".
       comparisons: whether each photo gets a picture `<name>_compare` as well.
       overwrite: whether results that exist are made anew.
+      exposures: see `Job`. Several make a result each, whose name ends with its exposure.
     """
     complaints: list[str] = []
     output_dir = pathlib.Path(os.path.realpath(output_dir))
     wanted = [
-        _job(source, output_dir / relative, ending, comparisons)
+        job
         for source, relative in _expand(inputs, output_dir, complaints)
+        for job in _jobs(source, output_dir / relative, ending, comparisons, exposures)
     ]
     key = _file_key(output_dir)
     conflicts = _conflicts(wanted, output_dir, key)
@@ -120,13 +125,24 @@ class _NoFileError(Exception):
     """Something is in the place of a result that is no file."""
 
 
-def _job(source: pathlib.Path, target: pathlib.Path, ending: str | None, comparisons: bool) -> Job:
-    if source.suffix.lower() in video.SUFFIXES:
-        return Job(source, target.with_suffix(".mp4"))
-    if ending is not None:
+def _jobs(
+    source: pathlib.Path,
+    target: pathlib.Path,
+    ending: str | None,
+    comparisons: bool,
+    exposures: Sequence[float],
+) -> Iterator[Job]:
+    is_video = source.suffix.lower() in video.SUFFIXES
+    if is_video:
+        target = target.with_suffix(".mp4")
+    elif ending is not None:
         target = target.with_suffix(ending)
-    comparison = target.with_name(f"{target.stem}_compare{target.suffix}")
-    return Job(source, target, comparison if comparisons else None)
+    for exposure in exposures:
+        mark = f"_{exposure:+g}ev" if len(exposures) > 1 else ""
+        result = target.with_name(f"{target.stem}{mark}{target.suffix}")
+        comparison = result.with_name(f"{result.stem}_compare{result.suffix}")
+        shown = comparisons and not is_video
+        yield Job(source, result, comparison if shown else None, exposure)
 
 
 def _outputs(job: Job) -> list[pathlib.Path]:
@@ -182,7 +198,7 @@ def _same(job: Job, other: Job, path: pathlib.Path) -> bool:
     """Returns whether two jobs write the same file from the same photo."""
     if job is other:
         return True
-    same_kind = (path == job.target) == (path == other.target)
+    same_kind = (path == job.target) == (path == other.target) and job.exposure == other.exposure
     return same_kind and os.path.realpath(job.source) == os.path.realpath(other.source)
 
 

@@ -11,21 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.programs import ROOT
 
 
-def enhance(*arguments: object, **environment: str) -> tuple[int, str]:
+@pytest.fixture
+def enhance(programs):
     """Runs the program; returns its exit code and what it printed."""
-    process = subprocess.run(
-        [sys.executable, "-m", "drgn_tf.cli.enhance", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return process.returncode, process.stdout + process.stderr
+
+    def run(*arguments: object) -> tuple[int, str]:
+        process = programs.run("-m", "drgn_tf.cli.enhance", *arguments)
+        return process.code, process.output
+
+    return run
 
 
 @pytest.fixture
@@ -36,9 +33,13 @@ def dark_file(tmp_path, low_photo) -> pathlib.Path:
 
 
 def test_one_command_a_better_photo(dark_file, photo, tmp_path):
-    code, output = enhance(f"--output_dir={tmp_path / 'out'}", "--compare", dark_file)
-    assert code == 0, output
-    assert "1 enhanced in" in output
+    process = subprocess.run(
+        [sys.executable, "enhance_main.py", f"--output_dir={tmp_path / 'out'}", "--compare",
+         dark_file],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert "1 enhanced in" in process.stdout
     paths = (dark_file, tmp_path / "out" / "photo.jpg")
     low, enhanced = (np.asarray(Image.open(path)) for path in paths)
     error = [np.square(image - photo.astype(float)).mean() for image in (low, enhanced)]
@@ -46,7 +47,7 @@ def test_one_command_a_better_photo(dark_file, photo, tmp_path):
     assert sorted(os.listdir(tmp_path / "out")) == ["photo.jpg", "photo_compare.jpg"]
 
 
-def test_bad_files_are_named_one_by_one_and_the_rest_is_done(dark_file, tmp_path):
+def test_bad_files_are_named_one_by_one_and_the_rest_is_done(enhance, dark_file, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     data = dark_file.read_bytes()
@@ -89,7 +90,7 @@ def test_bad_files_are_named_one_by_one_and_the_rest_is_done(dark_file, tmp_path
     assert (out / "a good one.jpg").stat().st_mtime_ns > before
 
 
-def test_other_forms_and_stages(dark_file, tmp_path):
+def test_other_forms_and_stages(enhance, dark_file, tmp_path):
     code, output = enhance(
         f"--output_dir={tmp_path / 'out'}", "--format=png", "--model=base", "--stages", dark_file
     )

