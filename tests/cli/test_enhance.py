@@ -139,7 +139,7 @@ def test_mistakes_are_one_line(answers, dark_file, tmp_path):
     assert not list((tmp_path / "out").glob("*"))
 
 
-def test_nothing_begins_where_results_would_replace_something(dark_file, tmp_path):
+def test_nothing_begins_where_results_would_replace_something(enhance, dark_file, tmp_path):
     (tmp_path / "sub").mkdir()
     same = tmp_path / "sub" / "photo.jpg"
     same.write_bytes(dark_file.read_bytes())
