@@ -27,7 +27,7 @@ MAX_MEGAPIXELS = 256
 # Bytes of a photo's file: 100 megapixels of 16 bits need 0.6 * 10**9 where nothing compresses.
 _LARGEST_FILE = 2**30
 # Photos whose metadata are damaged are used all the same.
-warnings.filterwarnings("ignore", module=r"PIL\.")
+warnings.filterwarnings("ignore", r"(possibly )?corrupt exif|truncated file", UserWarning)
 # Pillow's own limit warns, and is too low for stitched panoramas.
 Image.MAX_IMAGE_PIXELS = None
 # Bytes a pixel of 8 bits that reading a photo and writing its result take: mobile used 14 on
