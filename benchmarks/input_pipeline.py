@@ -37,9 +37,9 @@ from drgn_tf.models.context import thumbnail
 
 _PRESETS = flags.DEFINE_list("presets", ["mobile"], "Whose training is to be fed.")
 _DATA_DIR = flags.DEFINE_string(
-    "data_dir", "", "See train_main.py. Default: pairs made of the free photos."
+    "data_dir", "", "See drgn-train. Default: pairs made of the free photos."
 )
-_TRAIN_PAIRS = flags.DEFINE_string("train_pairs", "", "See train_main.py.")
+_TRAIN_PAIRS = flags.DEFINE_string("train_pairs", "", "See drgn-train.")
 _CROP_SIZE = flags.DEFINE_integer("crop_size", 96, "Side of the crops in pixels.", 16)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Samples a step.", 1)
 _BATCHES = flags.DEFINE_integer("batches", 64, "Batches drained a measurement.", 8)
@@ -102,7 +102,7 @@ def main() -> None:
         batch = next(steps.drawn(_data(name), _samples("real pairs, with normal photos"), 1))
         for method in ("plain", "whole_narrow"):
             made = steps.trainer(name, method, _CROP_SIZE.value, _BATCH_SIZE.value)
-            calls[name, method] = functools.partial(steps.run, made, method, steps.repeated(batch))
+            calls[name, method] = functools.partial(steps.run, made, steps.repeated(batch))
     for call in (standard.run, *calls.values()):
         call()
     found: dict = {key: [] for key in ("yardstick", *_KINDS, *calls)}

@@ -24,11 +24,12 @@ from absl import flags
 
 from benchmarks import steps
 from benchmarks.report import Report, run
+from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS
 from drgn_tf.exports.measurement import forget_peak, peak_memory
 from drgn_tf.models import preset
 from drgn_tf.training import TrainingOptions, memory
 
-_PRESETS = flags.DEFINE_list("presets", ["mobile", "base"], "See train_main.py.")
+_PRESETS = flags.DEFINE_list("presets", ["mobile", "base"], "See drgn-train.")
 _SHAPES = flags.DEFINE_list(
     "shapes", ["8x96", "32x96"], "BATCHxCROP: samples a step, side of the crops in pixels."
 )
@@ -46,14 +47,17 @@ def _megabytes(
     before = peak_memory()
     trainer = steps.trainer(name, method, crop_size, batch_size)
     side = preset(name).thumbnail_size
-    sides = {"low": crop_size, "high": crop_size, "thumbnail": side}
-    if trainer.needs_normal:
-        sides |= {"normal": crop_size, "normal_thumbnail": side}
+    shapes = {
+        name: (side if "thumbnail" in name else crop_size,) * 2 + (3,)
+        for name in (*PAIR_KEYS, *NORMAL_KEYS)
+        if "brightness" not in name
+    }
+    shapes |= {"brightness": (), "normal_brightness": ()}
     batches = steps.repeated(
-        {key: tf.random.uniform((batch_size, size, size, 3)) for key, size in sides.items()}
+        {name: tf.random.uniform((batch_size, *shape)) for name, shape in shapes.items()}
     )
     for _ in range(count):
-        steps.run(trainer, method, batches)
+        steps.run(trainer, batches)
     return before, peak_memory()
 
 

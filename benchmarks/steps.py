@@ -10,22 +10,22 @@ from drgn_tf import data
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import macs_per_pixel, preset
 from drgn_tf.training import CadenceOptions, RunOptions, TrainingOptions
-from drgn_tf.training.trainer import Trainer
+from drgn_tf.training.tensorflow.trainer import TensorFlowTrainer
 
-# Real pairs alone; with synthetic pairs, discriminators and KL; the same, and discriminators of a
-# sixteenth of the work.
+# Real pairs alone; with synthetic pairs, discriminators and KL, from the first step; the same, and
+# discriminators of a sixteenth of the work.
 METHODS = {
     "plain": LossOptions(synthetic_weight=0.0),
-    "whole": LossOptions(),
-    "whole_narrow": LossOptions(discriminator_width=16),
+    "whole": LossOptions(synthetic_start=0),
+    "whole_narrow": LossOptions(synthetic_start=0, discriminator_width=16),
 }
 _PLENTY = 10**9
 
 
 def trainer(
     name: str, method: str, crop_size: int, batch_size: int, steps_per_call: int = 1, **changes
-) -> Trainer:
-    """Makes a trainer that has just come to the synthetic path, if its method has one.
+) -> TensorFlowTrainer:
+    """Makes a trainer for batches that are given to `run`.
 
     Args:
       name: of the preset.
@@ -43,15 +43,12 @@ def trainer(
         training=TrainingOptions(crop_size=crop_size, batch_size=batch_size, **changes),
         cadence=CadenceOptions(steps_per_call=steps_per_call),
     )
-    made = Trainer(tf.distribute.get_strategy(), options)
-    made.step.assign(METHODS[method].synthetic_start)
-    return made
+    return TensorFlowTrainer(tf.distribute.get_strategy(), options, lambda _: iter(()))
 
 
-def run(made: Trainer, method: str, batches: Iterator, count: int = 1) -> None:
+def run(made: TensorFlowTrainer, batches: Iterator, count: int = 1) -> None:
     """Makes `count` steps in one call, and waits for their result."""
-    first = METHODS[method].synthetic_start
-    made.train_steps(batches, first, count, stop=False)["loss"].numpy()
+    made.run_steps(batches, count)["loss"].numpy()
 
 
 def repeated(batch: dict) -> Iterator:
@@ -64,7 +61,7 @@ def drawn(photos: data.TrainingData, options: data.SampleOptions, count: int = _
     return iter(data.training_dataset(photos, options, 0, count))
 
 
-def forward_macs(made: Trainer, method: str, crop_size: int) -> float:
+def forward_macs(made: TensorFlowTrainer, method: str, crop_size: int) -> float:
     """Returns the multiply-accumulates of all networks' forward passes, a pixel of a crop."""
     macs = macs_per_pixel(made.model)
     if method == "plain":

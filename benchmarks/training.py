@@ -33,7 +33,7 @@ from drgn_tf.losses import objective, ssim_loss
 from drgn_tf.metrics import ssim
 from drgn_tf.models import preset
 from drgn_tf.models.context import thumbnail
-from drgn_tf.training.trainer import Trainer
+from drgn_tf.training.tensorflow.trainer import TensorFlowTrainer
 
 _STEPS_PER_CALL = 8
 # Method, steps a call, and what differs in the training options.
@@ -52,7 +52,7 @@ _VARIANTS = {
 # Of the operators, those that are printed.
 _LONGEST = 12
 
-_PRESETS = flags.DEFINE_list("presets", ["mobile", "base"], "See train_main.py.")
+_PRESETS = flags.DEFINE_list("presets", ["mobile", "base"], "See drgn-train.")
 _CHOSEN = flags.DEFINE_list(
     "variants",
     ["plain", "plain_bfloat16", "whole", "whole_narrow"],
@@ -65,7 +65,7 @@ _ROUNDS = flags.DEFINE_integer("rounds", 3, "Measurements of each; medians are p
 _SECONDS = flags.DEFINE_float("seconds", 0.5, "Least duration of a measurement.", 0.0)
 
 
-def _parts(trainer: Trainer, batch: dict) -> dict[str, Callable[[], object]]:
+def _parts(trainer: TensorFlowTrainer, batch: dict) -> dict[str, Callable[[], object]]:
     """Returns calls that do more and more of a plain step."""
 
     def loss():
@@ -85,11 +85,11 @@ def _measure_preset(name: str, data: TrainingData, batch: dict, report: Report) 
     crop_size, batch_size = _CROP_SIZE.value, _BATCH_SIZE.value
     standard = yardstick("keras", preset(name).width)
     calls: dict[str, Callable[[], object]] = {"yardstick": standard.run}
-    trainers: dict[str, Trainer] = {}
+    trainers: dict[str, TensorFlowTrainer] = {}
     for variant in _CHOSEN.value:
         method, count, changes = _VARIANTS[variant]
         trainers[variant] = steps.trainer(name, method, crop_size, batch_size, count, **changes)
-        step = functools.partial(steps.run, trainers[variant], method)
+        step = functools.partial(steps.run, trainers[variant])
         calls[variant] = functools.partial(step, steps.repeated(batch), count)
         if variant == "plain":
             samples = SampleOptions(crop_size, batch_size, 1)

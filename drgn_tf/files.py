@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from drgn_tf.errors import UserError
 
 # Of the hidden folders in which files are written before they are renamed.
-_PARTIAL = ".partial-"
+PARTIAL = ".partial-"
 
 
 class ModelFileError(UserError):
@@ -36,7 +36,7 @@ def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
     path = pathlib.Path(path)
     private = None
     try:
-        private = pathlib.Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=path.parent))
+        private = pathlib.Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
         # No longer than the name of `path`, whatever its ending.
         beside = private / f"n{path.suffix}"
         yield beside
@@ -58,7 +58,7 @@ def remove_partial(folder: pathlib.Path) -> None:
 
     For folders to which only one process writes: another one's unfinished files go as well.
     """
-    for found in folder.glob(f"{_PARTIAL}*"):
+    for found in folder.glob(f"{PARTIAL}*"):
         if found.is_dir() and not found.is_symlink():
             shutil.rmtree(found, ignore_errors=True)
 
@@ -69,7 +69,7 @@ def ignores_case(folder: pathlib.Path) -> bool:
     Tried with a temporary folder; False where nothing can be written.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=folder) as made:
+        with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as made:
             return os.path.lexists(os.path.join(folder, os.path.basename(made).swapcase()))
     except OSError:
         return False

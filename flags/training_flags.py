@@ -3,7 +3,7 @@
 from absl import flags
 
 from drgn_tf.training import CadenceOptions, TrainingOptions
-from drgn_tf.training.options import MONITORS, PRECISIONS, STRATEGIES
+from drgn_tf.training.options import BACKENDS, MONITORS, PRECISIONS, STRATEGIES
 
 _DEFAULTS = TrainingOptions()
 _CADENCE = CadenceOptions()
@@ -14,12 +14,19 @@ _RUN_DIR = flags.DEFINE_string(
     "Folder of the run: weights, checkpoints, logs. The same command continues an interrupted run.",
     required=True,
 )
+_BACKEND = flags.DEFINE_enum(
+    "backend",
+    "tensorflow",
+    BACKENDS,
+    "What computes: TensorFlow, or JAX, for which TensorFlow need not be installed.",
+)
 _STRATEGY = flags.DEFINE_enum(
     "strategy",
     "auto",
     STRATEGIES,
     "Devices: one; all GPUs of this machine (mirrored); the machines named in TF_CONFIG "
-    "(multi_worker); or what fits of these (auto).",
+    "(multi_worker); or what fits of these (auto). With --backend=jax always all devices of this "
+    "machine.",
 )
 _LOGICAL_CPUS = flags.DEFINE_integer(
     "logical_cpus",
@@ -127,6 +134,11 @@ _REPORTING = (
 def run_dir() -> str:
     """Returns the folder of the run."""
     return _RUN_DIR.value
+
+
+def backend() -> str:
+    """Returns the name of what computes."""
+    return _BACKEND.value
 
 
 def strategy() -> tuple[str, int]:

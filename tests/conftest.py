@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import subprocess
+import sys
 from collections.abc import Iterator
 
 # Before TensorFlow is imported, here and by the programs that tests start. A GPU, where there is
@@ -130,6 +132,9 @@ import contextlib, importlib, io, json, sys
 from absl.testing import flagsaver
 
 program = importlib.import_module(sys.argv[1])
+# Flags that are defined later would be gone after the first run.
+for name in getattr(program, "FLAG_MODULES", ()):
+    importlib.import_module(name)
 for arguments in json.loads(sys.argv[2]):
     sys.argv[1:] = arguments
     said = io.StringIO()
@@ -152,5 +157,45 @@ def answers(programs):
         assert process.code == 0, process.output
         lines = process.stdout.splitlines()
         return [json.loads(line[8:]) for line in lines if line.startswith("answer: ")]
+
+    return run
+
+
+# None makes every import of it fail.
+WITHOUT_TENSORFLOW = """
+import sys
+sys.modules["tensorflow"] = None
+"""
+
+
+@pytest.fixture(scope="session")
+def on_jax(tmp_path_factory):
+    """Runs code with arguments on Keras' JAX backend, in a process that cannot import TensorFlow.
+
+    Returns the exit code and what was printed.
+    """
+    cache = tmp_path_factory.mktemp("compiled")
+
+    def run(code: str, *arguments, devices: int = 1) -> tuple[int, str]:
+        process = subprocess.run(
+            [sys.executable, "-c", WITHOUT_TENSORFLOW + code, *map(str, arguments)],
+            cwd=pathlib.Path(__file__).parents[1],
+            env={
+                **os.environ,
+                "KERAS_BACKEND": "jax",
+                "JAX_PLATFORMS": "cpu",
+                "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+                # Compiling takes most of the time.
+                "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+                "JAX_COMPILATION_CACHE_DIR": str(cache),
+                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+                "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+            },
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        return process.returncode, process.stdout + process.stderr
 
     return run

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
 
-def random_offset(size, crop: int, seed):
+def random_offset(size: Any, crop: int, seed: Any) -> Any:
     """Draws where a crop begins, uniformly.
 
     Args:
@@ -22,12 +24,12 @@ def random_offset(size, crop: int, seed):
     return tf.minimum(tf.cast(unit * room, tf.int32), size - crop)
 
 
-def random_symmetry(seed):
+def random_symmetry(seed: Any) -> Any:
     """Draws one of the 8 flips and rotations of a square: int32 in [0, 8)."""
     return tf.random.stateless_uniform([], seed, maxval=8, dtype=tf.int32)
 
 
-def apply_symmetry(image, symmetry):
+def apply_symmetry(image: Any, symmetry: Any) -> Any:
     """Rotates a square image by quarter turns, then perhaps mirrors it.
 
     Args:
@@ -42,22 +44,6 @@ def apply_symmetry(image, symmetry):
     return tf.ensure_shape(turned, image.shape)
 
 
-def random_exposure(jitter: float, seed):
+def random_exposure(jitter: float, seed: Any) -> Any:
     """Draws a factor whose log2 is uniform in [-jitter, jitter]."""
     return tf.pow(2.0, tf.random.stateless_uniform([], seed, -jitter, jitter))
-
-
-def expose(image, factor, levels: float | None = None):
-    """Makes an image darker or brighter.
-
-    Args:
-      image: float32 [..., 3] in [0, 1].
-      factor: on the sRGB values.
-      levels: greatest value of the integer pixels to which the result is rounded, as in a
-        photo; None leaves it as it is.
-
-    Returns:
-      float32, the same shape, in [0, 1].
-    """
-    image = tf.clip_by_value(image * factor, 0.0, 1.0)
-    return image if levels is None else tf.round(image * levels) / levels

@@ -1,10 +1,6 @@
-"""The endless stream of training samples.
+"""The endless stream of training samples, drawn with TensorFlow.
 
-Sample i of a run is a function of the run's seed and of i alone: which photo (every
-photo once per epoch, in an order shuffled anew, unless chance first chooses between
-pairs and darkened photos), which crop, which flip, which noise.
-Nothing has to be saved to resume at any step, several workers take their own parts of
-each batch, and a batch is the same however many devices share it.
+Which samples these are, and why a number tells all of one, says `drgn_tf.data.sampling`.
 """
 
 from __future__ import annotations
@@ -17,15 +13,16 @@ import tensorflow as tf
 
 from drgn_tf.brightness import GAMMA
 from drgn_tf.data import low_light_simulation as simulation
-from drgn_tf.data import photometric
+from drgn_tf.data import photometric, sampling
 from drgn_tf.data.augmentation import (
     apply_symmetry,
-    expose,
     random_exposure,
     random_offset,
     random_symmetry,
 )
+from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
+from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS, Draw, Tensor, plan_samples
 from drgn_tf.data.training_data import NORMAL_STREAM, Source, TrainingData
 from drgn_tf.errors import UserError
 
@@ -45,118 +42,107 @@ class Shard:
     replicas: int = 1
 
 
-def sampler(data: TrainingData, options: SampleOptions) -> Callable:
+def sampler(data: TrainingData, options: SampleOptions) -> Callable[..., Tensor]:
     """Returns a function for use inside a graph: sample number (int64) -> sample.
 
-    A sample is a dict of float32: "low", "high" [crop, crop, 3], "thumbnail" [T, T, 3] of the
-    whole low photo, "brightness" [] of the whole high photo; with `options.normal` also
-    "normal", "normal_thumbnail", "normal_brightness".
+    A sample is a dict of what `drgn_tf.data.sampling` names.
     """
-    data.check_crop(options)
-    # Each source keeps its stream of random orders, whatever the shares of the others are.
-    live = [(i, x) for i, x in enumerate(data.sources(options)) if x.share > 0]
-    draws = [_drawn_from(data, source, options) for _, source in live]
-    # Where chance falls, by the upper end of each source's part of [0, 1).
-    ends = np.cumsum([source.share for _, source in live])[:-1].astype(np.float32)
-    draw_normal = _normal_photos(data, options.crop_size) if options.normal else None
+    plan = plan_samples(data, options)
+    draws = [_drawn_from(data, source, options) for _, source in plan.sources]
+    ends = plan.ends.astype(np.float32)
+    draw_normal = _normal_photos(data, plan.normal, options.crop_size) if plan.normal else None
 
-    def drawn(number, seeds):
-        def from_source(place: int) -> Callable:
-            stream, source = live[place]
+    def drawn(number: Tensor, seeds: Tensor) -> Tensor:
+        def from_source(place: int) -> Callable[..., Tensor]:
+            stream, source = plan.sources[place]
             return lambda: draws[place](
                 _shuffled(number, len(source.high), options.seed, stream), seeds
             )
 
-        if len(live) == 1:
+        if len(draws) == 1:
             return from_source(0)()
-        unit = tf.random.stateless_uniform([], seeds[3])
+        unit = tf.random.stateless_uniform([], seeds[Draw.SOURCE])
         chosen = tf.reduce_sum(tf.cast(unit >= ends, tf.int32))
-        return tf.switch_case(chosen, [from_source(place) for place in range(len(live))])
+        return tf.switch_case(chosen, [from_source(place) for place in range(len(draws))])
 
-    def sample(number):
+    def turned(names: Tensor, images: Tensor, seed: Tensor) -> Tensor:
+        """Returns square images, all turned alike, and the brightness behind them, by name."""
+        symmetry = random_symmetry(seed)
+        *images, brightness = images
+        return dict(zip(names, [*(apply_symmetry(x, symmetry) for x in images), brightness]))
+
+    def sample(number: Tensor) -> Tensor:
         key = tf.random.fold_in(tf.constant([options.seed, 0], tf.int64), number)
-        seeds = tf.unstack(tf.random.split(key, 9))
-        low, high, thumbnail, brightness = drawn(number, seeds)
-        symmetry = random_symmetry(seeds[4])
-        result = {
-            "low": apply_symmetry(low, symmetry),
-            "high": apply_symmetry(high, symmetry),
-            "thumbnail": apply_symmetry(thumbnail, symmetry),
-            "brightness": brightness,
-        }
+        seeds = tf.unstack(tf.random.split(key, len(Draw)))
+        result = turned(PAIR_KEYS, drawn(number, seeds), seeds[Draw.SYMMETRY])
         if draw_normal is not None:
-            normal, thumbnail, brightness = draw_normal(number, options.seed, seeds[5])
-            symmetry = random_symmetry(seeds[6])
-            result["normal"] = apply_symmetry(normal, symmetry)
-            result["normal_thumbnail"] = apply_symmetry(thumbnail, symmetry)
-            result["normal_brightness"] = brightness
+            normal = draw_normal(number, options.seed, seeds[Draw.NORMAL_CROP])
+            result.update(turned(NORMAL_KEYS, normal, seeds[Draw.NORMAL_SYMMETRY]))
         return result
 
     return sample
 
 
-def _drawn_from(data: TrainingData, source: Source, options: SampleOptions) -> Callable:
+def _drawn_from(
+    data: TrainingData, source: Source, options: SampleOptions
+) -> Callable[..., Tensor]:
     """Returns (index, seeds) -> low, high, the thumbnail of low, the brightness of high."""
-    crop_size, photometric_options = options.crop_size, options.photometric
+    crop_size, synthesis = options.crop_size, options.photometric
     high_crop, sizes = source.high.cropper(), source.high.size_table()
     high_thumbnails = tf.constant(data.thumbnails(source.high))
     brightnesses = tf.constant(data.brightness(source.high))
 
-    def relit(high, thumbnail, brightness, seeds):
+    def relit(high: Tensor, thumbnail: Tensor, brightness: Tensor, seeds: Tensor) -> Tensor:
         if not options.relight:
             return high, brightness
-        factor = random_exposure(options.relight / GAMMA, seeds[7])
-        changed = tf.random.stateless_uniform([], seeds[8]) < options.relight_share
-        factor = tf.where(changed, factor, 1.0)
-        # As the thumbnail changes, whose mean is nearly that of the photo.
-        before = tf.reduce_mean(simulation.luma(thumbnail))
-        after = tf.reduce_mean(simulation.luma(simulation.relight(thumbnail, factor)))
-        return simulation.relight(high, factor), brightness * after / tf.maximum(before, 1e-3)
+        factor = random_exposure(options.relight / GAMMA, seeds[Draw.RELIGHT])
+        unit = tf.random.stateless_uniform([], seeds[Draw.RELIGHT_CHOICE])
+        factor = tf.where(unit < options.relight_share, factor, 1.0)
+        return sampling.relit(high, thumbnail, brightness, factor)
 
-    def corner(index, seeds):
-        return tf.unstack(random_offset(sizes[index], crop_size, seeds[0]))
+    def corner(index: Tensor, seeds: Tensor) -> Tensor:
+        return tf.unstack(random_offset(sizes[index], crop_size, seeds[Draw.CROP]))
 
-    def darkened(index, seeds):
-        high = high_crop(index, *corner(index, seeds), crop_size)
-        thumbnail, brightness = high_thumbnails[index], brightnesses[index]
-        parameters = photometric.draw_parameters(photometric_options, thumbnail, seeds[1])
-        if photometric_options.colour:
-            before = tf.reduce_mean(simulation.luma(thumbnail))
-            high, thumbnail = (simulation.recolour(x, parameters) for x in (high, thumbnail))
-            brightness *= tf.reduce_mean(simulation.luma(thumbnail)) / tf.maximum(before, 1e-3)
-        low = photometric.darken(high, parameters, seeds[2], photometric_options)
-        low_thumbnail = simulation.darken_thumbnail(thumbnail, parameters)
-        if photometric_options.local_lift[1]:
-            before = tf.reduce_mean(simulation.luma(thumbnail))
-            high = simulation.lift(high, parameters)
-            thumbnail = simulation.lift(thumbnail, parameters, window=3)
-            brightness *= tf.reduce_mean(simulation.luma(thumbnail)) / tf.maximum(before, 1e-3)
+    def darkened(index: Tensor, seeds: Tensor) -> Tensor:
+        thumbnail = high_thumbnails[index]
+        parameters = photometric.draw_parameters(synthesis, thumbnail, seeds[Draw.DEGRADATION])
+        low, high, low_thumbnail, thumbnail, brightness = sampling.darkened(
+            high_crop(index, *corner(index, seeds), crop_size),
+            thumbnail,
+            brightnesses[index],
+            parameters,
+            lambda crop: photometric.darken(crop, parameters, seeds[Draw.NOISE], synthesis),
+            synthesis,
+        )
         high, brightness = relit(high, thumbnail, brightness, seeds)
         return low, high, low_thumbnail, brightness
 
     if source.low is None:
         return darkened
     low_crop, low_thumbnails = source.low.cropper(), tf.constant(data.thumbnails(source.low))
+    peak = source.low.peak
 
-    def paired(index, seeds):
+    def paired(index: Tensor, seeds: Tensor) -> Tensor:
         top, left = corner(index, seeds)
         low, high = (crop(index, top, left, crop_size) for crop in (low_crop, high_crop))
         thumbnail = low_thumbnails[index]
         if options.exposure_jitter:
-            factor = random_exposure(options.exposure_jitter, seeds[1])
-            low, thumbnail = expose(low, factor, source.low.peak), expose(thumbnail, factor)
+            factor = random_exposure(options.exposure_jitter, seeds[Draw.DEGRADATION])
+            low = sampling.expose(low, factor, peak)
+            thumbnail = sampling.expose(thumbnail, factor)
         if options.pair_files:
-            parameters = photometric.draw_file_parameters(photometric_options, seeds[2])
-            low = simulation.save_as_file(low, parameters, photometric_options)
+            parameters = photometric.draw_file_parameters(synthesis, seeds[Draw.NOISE])
+            low = simulation.save_as_file(low, parameters, synthesis)
         high, brightness = relit(high, high_thumbnails[index], brightnesses[index], seeds)
         return low, high, thumbnail, brightness
 
     return paired
 
 
-def _normal_photos(data: TrainingData, crop_size: int) -> Callable:
+def _normal_photos(
+    data: TrainingData, stores: list[PhotoStore], crop_size: int
+) -> Callable[..., Tensor]:
     """Returns (number, seed of the run, seed) -> a crop, its thumbnail, its brightness."""
-    stores = data.normal_stores
     crops = [store.cropper() for store in stores]
     sizes = tf.concat([store.size_table() for store in stores], 0)
     thumbnails = tf.concat([data.thumbnails(store) for store in stores], 0)
@@ -164,12 +150,12 @@ def _normal_photos(data: TrainingData, crop_size: int) -> Callable:
     counts = [len(store) for store in stores]
     starts = np.cumsum([0, *counts]).astype(np.int64)
 
-    def draw(number, run_seed: int, seed):
+    def draw(number: Tensor, run_seed: int, seed: Tensor) -> Tensor:
         # An order of its own: unrelated to the photo of the pair.
         index = _shuffled(number, int(starts[-1]), run_seed, NORMAL_STREAM)
         top, left = tf.unstack(random_offset(sizes[index], crop_size, seed))
 
-        def cropped(store: int) -> Callable:
+        def cropped(store: int) -> Callable[..., Tensor]:
             return lambda: crops[store](index - starts[store], top, left, crop_size)
 
         if len(stores) == 1:
@@ -182,7 +168,7 @@ def _normal_photos(data: TrainingData, crop_size: int) -> Callable:
     return draw
 
 
-def _shuffled(number, count: int, seed: int, stream: int):
+def _shuffled(number: Tensor, count: int, seed: int, stream: int) -> Tensor:
     """Returns the photo of sample `number`: each of `count` once an epoch, in its own order."""
     epoch = number // count
     key = tf.random.fold_in(tf.constant([seed, stream + 1], tf.int64), epoch)
@@ -224,7 +210,7 @@ def training_dataset(
     first, last = first_step * shard.replicas, steps * shard.replicas
     sample = sampler(data, options)
 
-    def number(batch, within):
+    def number(batch: Tensor, within: Tensor) -> Tensor:
         step, device = batch // shard.replicas, batch % shard.replicas
         return ((step * shard.count + shard.index) * shard.replicas + device) * size + within
 

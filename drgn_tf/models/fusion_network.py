@@ -99,8 +99,8 @@ class _Branch(layers.Layer):
       image: [B, H / 2**scale, W / 2**scale, 3].
       coarser: [B, H/4, W/4, width] of the next coarser branch, or None.
       context: [B, 1, 1, told_width].
-      Returns the features [B, H/4, W/4, width], and those on the 1/2 grid
-      [B, H/2, W/2, half_width] for the decoder (None on the 1/4 scale).
+      Returns the features [B, H/4, W/4, width], and a list of those on the 1/2 grid
+      [B, H/2, W/2, half_width] for the decoder (empty on the 1/4 scale).
     """
 
     def __init__(self, options: ModelOptions, scale: int, **kwargs):
@@ -128,18 +128,19 @@ class _Branch(layers.Layer):
         _build_blocks(self.blocks, options)
 
     def call(self, image, coarser, context):
-        half = None
+        halves = []
         x = image
         if self.half_stem is not None:
             if self.scale == 0:
                 x = ops.space_to_depth(x, 2)
-            x = half = self.half_stem(x)
+            x = self.half_stem(x)
+            halves = [x]
         x = self.stem(x)
         if coarser is not None:
             x = x + coarser
         for block in self.blocks:
             x = block(x, context)
-        return x, half
+        return x, halves
 
 
 def _build_blocks(blocks: list, options: ModelOptions) -> None:
@@ -202,8 +203,7 @@ class MultiResolutionFusionNetwork(keras.Model):
         for branch, scaled in reversed(list(zip(self.branches, pyramid))):
             coarser, half = branch(scaled, coarser, context)
             features.append(coarser)
-            if half is not None:
-                halves.append(half)
+            halves += half
 
         x = (
             self.fuse(ops.concatenate(features, axis=-1))

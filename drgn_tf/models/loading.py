@@ -32,6 +32,6 @@ def load_model(path: pathlib.Path) -> DRGN:
     if not isinstance(model, DRGN):
         raise ModelFileError(
             f"{path}: holds a {type(model).__name__}, not a DRGN; give a network that "
-            "train_main.py has saved."
+            "drgn-train has saved."
         )
     return model

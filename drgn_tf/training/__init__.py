@@ -1,33 +1,25 @@
-"""Training DRGN on one device, several, or several machines."""
+"""Training DRGN: a loop and its actions, on TensorFlow or JAX, one device or several machines.
+
+`train` composes all of it. What is particular to a framework is in `drgn_tf.training.tensorflow`
+and `drgn_tf.training.jax`; nothing else here imports either.
+"""
 
 from drgn_tf.lazy import lazily
+from drgn_tf.training.errors import InterruptedRun, LostWorkerError
 from drgn_tf.training.options import CadenceOptions, RunOptions, TrainingOptions
-from drgn_tf.training.run_folder import RunFolder, RunFolderError
-from drgn_tf.training.run_loop import DivergedError, InterruptedRun
 
 __all__ = [
     "CadenceOptions",
-    "DivergedError",
     "InterruptedRun",
-    "MemoryRefusedError",
+    "LostWorkerError",
     "RunFolder",
-    "RunFolderError",
     "RunOptions",
-    "StrategyError",
     "TrainingOptions",
-    "is_chief",
-    "make_strategy",
-    "run",
+    "report_table",
+    "train",
 ]
 
-# These need TensorFlow.
+# These need Keras.
 __getattr__ = lazily(
-    __name__,
-    {
-        "MemoryRefusedError": "memory",
-        "StrategyError": "strategy",
-        "is_chief": "strategy",
-        "make_strategy": "strategy",
-        "run": "loop",
-    },
+    __name__, {"RunFolder": "run_folder", "report_table": "report", "train": "run"}
 )

@@ -6,16 +6,13 @@ import csv
 import io
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import tqdm
 
 from drgn_tf.files import atomic_path
 from drgn_tf.training.run_folder import RunFolder
+from drgn_tf.training.tensorboard import TensorBoard
 from drgn_tf.training.validation import SET_FIELDS, Validation
-
-if TYPE_CHECKING:
-    from drgn_tf.training.tensorboard import TensorBoard
 
 _VALIDATION_FIELDS = (
     "psnr", "ssim", "psnr_given", "ssim_given", "brightness_error", "mean_change",
@@ -25,7 +22,7 @@ _VALIDATION_FIELDS = (
 
 
 class RunLogs:
-    """The logs of one run; continued where an earlier one stopped.
+    """The logs of one run, continued where an earlier one stopped. A context: opened by entering.
 
     Args:
       folder: of the run.
@@ -47,40 +44,48 @@ class RunLogs:
         board: TensorBoard | None = None,
         sets: Iterable[str] = (),
     ):
+        self._path = folder.file("metrics.csv")
+        self._step = step
+        self._steps = steps
         self._batch_size = batch_size
         self._board = board
-        fields = ["step", "seconds", "images_per_second", "learning_rate", *terms]
-        fields += [f"val_{name}" for name in _VALIDATION_FIELDS]
-        fields += [f"val_{name}_{of}" for name in sets for of in SET_FIELDS]
-        path = folder.file("metrics.csv")
-        self._drop_lines_after(step, path, fields)
-        self._file = path.open("a", newline="", encoding="utf-8")
-        self._csv = csv.DictWriter(self._file, fields, restval="")
-        self._bar = tqdm.tqdm(
-            total=steps, initial=step, unit="step", dynamic_ncols=True, mininterval=0.5
-        )
-        self._restart_clock(step)
+        self._fields = ["step", "seconds", "images_per_second", "learning_rate", *terms]
+        self._fields += [f"val_{name}" for name in _VALIDATION_FIELDS]
+        self._fields += [f"val_{name}_{of}" for name in sets for of in SET_FIELDS]
 
-    @staticmethod
-    def _drop_lines_after(step: int, path, fields: list[str]) -> None:
-        kept: list[dict] = []
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
+    def __enter__(self) -> RunLogs:
+        self._drop_lines_after(self._step)
+        self._file = self._path.open("a", newline="", encoding="utf-8")
+        self._csv = csv.DictWriter(self._file, self._fields, restval="")
+        if self._board is not None:
+            self._board.open()
+        self._bar = tqdm.tqdm(
+            total=self._steps, initial=self._step, unit="step", dynamic_ncols=True, mininterval=0.5
+        )
+        self._restart_clock(self._step)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+    def _drop_lines_after(self, step: int) -> None:
+        kept: list[dict[str, str]] = []
+        if self._path.exists():
+            with self._path.open(newline="", encoding="utf-8") as file:
                 kept = [row for row in csv.DictReader(file) if _is_until(row, step)]
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, fields, restval="", extrasaction="ignore")
+        writer = csv.DictWriter(text, self._fields, restval="", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)
-        with atomic_path(path) as beside:
+        with atomic_path(self._path) as beside:
             beside.write_text(text.getvalue(), encoding="utf-8", newline="")
 
     def advance(self, steps: int) -> None:
         """Moves the bar."""
         self._bar.update(steps)
-
-    def write(self, message: str) -> None:
-        """Prints a line above the bar."""
-        self._bar.write(message)
 
     def _restart_clock(self, step: int) -> None:
         self._clock = (step, time.monotonic())
@@ -102,8 +107,8 @@ class RunLogs:
             self._board.scalars(step, "train", row)
         self._restart_clock(step)
 
-    def validation(self, step: int, result: Validation) -> None:
-        """Logs a validation with its pictures."""
+    def validation(self, step: int, result: Validation, best: bool = False) -> None:
+        """Logs a validation with its pictures, and whether it is the best so far."""
         metrics = {name: getattr(result, name) for name in _VALIDATION_FIELDS}
         for name, of in result.sets.items():
             metrics.update({f"{name}_{key}": of[key] for key in SET_FIELDS})
@@ -113,6 +118,7 @@ class RunLogs:
             metrics.update({f"degradation_mean_{channel}": mean for channel, mean in means})
             self._board.scalars(step, "validation", metrics)
             self._board.pictures(step, result.pictures)
+        self._bar.write(f"step {step}: {result.summary}{', the best so far' * best}")
         # What a validation takes is not the speed of training.
         self._restart_clock(step)
 
@@ -122,14 +128,8 @@ class RunLogs:
         self._csv.writerow({"step": step, "seconds": f"{seconds:.1f}", **texts})
         self._file.flush()
 
-    def close(self) -> None:
-        self._bar.close()
-        self._file.close()
-        if self._board is not None:
-            self._board.close()
 
-
-def _is_until(row: dict, step: int) -> bool:
+def _is_until(row: Mapping[str, str], step: int) -> bool:
     # A process that is killed may leave half a line.
     number = row.get("step") or ""
     return number.isdigit() and int(number) <= step
@@ -138,12 +138,13 @@ def _is_until(row: dict, step: int) -> bool:
 class NoLogs:
     """For the workers that leave the talking to the chief."""
 
-    def advance(self, steps) -> None: ...
+    def __enter__(self) -> NoLogs:
+        return self
 
-    def write(self, message: str) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
-    def training(self, step, scalars, learning_rate) -> None: ...
+    def advance(self, steps: int) -> None: ...
 
-    def validation(self, step, result) -> None: ...
+    def training(self, step: int, scalars: Mapping[str, float], learning_rate: float) -> None: ...
 
-    def close(self) -> None: ...
+    def validation(self, step: int, result: Validation, best: bool = False) -> None: ...

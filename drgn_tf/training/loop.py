@@ -1,182 +1,104 @@
-"""A run in TensorFlow, from its first step, or from where it was interrupted, to its report."""
+"""The loop of a run: calls into a trainer, and what is done between them.
+
+The loop is given both and knows neither networks nor devices nor files: a `Trainer` makes the
+steps, and after each call each `Action` (`drgn_tf.training.actions`) sees where the run stands,
+in the order in which they are listed.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import zlib
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-import tensorflow as tf
-
-from drgn_tf.data import RunData, Shard, training_dataset
-from drgn_tf.models import DRGN
-from drgn_tf.training import memory
-from drgn_tf.training.checkpoints import Checkpoints
-from drgn_tf.training.options import RunOptions
-from drgn_tf.training.run_folder import RunFolder, RunFolderError
-from drgn_tf.training.run_loop import RunLoop, StopRequest
-from drgn_tf.training.strategy import is_chief, worker_count
-from drgn_tf.training.tensorboard import TensorBoard
-from drgn_tf.training.trainer import Trainer
-
-# Until then graphs are traced, kernels chosen, the input tuned.
-_STEPS_BEFORE_PROFILE = 20
+from drgn_tf.training.trainer import Scalars, Trainer
+from drgn_tf.training.validation import Validation
 
 
-class _Profile:
-    """Profiles some steps for TensorBoard, once the first ones, which trace graphs, are over.
+@dataclasses.dataclass
+class Progress:
+    """Where a run stands after a call. Actions add what they found, for those behind them.
 
-    Args:
-      folder: of the TensorBoard logs.
-      first: step at which this process begins.
-      steps: how many to profile; 0 for none.
+    Attributes:
+      step: steps done.
+      steps: of the whole run.
+      scalars: of the steps of this call, [count] each.
+      leaving: whether the run is left after this step, before its end.
+      validation: made after this step, if there was one.
+      best: whether it is the best so far.
     """
 
-    def __init__(self, folder: str, first: int, steps: int):
-        self._folder = folder
-        begin = first + _STEPS_BEFORE_PROFILE
-        # Steps at which something happens.
-        self.marks = (begin, begin + steps) if steps else ()
-        self._running = False
+    step: int
+    steps: int
+    scalars: Scalars
+    leaving: bool = False
+    validation: Validation | None = None
+    best: bool = False
 
-    def pass_mark(self, done: int) -> None:
-        """To be called at each of the marks."""
-        if done == self.marks[0]:
-            tf.profiler.experimental.start(self._folder)
-            self._running = True
-        else:
-            self.close()
-
-    def close(self) -> None:
-        if self._running:
-            self._running = False
-            tf.profiler.experimental.stop()
+    @property
+    def last(self) -> bool:
+        """Whether all steps are done."""
+        return self.step == self.steps
 
 
-def _runner(model: DRGN):
-    """Returns a graph of a network that serves photos of all sizes."""
-    told = model.options.brightness
-    return tf.function(
-        lambda low, brightness: model(low, brightness=brightness if told else None),
-        input_signature=[
-            tf.TensorSpec([None, None, None, 3], tf.float32),
-            tf.TensorSpec([None, 1], tf.float32),
-        ],
-        autograph=False,
-    )
+@dataclasses.dataclass(frozen=True)
+class Every:
+    """After every so many steps, and after the last.
+
+    Attributes:
+      intervals: in steps; several count each.
+    """
+
+    intervals: tuple[int, ...]
+
+    def next_step(self, step: int) -> int:
+        """Returns the next step beyond this one at which it is time."""
+        return min((step // interval + 1) * interval for interval in self.intervals)
+
+    def is_due(self, progress: Progress) -> bool:
+        """Whether it is time."""
+        return progress.last or any(progress.step % interval == 0 for interval in self.intervals)
 
 
-class _Run(RunLoop):
-    """One process's part in a run. Only the chief writes and talks."""
+class Action(Protocol):
+    """Something that is done between steps. Making one writes no files."""
+
+    def next_step(self, step: int) -> int | None:
+        """Returns the next step beyond this one after which a call has to end for it, if any."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Is called after each call into the trainer."""
+
+
+class TrainingLoop:
+    """Makes the steps of a run that are left.
+
+    Args:
+      trainer: makes the steps; knows how many are done.
+      actions: done after each call, in this order.
+      steps: of the whole run.
+      stop_requested: whether this process was asked to stop.
+    """
 
     def __init__(
         self,
-        options: RunOptions,
-        strategy: tf.distribute.Strategy,
-        data: RunData,
-        folder: RunFolder,
-        flagfile: str,
+        trainer: Trainer,
+        actions: Sequence[Action],
+        steps: int,
+        stop_requested: Callable[[], bool] = lambda: False,
     ):
-        chief = is_chief(strategy)
-        self._strategy = strategy
-        self._workers = worker_count(strategy)
-        folder.check_options(options, data.fingerprint)
-        trainer = Trainer(strategy, options)
-        checkpoints = Checkpoints(
-            folder.checkpoints, options.cadence.keep_checkpoints, chief, **trainer.checkpointed
-        )
-        checkpoints.restore()
-        step = int(trainer.step.numpy())
-        super().__init__(options, data, folder, trainer, checkpoints, step, _runner, chief)
-        self._check_agreement()
-        if chief:
-            left = options.training.steps - step
-            folder.check_space(trainer.checkpoint_bytes, options.cadence, left)
-            folder.save_options(options, data.fingerprint, flagfile)
+        self._trainer = trainer
+        self._actions = actions
+        self._steps = steps
+        self._stop_requested = stop_requested
 
-    def _check_agreement(self) -> None:
-        """Raises RunFolderError unless all workers are about to do the same."""
-        if self._workers == 1:
-            return
-        told = repr((self._step, self._options.training, self._options.loss, self._options.model))
-        mine = zlib.crc32((told + self._data.fingerprint).encode())
-        values = self._strategy.run(lambda: tf.constant(mine, tf.int64))
-        total = int(self._strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None))
-        if total != mine * self._strategy.num_replicas_in_sync:
-            raise RunFolderError(
-                f"the workers differ (here: step {self._step}, photos {self._data.fingerprint}); "
-                "give all of them the same command, the same photos and one shared --run_dir."
-            )
-
-    def _board(self) -> TensorBoard:
-        return TensorBoard(self._folder)
-
-    def _train(self, first: int, steps: int, stop: StopRequest) -> None:
-        self._batches = iter(self._distributed_batches(first))
-        self._profile = _Profile(
-            str(self._folder.file("tensorboard")),
-            first,
-            self._options.cadence.profile if self._chief else 0,
-        )
-        self._marks = self._profile.marks
-        try:
-            super()._train(first, steps, stop)
-        finally:
-            self._profile.close()
-
-    def _begin_call(self, done: int) -> None:
-        if done in self._marks:
-            self._profile.pass_mark(done)
-
-    def _train_steps(self, step: int, count: int, stop: StopRequest) -> tuple[dict, bool]:
-        scalars = self._trainer.train_steps(self._batches, step, count, bool(stop))
-        asked = scalars.pop("stop")
-        # Several workers must leave after the same step, so they ask the step itself;
-        # one need not wait for its result.
-        return scalars, float(asked[-1]) > 0 if self._workers > 1 else bool(stop)
-
-    def _distributed_batches(self, first_step: int) -> tf.distribute.DistributedDataset:
-        steps = self._options.training.steps
-        samples = self._options.sample_options(self._trainer.needs_normal)
-
-        def for_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            shard = Shard(
-                context.input_pipeline_id,
-                context.num_input_pipelines,
-                context.num_replicas_in_sync // context.num_input_pipelines,
-            )
-            return training_dataset(self._data.training, samples, first_step, steps, shard)
-
-        return self._strategy.distribute_datasets_from_function(for_worker)
-
-
-def run(
-    options: RunOptions,
-    strategy: tf.distribute.Strategy,
-    data: RunData,
-    folder: RunFolder,
-    flagfile: str = "",
-) -> dict | None:
-    """Trains, or goes on training, and measures the result.
-
-    Args:
-      options: what the run is.
-      strategy: devices.
-      data: photos.
-      folder: of the run; one that holds an interrupted run continues it.
-      flagfile: text that repeats the run, kept in the folder.
-
-    Returns:
-      The report, as in report.json; None for workers other than the chief.
-
-    Raises:
-      RunFolderError: the folder holds another run, or the disk is too small.
-      MemoryRefusedError: a step would not fit into memory.
-      DivergedError: a loss became NaN or infinite.
-      InterruptedRun: on SIGTERM or Ctrl-C, after saving.
-    """
-    memory.check(options, worker_count(strategy))
-    chief = is_chief(strategy)
-    with folder.locked() if chief else contextlib.nullcontext():
-        process = _Run(options, strategy, data, folder, flagfile)
-        process.train()
-        return process.report() if chief else None
+    def run(self) -> None:
+        """Trains to the last step, or until an action raises."""
+        while (step := self._trainer.step) < self._steps:
+            ends = [action.next_step(step) for action in self._actions]
+            end = min([self._steps, *(end for end in ends if end is not None)])
+            scalars, leave = self._trainer.train_steps(end - step, self._stop_requested())
+            step = self._trainer.step
+            progress = Progress(step, self._steps, scalars, leave and step < self._steps)
+            for action in self._actions:
+                action(progress)

@@ -21,13 +21,17 @@ whole photos, one at a time and without keeping anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import functools
+import math
 
-import tensorflow as tf
+import keras
 
-from drgn_tf.losses import LossOptions
+from drgn_tf.errors import UserError
+from drgn_tf.losses import LossOptions, for_model
 from drgn_tf.memory import available
-from drgn_tf.models import ModelOptions
+from drgn_tf.models import DRGN, Discriminator, ModelOptions
+from drgn_tf.models.cost import convolutions
 from drgn_tf.training.options import RunOptions, TrainingOptions
 
 # Fitted: values kept, or in work, for each value that a convolution of a generator makes, ...
@@ -43,41 +47,44 @@ _BYTES_PER_CONVOLUTION = 2_900_000
 _COPIES_OF_WEIGHTS = 7
 _BATCHES_AHEAD = 3
 
-
-class MemoryRefusedError(ValueError):
-    """A step would not fit into memory. The message says what it needs and what to lower."""
-
-
-def _generator_convolutions(options: ModelOptions) -> Iterator[tuple[int, int, int, int]]:
-    """Yields (image pixels a position, kernel size, channels in, channels out) of a generator."""
-    half, width = options.half_width, options.width
-    for scale in range(options.scales):
-        if scale < 2:
-            yield 4, 3, 3 if scale else 12, half
-        yield 16, 3, half if scale < 2 else 3, width
-    for _ in range(options.scales * options.branch_blocks + options.fusion_blocks):
-        yield 16, 3, width, width
-        yield 16, 3, width, width
-    yield 16, 1, options.scales * width, width
-    yield 16, 3, width, 4 * half
-    yield 4, 3, half, half
-    yield 4, 3, half, 12
+# Of the trial image from whose symbolic call the networks' sizes are read, in pixels.
+_TRIAL_SIZE = 128
 
 
-def _discriminator_convolutions(widths: tuple[int, ...]) -> Iterator[tuple[int, int, int, int]]:
-    channels = 3
-    for index, width in enumerate(widths, 1):
-        yield 4**index, 3, channels, width
-        channels = width
+@dataclasses.dataclass(frozen=True)
+class _Size:
+    """What a network is, as far as memory goes.
+
+    Attributes:
+      features: values that its convolutions make, a pixel of the image.
+      convolutions: how many make more than a vector.
+      weights: how many it has.
+    """
+
+    features: float = 0.0
+    convolutions: int = 0
+    weights: int = 0
 
 
-def _features(convolutions: list[tuple[int, int, int, int]]) -> float:
-    """Returns the values that the convolutions make, a pixel of the image."""
-    return sum(channels / pixels for pixels, _, _, channels in convolutions)
+def _size(model: keras.Model) -> _Size:
+    model.build()
+    # Those that turn the context into attention make vectors, which are next to nothing.
+    maps = [x for x in convolutions(model, _TRIAL_SIZE) if math.prod(x.output_shape[1:3]) > 1]
+    return _Size(
+        sum(convolution.values for convolution in maps) / _TRIAL_SIZE**2,
+        len(maps),
+        sum(math.prod(variable.shape) for variable in model.trainable_variables),
+    )
 
 
-def _weights(convolutions: list[tuple[int, int, int, int]]) -> int:
-    return sum(size**2 * inputs * outputs + outputs for _, size, inputs, outputs in convolutions)
+@functools.lru_cache
+def _generators(options: ModelOptions) -> _Size:
+    return _size(DRGN(options))
+
+
+@functools.lru_cache
+def _discriminator(widths: tuple[int, ...]) -> _Size:
+    return _size(Discriminator(widths))
 
 
 def estimate(
@@ -94,33 +101,34 @@ def estimate(
     Returns:
       The peak of the process less what it had before the network was made.
     """
-    synthetic = loss.synthetic and model.two_step
-    passes = 2 if synthetic else 1
-    generators = [*_generator_convolutions(model)] * (2 if model.two_step else 1)
-    judge = _discriminator_convolutions(loss.discriminator_widths)
-    judges = [*judge] * (len(loss.adversarial_weights) if synthetic else 0)
+    loss = for_model(loss, model)
+    passes = 2 if loss.synthetic else 1
+    generators = _generators(model)
+    judges = len(loss.adversarial_weights)
+    judge = _discriminator(loss.discriminator_widths) if judges else _Size()
 
     pixels = training.crop_size**2 * training.batch_size / workers
     in_work = pixels / training.gradient_accumulation_steps
     size = 4 if training.precision == "float32" else 2
     # A judge sees the real image and the made one in one pass.
     activations = in_work * (
-        size * _VALUES_PER_FEATURE * passes * _features(generators)
-        + 4 * _VALUES_PER_JUDGED_FEATURE * 2 * _features(judges)
+        size * _VALUES_PER_FEATURE * passes * generators.features
+        + 4 * _VALUES_PER_JUDGED_FEATURE * 2 * judges * judge.features
     )
     images = in_work * 4 * _IMAGE_VALUES * passes
     # Low and high, and a normal photo for the synthetic path.
     batches = pixels * 4 * 3 * (1 + passes) * _BATCHES_AHEAD
-    graphs = _BYTES_FOR_GRAPHS + _BYTES_PER_CONVOLUTION * (passes * len(generators) + len(judges))
-    weights = 4 * _COPIES_OF_WEIGHTS * (_weights(generators) + _weights(judges))
+    graphs = _BYTES_FOR_GRAPHS + _BYTES_PER_CONVOLUTION * (
+        passes * generators.convolutions + judges * judge.convolutions
+    )
+    weights = 4 * _COPIES_OF_WEIGHTS * (generators.weights + judges * judge.weights)
     return round(activations + images + batches + graphs + weights)
 
 
 def check(options: RunOptions, workers: int = 1, free: int | None = None) -> None:
     """Refuses a run whose steps do not fit into the memory of this machine.
 
-    To be called before anything is built. Steps on GPUs are not judged: TensorFlow does not say
-    how much memory they have.
+    For steps on the CPU, to be called before anything is built.
 
     Args:
       options: of the run.
@@ -128,15 +136,13 @@ def check(options: RunOptions, workers: int = 1, free: int | None = None) -> Non
       free: bytes; by default those that `available` finds.
 
     Raises:
-      MemoryRefusedError: they would not fit.
+      UserError: they would not fit.
     """
-    if tf.config.list_physical_devices("GPU"):
-        return
     free = available() if free is None else free
     needed = estimate(options.model, options.loss, options.training, workers)
     if free is not None and needed > free:
         training = options.training
-        raise MemoryRefusedError(
+        raise UserError(
             f"a step of --batch_size={training.batch_size} and --crop_size={training.crop_size} "
             f"needs about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free on "
             "this machine; lower --batch_size or --crop_size, or raise "

@@ -1,4 +1,4 @@
-"""All that defines a training run, and the presets' place in it."""
+"""All that defines a training run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import dataclasses
 from typing import Any
 
 from drgn_tf.data import DataOptions, PhotometricOptions, SampleOptions
-from drgn_tf.losses import LossOptions
+from drgn_tf.losses import LossOptions, for_model
 from drgn_tf.models import ModelOptions
 
+BACKENDS = ("tensorflow", "jax")
 STRATEGIES = ("auto", "single", "mirrored", "multi_worker")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 MONITORS = ("psnr", "ssim", "psnr_given", "ssim_given")
@@ -137,12 +138,9 @@ class RunOptions:
     training: TrainingOptions
     cadence: CadenceOptions = CadenceOptions()
 
-    def sample_options(self, normal: bool) -> SampleOptions:
-        """Returns how samples are drawn.
-
-        Args:
-          normal: see `SampleOptions`.
-        """
+    @property
+    def sample_options(self) -> SampleOptions:
+        """How samples are drawn."""
         return SampleOptions(
             crop_size=self.training.crop_size,
             batch_size=self.training.batch_size,
@@ -153,7 +151,7 @@ class RunOptions:
             pair_files=self.training.pair_files,
             relight=self.training.relight,
             relight_share=self.training.relight_share,
-            normal=normal,
+            normal=for_model(self.loss, self.model).synthetic,
         )
 
     def to_dict(self) -> dict[str, Any]:

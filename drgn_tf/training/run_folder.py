@@ -19,20 +19,23 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 
 from drgn_tf.data.low_light_simulation import PhotometricOptions
-from drgn_tf.files import atomic_path
+from drgn_tf.errors import UserError
+from drgn_tf.files import atomic_path, remove_partial
 from drgn_tf.losses import LossOptions
+from drgn_tf.models import DRGN
 from drgn_tf.training.options import CadenceOptions, RunOptions
 
-try:
+# On Windows nothing keeps two runs apart.
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows, where nothing keeps two runs apart.
-    fcntl = None
 
 # Disk space, in bytes, of a validation's pictures and of the logs up to the next one.
 _SPACE_PER_VALIDATION = 2 * 2**20
@@ -43,10 +46,6 @@ _MAY_DIFFER = ("cadence.", "data.")
 _RENAMED = ("accumulate", "final_learning_rate", "keep_by")
 
 
-class RunFolderError(ValueError):
-    """The folder cannot be used for this run. The message says why and what to do."""
-
-
 class RunFolder:
     """A folder for one run, made if it does not exist.
 
@@ -54,7 +53,7 @@ class RunFolder:
       path: the folder.
 
     Raises:
-      RunFolderError: it cannot be made or written to.
+      UserError: it cannot be made or written to.
     """
 
     def __init__(self, path: str | pathlib.Path):
@@ -65,7 +64,7 @@ class RunFolder:
             with tempfile.TemporaryFile(dir=self.path):
                 pass
         except OSError as error:
-            raise RunFolderError(
+            raise UserError(
                 f"{self.path}: cannot be written to ({error.strerror}); choose another --run_dir."
             ) from error
 
@@ -83,18 +82,29 @@ class RunFolder:
         """Keeps the folder to this process.
 
         Raises:
-          RunFolderError: another process has it.
+          UserError: another process has it.
         """
         with self.file(".lock").open("w") as lock:
             try:
-                if fcntl is not None:
+                if sys.platform != "win32":
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise RunFolderError(
+                raise UserError(
                     f"{self.path}: another process trains here; stop it, or choose another "
                     "--run_dir."
                 ) from error
             yield
+
+    def remove_partial(self) -> None:
+        """Removes what a run that was killed while it wrote a file has left here.
+
+        To be called while the folder is locked, once it is known to be of this run.
+        """
+        for folder in (self.path, self.checkpoints):
+            remove_partial(folder)
+        # Of earlier releases.
+        for file in self.path.glob(".*.partial.*"):
+            file.unlink()
 
     def check_space(self, checkpoint: int, cadence: CadenceOptions, steps: int) -> None:
         """Checks that a run will find room.
@@ -105,14 +115,14 @@ class RunFolder:
           steps: that are left.
 
         Raises:
-          RunFolderError: less is free than the run needs.
+          UserError: less is free than the run needs.
         """
         # One more than is kept: the oldest goes when the newest is complete.
         needed = checkpoint * (cadence.keep_checkpoints + 1)
         needed += _SPACE_PER_VALIDATION * (steps // cadence.validate_every + 1)
         free = shutil.disk_usage(self.path).free
         if free < needed:
-            raise RunFolderError(
+            raise UserError(
                 f"{self.path}: {free / 1e6:.0f} MB are free and the run needs up to "
                 f"{needed / 1e6:.0f} MB; make room or choose another --run_dir."
             )
@@ -121,7 +131,7 @@ class RunFolder:
         """Refuses the folder of a different run; one without a checkpoint suits any.
 
         Raises:
-          RunFolderError: names the options that differ.
+          UserError: names the options that differ.
         """
         path = self.file("config.json")
         if not path.exists() or not any(self.checkpoints.glob("step-*")):
@@ -129,15 +139,15 @@ class RunFolder:
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunFolderError(f"{path}: cannot be read ({error}); remove the folder.") from error
+            raise UserError(f"{path}: cannot be read ({error}); remove the folder.") from error
         if earlier.get("photos") != fingerprint:
-            raise RunFolderError(
+            raise UserError(
                 f"{self.path}: holds a run on other photos (in names, sizes or pixels). Give the "
                 "same photos to continue it, or another --run_dir."
             )
         renamed = [name for name in _RENAMED if name in earlier.get("training", {})]
         if renamed:
-            raise RunFolderError(
+            raise UserError(
                 f"{self.path}: holds a run of an earlier release, in which options had other names "
                 f"({', '.join(renamed)}). Continue it with that release, or give another "
                 "--run_dir; --init_weights starts from its last.keras."
@@ -150,7 +160,7 @@ class RunFolder:
             if was.get(name) != now.get(name) and not name.startswith(_MAY_DIFFER)
         ]
         if differences:
-            raise RunFolderError(
+            raise UserError(
                 f"{self.path}: holds a run with other options: {'; '.join(differences)}. "
                 "Give the same options to continue it, or another --run_dir."
             )
@@ -160,14 +170,14 @@ class RunFolder:
         self.write_json("config.json", _config(options, fingerprint))
         self.write_text("run.flags", flagfile)
 
-    def read_json(self, name: str):
+    def read_json(self, name: str) -> Any:
         """Returns the content of a JSON file, or None where there is none that can be read."""
         try:
             return json.loads(self.file(name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 
-    def write_json(self, name: str, content) -> None:
+    def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file, whole or not at all."""
         self.write_text(name, json.dumps(content, indent=2) + "\n")
 
@@ -176,14 +186,19 @@ class RunFolder:
         with atomic_path(self.file(name)) as path:
             path.write_text(text, encoding="utf-8")
 
+    def save_model(self, name: str, model: DRGN) -> None:
+        """Writes a .keras file, whole or not at all."""
+        with atomic_path(self.file(name)) as path:
+            model.save(path)
 
-def _config(options: RunOptions, fingerprint: str) -> dict:
+
+def _config(options: RunOptions, fingerprint: str) -> dict[str, Any]:
     return _through_json(
         {**options.to_dict(), "photos": fingerprint, "backend": keras.backend.backend()}
     )
 
 
-def _unsaid() -> dict:
+def _unsaid() -> dict[str, Any]:
     """Returns what earlier releases did without an option for it, and so did not write down."""
     return _through_json(
         {
@@ -194,13 +209,14 @@ def _unsaid() -> dict:
     )
 
 
-def _through_json(config: dict) -> dict:
+def _through_json(config: dict[str, Any]) -> dict[str, Any]:
     # Tuples become the lists that are read back.
-    return json.loads(json.dumps(config))
+    read: dict[str, Any] = json.loads(json.dumps(config))
+    return read
 
 
-def _flatten(config: dict, prefix: str = "") -> dict:
-    flat = {}
+def _flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
     for name, value in config.items():
         if isinstance(value, dict):
             flat.update(_flatten(value, f"{prefix}{name}."))

@@ -1,300 +1,76 @@
-"""The players, and the step that improves them, under any `tf.distribute` strategy.
-
-One step, on each device: both players' gradients from one forward pass (in several
-micro-batches, one after the other, where `gradient_accumulation_steps` asks for it), added up
-over the devices, clipped, applied; then the averaged weights follow. Several such steps are one
-call into the graph, which fetches the batches itself.
-
-Mixed precision: layers of the generators compute in 16 bits; weights, images, losses,
-averages and the discriminators stay in 32 (spectral normalisation writes its weights in
-every step, and would round them for good). What is saved is a float32 network in any case.
-"""
+"""What a run needs of the framework that makes its steps."""
 
 from __future__ import annotations
 
-import functools
-import math
+import pathlib
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-import keras
-import tensorflow as tf
+from drgn_tf.models import DRGN
 
-from drgn_tf import losses, metrics
-from drgn_tf.losses import LossOptions
-from drgn_tf.models import DRGN, Discriminator
-from drgn_tf.training.factories import make_discriminators, make_model, make_optimizer
-from drgn_tf.training.options import RunOptions
-from drgn_tf.training.strategy import StrategyError
+# By name, one value a step: arrays of the framework, perhaps still being computed.
+Scalars = Mapping[str, Any]
 
 
-class Trainer:
-    """Generators, discriminators, their optimizers, the averaged weights and the step.
+class Trainer(Protocol):
+    """Networks, optimizers, averaged weights, samples and the step that improves them.
 
-    Args:
-      strategy: from `tf.distribute`; the default one for a single device.
-      options: of the run.
-
-    Attributes:
-      step: tf.Variable, optimizer steps done.
-      model: the `DRGN` that is trained.
-      discriminators: "low" and "degradation", those that play.
-
-    Raises:
-      ModelFileError: the weights to start from do not fit.
-      StrategyError: the batch does not divide among devices and micro-batches.
+    `drgn_tf.training.tensorflow` and `drgn_tf.training.jax` each have one.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy, options: RunOptions):
-        keras.utils.set_random_seed(options.training.seed)
-        self._strategy = strategy
-        self._loss: LossOptions = losses.for_model(options.loss, options.model)
-        self._training = options.training
-        self._steps_per_call = options.cadence.steps_per_call
-        self._model_options = options.model
-        self._synthetic = self._loss.synthetic
-        micro_batches = self._training.gradient_accumulation_steps
-        parts = strategy.num_replicas_in_sync * micro_batches
-        if self._training.batch_size % parts:
-            raise StrategyError(
-                f"a batch of {self._training.batch_size} does not divide among "
-                f"{strategy.num_replicas_in_sync} devices and {micro_batches} "
-                f"micro-batches each; choose --batch_size="
-                f"{max(1, self._training.batch_size // parts) * parts}."
-            )
-        with strategy.scope():
-            self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-            self.model = make_model(options)
-            self._generator_optimizer = make_optimizer(
-                options.training.learning_rate, options.training
-            )
-            # Keras' optimizers must know their variables before the first step.
-            self._generator_optimizer.build(self.model.trainable_variables)
-            self._averages = [
-                tf.Variable(variable.value, trainable=False, name=f"average_{i}")
-                for i, variable in enumerate(self.model.trainable_variables)
-            ]
-            self.discriminators: dict[str, Discriminator] = {}
-            self._discriminator_optimizer = None
-            if self._synthetic:
-                self.discriminators = make_discriminators(options.loss)
-            if self.discriminators:
-                self._discriminator_optimizer = make_optimizer(
-                    options.training.discriminator_learning_rate, options.training
-                )
-                self._discriminator_optimizer.build(self._discriminator_variables)
-        if self._training.xla:
-            self._gradients = tf.function(self._gradients, jit_compile=True, autograph=False)
-        # Nothing in a step needs AutoGraph, whose reading of the sources takes seconds.
-        self._plain_steps, self._synthetic_steps = (
-            tf.function(functools.partial(self._steps, synthetic=synthetic), autograph=False)
-            for synthetic in (False, True)
-        )
-
     @property
-    def needs_normal(self) -> bool:
-        """Whether samples must bring normal-light photos for the synthetic path."""
-        return self._synthetic
-
-    @property
-    def checkpointed(self) -> dict[str, list[tf.Variable]]:
-        """Everything a run needs to go on, as keywords of `tf.train.Checkpoint`."""
-        # Not the parts themselves: Checkpoint misses Keras layers that are kept in lists.
-        parts = {"model": self.model, "generator_optimizer": self._generator_optimizer}
-        parts.update({f"discriminator_{name}": part for name, part in self.discriminators.items()})
-        if self.discriminators:
-            parts["discriminator_optimizer"] = self._discriminator_optimizer
-        variables = {name: [v.value for v in part.variables] for name, part in parts.items()}
-        return {**variables, "averages": self._averages, "step": [self.step]}
-
-    @property
-    def checkpoint_bytes(self) -> int:
-        """Size of one checkpoint on disk, without its small index."""
-        return sum(
-            variable.dtype.size * math.prod(variable.shape)
-            for variables in self.checkpointed.values()
-            for variable in variables
-        )
+    def step(self) -> int:
+        """Steps done."""
 
     @property
     def scalar_names(self) -> list[str]:
-        """What `train_steps` may report, but for "stop"."""
-        return self._reported(self._synthetic)
+        """What `train_steps` may report."""
 
     @property
     def learning_rate(self) -> float:
         """The generators' rate at the next step."""
-        return float(self._generator_optimizer.learning_rate)
 
-    def _reported(self, synthetic: bool) -> list[str]:
-        names = ["loss", *losses.term_names(self._loss, synthetic), "psnr", "gradient_norm"]
-        names += ["discriminator_gradient_norm"] * bool(synthetic and self.discriminators)
-        return names + ["loss_scale"] * (self._training.precision == "mixed_float16")
-
-    @property
-    def _discriminator_variables(self) -> list:
-        return [
-            variable
-            for discriminator in self.discriminators.values()
-            for variable in discriminator.trainable_variables
-        ]
-
-    def averaged_model(self) -> DRGN:
-        """Returns a network of its own, outside of the strategy, for `load_averages`."""
-        model = DRGN(self._model_options, name="drgn")
-        model.build()
-        return model
-
-    def load_averages(self, model: DRGN) -> None:
-        """Copies the averaged weights into `model`."""
-        for variable, average in zip(model.trainable_variables, self._averages):
-            variable.assign(average.numpy())
-
-    def train_steps(self, batches, step: int, count: int, stop: bool) -> dict[str, tf.Tensor]:
-        """Runs several steps in one call.
+    def train_steps(self, count: int, stop: bool) -> tuple[Scalars, bool]:
+        """Makes steps in one call, which `step` then counts.
 
         Args:
-          batches: iterator of (distributed) batches, see `drgn_tf.losses.objective`.
-          step: number of the first, from 0, as `self.step` has it.
-          count: how many, 1 if `steps_per_call` is; `synthetic_start` must not lie among them but
-            for the first.
-          stop: whether this worker was asked to stop.
+          count: at most; at least one is made.
+          stop: whether this process was asked to stop.
 
         Returns:
-          Scalars over the whole batch, [count] each: "loss", the weighted terms, "psnr" in dB,
-          "gradient_norm" (0 where float16 overflowed and the step was left out), and "stop",
-          positive if any worker was asked to stop.
+          Scalars over the whole batch: "loss", the weighted terms, "psnr" in dB,
+          "gradient_norm"; and whether all workers are to leave after these steps, because one
+          of them was asked to.
         """
-        synthetic = self._synthetic and step >= self._loss.synthetic_start
-        run = self._synthetic_steps if synthetic else self._plain_steps
-        rows = run(batches, tf.constant(count), tf.constant(float(stop)))
-        return dict(zip([*self._reported(synthetic), "stop"], tf.unstack(rows, axis=1)))
 
-    def _ramp(self):
-        done = tf.cast(self.step - self._loss.synthetic_start + 1, tf.float32)
-        return tf.clip_by_value(done / max(1, self._loss.synthetic_ramp), 0.0, 1.0)
+    def averaged_model(self) -> DRGN:
+        """Returns a network of its own, for `load_averages`."""
 
-    def _steps(self, batches, count, stop, synthetic: bool):
-        """Returns the scalars of each step, [count, scalars]."""
-        if self._steps_per_call == 1:
-            # A loop would take longer to build.
-            return self._step(batches, stop, synthetic)[tf.newaxis]
-        names = [*self._reported(synthetic), "stop"]
-        rows = tf.TensorArray(tf.float32, count, element_shape=[len(names)])
+    def load_averages(self, model: DRGN) -> None:
+        """Copies the averaged weights into a network."""
 
-        def step(index, rows):
-            return index + 1, rows.write(index, self._step(batches, stop, synthetic))
+    @property
+    def state_bytes(self) -> int:
+        """About how large the files of `save_state` are."""
 
-        _, rows = tf.while_loop(
-            lambda index, _: index < count, step, (0, rows), parallel_iterations=1
-        )
-        return rows.stack()
+    @property
+    def state_suffix(self) -> str:
+        """Ending of that file of `save_state` without which the others are nothing."""
 
-    def _step(self, batches, stop, synthetic: bool):
-        """Makes a step; returns its scalars as one tensor."""
-        ramp = self._ramp() if synthetic else None
-        scalars = self._strategy.run(self._replica_step, args=(next(batches), ramp, stop))
-        means = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, scalars, axis=None)
-        self._update_averages()
-        self.step.assign_add(1)
-        return means
+    def save_state(self, path: pathlib.Path) -> None:
+        """Writes everything a run needs to go on.
 
-    def _replica_step(self, batch, ramp, stop):
-        gradients, discriminator_gradients, scalars = self._accumulated_gradients(batch, ramp)
-        scalars["gradient_norm"] = self._descend(
-            gradients, self.model.trainable_variables, self._generator_optimizer
-        )
-        if ramp is not None and self.discriminators:
-            scalars["discriminator_gradient_norm"] = self._descend(
-                discriminator_gradients,
-                self._discriminator_variables,
-                self._discriminator_optimizer,
-            )
-        if self._training.precision == "mixed_float16":
-            scalars["loss_scale"] = self._generator_optimizer.scale_loss(1.0)
-        # In one piece: each exchange between devices has its price.
-        return tf.stack([*(scalars[name] for name in self._reported(ramp is not None)), stop])
+        Args:
+          path: how the names of the files begin; an ending is added.
 
-    def _accumulated_gradients(self, batch, ramp):
-        """Returns what `_gradients` does, from as many micro-batches as the options say."""
-        parts = self._training.gradient_accumulation_steps
-        if parts == 1:
-            return self._gradients(batch, ramp)
-        split = {name: tf.reshape(x, [parts, -1, *x.shape[1:]]) for name, x in batch.items()}
+        Raises:
+          OSError: they cannot be written.
+        """
 
-        def add(index, total):
-            part = self._gradients({name: x[index] for name, x in split.items()}, ramp)
-            return index + 1, tf.nest.map_structure(lambda a, b: a + b / parts, total, part)
+    def load_state(self, path: pathlib.Path) -> None:
+        """Goes on from what `save_state` wrote.
 
-        synthetic = ramp is not None
-        variables = [self.model.trainable_variables, []]
-        if synthetic:
-            variables[1] = self._discriminator_variables
-        terms = ["loss", *losses.term_names(self._loss, synthetic), "psnr"]
-        zero = (
-            *([tf.zeros_like(v.value) for v in player] for player in variables),
-            {name: tf.zeros(()) for name in terms},
-        )
-        # One after the other, or all their activations would be there at once.
-        _, total = tf.while_loop(
-            lambda index, _: index < parts, add, (0, zero), parallel_iterations=1
-        )
-        return total
-
-    def _gradients(self, batch, ramp):
-        """Returns the players' gradients, of losses as their optimizers scale them, and scalars."""
-        # The reduction over devices adds up.
-        devices = self._strategy.num_replicas_in_sync
-        plays = ramp is not None and bool(self.discriminators)
-        with tf.GradientTape(persistent=True) as tape:
-            loss, discriminator_loss, terms, images = losses.objective(
-                self.model, self.discriminators, batch, self._loss, ramp
-            )
-            scaled = self._generator_optimizer.scale_loss(loss / devices)
-            if plays:
-                scaled_discriminator = self._discriminator_optimizer.scale_loss(
-                    discriminator_loss / devices
-                )
-
-        def gradients(target, variables):
-            return tape.gradient(
-                target,
-                [v.value for v in variables],
-                unconnected_gradients=tf.UnconnectedGradients.ZERO,
-            )
-
-        enhanced = tf.clip_by_value(images["enhanced"], 0.0, 1.0)
-        return (
-            gradients(scaled, self.model.trainable_variables),
-            gradients(scaled_discriminator, self._discriminator_variables) if plays else [],
-            {
-                "loss": loss,
-                **terms,
-                "psnr": tf.reduce_mean(metrics.psnr(enhanced, batch["high"])),
-            },
-        )
-
-    def _descend(self, gradients, variables, optimizer):
-        """Applies the clipped gradient of the whole batch; returns its norm before clipping."""
-        context = tf.distribute.get_replica_context()
-        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        scale = optimizer.scale_loss(1.0)
-        # NaN where float16 overflowed; the optimizer then leaves the step out.
-        gradients, norm = tf.clip_by_global_norm(gradients, self._training.clip_norm * scale)
-
-        # Keras adds up the devices' gradients too, but after clipping each, so that the
-        # step would depend on their number. These are equal: their sum is one of them.
-        shares = [gradient / context.num_replicas_in_sync for gradient in gradients]
-        optimizer.apply(shares, variables)
-        if self._training.precision == "mixed_float16":
-            norm = tf.where(tf.math.is_finite(norm), norm / scale, 0.0)
-        return norm
-
-    def _update_averages(self) -> None:
-        # A shorter memory at first, or the initial weights would linger.
-        done = tf.cast(self.step, tf.float32)
-        decay = tf.minimum(self._training.ema_decay, (1.0 + done) / (10.0 + done))
-
-        def update(average, value):
-            average.assign_sub((1.0 - decay) * (average - value))
-
-        for average, variable in zip(self._averages, self.model.trainable_variables):
-            self._strategy.extended.update(average, update, args=(variable.value,), group=False)
+        Raises:
+          OSError: the files cannot be read.
+          ValueError: they are damaged, or of other networks.
+        """

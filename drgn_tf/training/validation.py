@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -75,7 +76,7 @@ class Validation:
         parts += [f"{name} {of['psnr']:.2f} dB, {of['ssim']:.4f}" for name, of in self.sets.items()]
         return "; ".join(parts)
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """Returns all metrics."""
         values = dataclasses.asdict(self)
         del values["pictures"]
@@ -84,6 +85,12 @@ class Validation:
 
 # What is kept of each further set.
 SET_FIELDS = ("psnr", "ssim", "psnr_given", "ssim_given", "mean_change", "input_psnr", "input_ssim")
+# What is measured of each photo, in this order; the colours are those of I_D.
+_MEASURED = (
+    "psnr", "ssim", "psnr_given", "ssim_given", "brightness_error", "mean_change",
+    "base_to_enhanced", "input_psnr", "input_ssim", "red", "green", "blue", "degradation_spread",
+    "base_contrast", "enhanced_contrast",
+)  # fmt: skip
 # PSNR in dB above which a photo and its reference are the same.
 _SAME = 99.0
 
@@ -97,7 +104,9 @@ class Validator:
       told: whether the network takes a brightness; else it is given 0 always.
     """
 
-    def __init__(self, run: Callable[[np.ndarray, np.ndarray], dict], told: bool = False):
+    def __init__(
+        self, run: Callable[[np.ndarray, np.ndarray], Mapping[str, Any]], told: bool = False
+    ):
         self._run = run
         self._told = told
 
@@ -123,9 +132,11 @@ class Validator:
             },
         )
 
-    def _measured(self, pairs: Iterable, pictures: int) -> Validation:
-        rows = []
-        kept = []
+    def _measured(
+        self, pairs: Iterable[tuple[str, np.ndarray, np.ndarray]], pictures: int
+    ) -> Validation:
+        rows: list[list[float]] = []
+        kept: list[np.ndarray] = []
         for _, low, high in pairs:
             images = self._images(low, AUTOMATIC)
             enhanced = photos.to_float(photos.to_uint8(images["enhanced"]))
@@ -134,8 +145,8 @@ class Validator:
             error = 0.0
             if self._told and high is not low:
                 wanted = float(high.mean((0, 1)) @ LUMA)
-                given = self._images(low, wanted)["enhanced"]
-                given = _similarity(photos.to_float(photos.to_uint8(given)), high)
+                as_told = self._images(low, wanted)["enhanced"]
+                given = _similarity(photos.to_float(photos.to_uint8(as_told)), high)
                 predicted = float(images["predicted_brightness"][0])
                 error = abs(stops_between(max(wanted, DARKEST), predicted))
             rows.append(
@@ -154,8 +165,9 @@ class Validator:
             )
             if len(kept) < pictures:
                 kept.append(_picture(low, images, high))
-        mean = [float(value) for value in np.mean(rows, axis=0)]
-        return Validation(*mean[:9], tuple(mean[9:12]), *mean[12:], kept)
+        means = dict(zip(_MEASURED, np.mean(rows, axis=0).tolist()))
+        degradation_mean = (means.pop("red"), means.pop("green"), means.pop("blue"))
+        return Validation(**means, degradation_mean=degradation_mean, pictures=kept)
 
     def _images(self, low: np.ndarray, brightness: float) -> dict[str, np.ndarray]:
         images = self._run(low[np.newaxis], np.full((1, 1), brightness, np.float32))
@@ -166,7 +178,7 @@ def _similarity(image: np.ndarray, reference: np.ndarray) -> tuple[float, float]
     return photo_psnr(image, reference), photo_ssim(image, reference)
 
 
-def _picture(low: np.ndarray, images: dict, high: np.ndarray) -> np.ndarray:
+def _picture(low: np.ndarray, images: Mapping[str, np.ndarray], high: np.ndarray) -> np.ndarray:
     shown = [low, 0.5 + images["degradation"] / 2, images["base"], images["enhanced"], high]
     height, width = low.shape[:2]
     if width > _PICTURE_WIDTH:

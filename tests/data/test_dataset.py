@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from drgn_tf.data.dataset import SampleOptions, Shard, TrainingData, sampler, training_dataset
+from drgn_tf.brightness import LUMA
+from drgn_tf.data.dataset import Shard, sampler, training_dataset
 from drgn_tf.data.decoded_photos import PhotoStore, store_in_memory
-from drgn_tf.data.photometric import PhotometricOptions, linear_to_srgb, srgb_to_linear
+from drgn_tf.data.low_light_simulation import (
+    PhotometricOptions,
+    linear_to_srgb,
+    srgb_to_linear,
+)
+from drgn_tf.data.options import SampleOptions
+from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS
+from drgn_tf.data.training_data import Source, TrainingData
 from drgn_tf.errors import UserError
 from drgn_tf.models.context import thumbnail
 
@@ -126,8 +134,10 @@ def test_batches_are_floats_of_the_promised_shapes(mixed):
         "low": (8, CROP, CROP, 3),
         "high": (8, CROP, CROP, 3),
         "thumbnail": (8, 16, 16, 3),
+        "brightness": (8,),
         "normal": (8, CROP, CROP, 3),
         "normal_thumbnail": (8, 16, 16, 3),
+        "normal_brightness": (8,),
     }
     for values in batch.values():
         assert values.dtype == np.float32
@@ -141,8 +151,8 @@ def test_shapes_are_known_before_the_first_batch(mixed):
 
 
 def test_normal_photos_come_only_when_asked_for(mixed):
-    assert set(run_from_0(mixed, OPTIONS)) == {"low", "high", "thumbnail"}
-    assert set(run_from_0(mixed, ALL)) >= {"normal", "normal_thumbnail"}
+    assert set(run_from_0(mixed, OPTIONS)) == {*PAIR_KEYS}
+    assert set(run_from_0(mixed, ALL)) == {*PAIR_KEYS, *NORMAL_KEYS}
 
 
 def test_normal_photos_do_not_change_the_other_parts_of_a_sample(mixed):
@@ -427,7 +437,7 @@ def test_thumbnail_has_the_exposure_and_the_cast_of_its_crop():
     crops, views = (samples[name].mean(axis=(1, 2)) for name in ("low", "thumbnail"))
     np.testing.assert_allclose(crops, views, atol=0.6 / 255)
     assert crops.std(axis=0).min() > 0.05
-    light = srgb_to_linear(views).numpy()
+    light = np.asarray(srgb_to_linear(views))
     assert (light.max(axis=1) / light.min(axis=1)).max() > 1.2
 
 
@@ -543,3 +553,61 @@ def test_exposure_changes_low_and_thumbnail_alike_and_leaves_high(pairs):
         np.testing.assert_allclose(seen, np.clip(view * factor, 0, 1), atol=0.02)
         factors.append(factor)
     assert 0.45 < min(factors) < 0.8 and 1.25 < max(factors) < 2.1
+
+
+# ---------------------------------------------------------------- brightness, sources
+
+
+def luma(photo) -> float:
+    return float(photo.mean((0, 1)) @ LUMA)
+
+
+def test_samples_tell_the_brightness_of_the_whole_reference(pairs):
+    samples = run_from_0(pairs, options(normal=True))
+    for name, views in (("brightness", "thumbnail"), ("normal_brightness", "normal_thumbnail")):
+        photos = pairs.low if name == "brightness" else pairs.normal
+        known = [luma(pairs.high.photo(i)) for i in photo_numbers(samples[views], photos)]
+        np.testing.assert_allclose(samples[name], known, atol=1e-5)
+
+
+def test_relit_references_are_told_as_bright_as_they_are():
+    """Flat photos, whose crop is as bright as the whole."""
+    flat = [np.full([32, 32, 3], level, np.uint8) for level in (60, 100, 140)]
+    data = TrainingData(store(flat), store(flat), None, THUMBNAIL)
+    samples = run_from_0(data, options(relight=1.0, relight_share=0.5))
+    np.testing.assert_allclose(samples["brightness"], samples["high"].mean((1, 2, 3)), atol=1e-3)
+    changed = np.abs(samples["high"] - samples["low"]).max((1, 2, 3)) > 1e-3
+    assert 0.25 < changed.mean() < 0.75
+
+
+def test_extra_sources_take_their_share(photo):
+    own, extra = views(photo, [(24, 24)] * 2), views(photo[::-1], [(24, 24)] * 3)
+    dark = [x // 4 for x in own]
+    sources = [
+        Source(None, store(extra, "normal"), 0.25),
+        Source(store([x // 2 for x in extra]), store(extra), 0.25),
+    ]
+    data = TrainingData(store(dark), store(own), None, THUMBNAIL, sources)
+    chosen = options(batch_size=100, photometric=PLAIN)
+    samples = joined(batches(data, chosen, 0, 4))
+    high, low = (np.rint(samples[name] * 255) for name in ("high", "low"))
+    kinds = [
+        np.abs(low - f).max((1, 2, 3)) <= 1
+        for f in (high // 4, high // 2, 255 * samples["high"] ** 2)
+    ]
+    # 200, 100 and 100 of 400 expected; a standard deviation is 10 at most.
+    for kind, expected in zip(kinds, (200, 100, 100)):
+        assert abs(kind.sum() - expected) < 40
+
+
+def test_normal_photos_come_from_all_sources_of_them(photo):
+    low = views(photo, [(24, 24)] * 2)
+    others = [np.full((20, 20, 3), level, np.uint8) for level in (77, 78)]
+    data = TrainingData(
+        store(low), store(low), None, THUMBNAIL, [Source(None, store(others, "other"), 0.1)]
+    )
+    samples = joined(batches(data, options(normal=True), 0, 4))
+    flat = samples["normal"].std((1, 2, 3)) < 1e-6
+    # Two photos of four.
+    assert flat.sum() == 16
+    assert {*np.rint(samples["normal"][flat].mean((1, 2, 3)) * 255)} == {77, 78}

@@ -7,15 +7,10 @@ from collections import namedtuple
 import pytest
 
 from drgn_tf.data import DataOptions, PhotometricOptions
+from drgn_tf.errors import UserError
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import preset
-from drgn_tf.training import (
-    CadenceOptions,
-    RunFolder,
-    RunFolderError,
-    RunOptions,
-    TrainingOptions,
-)
+from drgn_tf.training import CadenceOptions, RunFolder, RunOptions, TrainingOptions
 
 OPTIONS = RunOptions(
     preset("tiny"), LossOptions(), DataOptions("sample"), PhotometricOptions(), TrainingOptions()
@@ -47,12 +42,12 @@ def test_other_photos_are_refused(tmp_path):
     folder = RunFolder(tmp_path)
     folder.save_options(OPTIONS, "abc", "")
     started(folder)
-    with pytest.raises(RunFolderError, match="holds a run on other photos"):
+    with pytest.raises(UserError, match="holds a run on other photos"):
         folder.check_options(OPTIONS, "def")
 
 
 def test_a_folder_serves_one_process_at_a_time(tmp_path):
-    refused = pytest.raises(RunFolderError, match="another process trains here")
+    refused = pytest.raises(UserError, match="another process trains here")
     with RunFolder(tmp_path).locked(), refused, RunFolder(tmp_path).locked():
         pass
     with RunFolder(tmp_path).locked():
@@ -76,7 +71,7 @@ def test_each_difference_is_named(tmp_path):
     other = dataclasses.replace(
         OPTIONS, model=preset("tiny", scales=2), training=TrainingOptions(steps=7)
     )
-    with pytest.raises(RunFolderError) as error:
+    with pytest.raises(UserError) as error:
         folder.check_options(other, "abc")
     for text in (
         "model.scales was 3 and is now 2",
@@ -95,7 +90,7 @@ def test_a_run_from_before_an_option_was_there_goes_on(tmp_path):
     folder.write_json("config.json", config)
     folder.check_options(OPTIONS, "abc")
     other = dataclasses.replace(OPTIONS, photometric=PhotometricOptions(well_lit=0.5))
-    with pytest.raises(RunFolderError, match=r"photometric.well_lit was 0.0 and is now 0.5"):
+    with pytest.raises(UserError, match=r"photometric.well_lit was 0.0 and is now 0.5"):
         folder.check_options(other, "abc")
 
 
@@ -106,7 +101,7 @@ def test_a_run_of_an_earlier_release_is_named(tmp_path):
     config = folder.read_json("config.json")
     config["training"]["keep_by"] = config["training"].pop("monitor")
     folder.write_json("config.json", config)
-    with pytest.raises(RunFolderError, match=r"earlier release.*\(keep_by\).*--run_dir") as error:
+    with pytest.raises(UserError, match=r"earlier release.*\(keep_by\).*--run_dir") as error:
         folder.check_options(OPTIONS, "abc")
     assert "\n" not in str(error.value)
 
@@ -114,11 +109,29 @@ def test_a_run_of_an_earlier_release_is_named(tmp_path):
 def test_a_full_disk_is_said_with_numbers(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 5 * 10**6))
-    with pytest.raises(RunFolderError, match=r"5 MB are free and the run needs up to \d+ MB"):
+    with pytest.raises(UserError, match=r"5 MB are free and the run needs up to \d+ MB"):
         RunFolder(tmp_path).check_space(10**6, CadenceOptions(), 10_000)
 
 
 def test_a_folder_below_a_file_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFolderError, match="cannot be written to"):
+    with pytest.raises(UserError, match="cannot be written to"):
         RunFolder(tmp_path / "file" / "run")
+
+
+def test_what_a_killed_run_left_is_removed_and_nothing_else(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.checkpoints.mkdir()
+    left = [".partial-x1", "checkpoints/.partial-y2"]
+    for name in left:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half.keras").write_bytes(b"half")
+    # Of earlier releases.
+    (tmp_path / ".last.partial.keras").write_bytes(b"half")
+    kept = ["last.keras", "notes.txt", ".hidden", ".lock", "checkpoints/step-5.index"]
+    for name in kept:
+        (tmp_path / name).write_text("")
+    (tmp_path / "elsewhere" / ".partial-z3").mkdir(parents=True)
+    folder.remove_partial()
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert found == {*kept, "checkpoints", "elsewhere", "elsewhere/.partial-z3"}

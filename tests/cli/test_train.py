@@ -52,7 +52,7 @@ def test_mistakes_are_one_line(answers, pair_folder, tmp_path):
     runs = [
         ["--data_dir=sample", f"--run_dir={tmp_path / 'run'}", *flags.split()] for flags in cases
     ]
-    for said, expected in zip(answers("train_main", *runs), cases.values(), strict=True):
+    for said, expected in zip(answers("drgn_tf.cli.train", *runs), cases.values(), strict=True):
         # What the parser of flags says has lines of its own.
         assert expected in said and (said.startswith("flag: ") or "\n" not in said)
     assert not (tmp_path / "run" / "checkpoints").exists()
@@ -82,13 +82,15 @@ def test_skip_bad_images_trains_on_the_rest(train, pair_folder, tmp_path):
 
 def test_every_flagfile_parses_and_shapes_a_run(programs):
     program = (
-        "import sys, train_main\n"
-        "from absl import flags\n"
+        "import importlib, sys\n"
         "from absl.testing import flagsaver\n"
+        "from drgn_tf.cli import program, train\n"
+        "for name in train.FLAG_MODULES:\n"
+        "    importlib.import_module(name)\n"
         "for path in sys.argv[1:]:\n"
         "    with flagsaver.flagsaver():\n"
-        "        flags.FLAGS(['', f'--flagfile={path}', '--run_dir=run'])\n"
-        "        options = train_main._options()\n"
+        "        program.parse_flags(['', f'--flagfile={path}', '--run_dir=run'])\n"
+        "        options = train.run_options()\n"
         "        print(options.loss.synthetic, options.model.scales, options.model.width,\n"
         "              options.photometric.well_lit, options.photometric.colour)\n"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from drgn_tf.data.training_data import NORMAL_STREAM
+
 COUNT = 256
 SIZES = ((20, 24), (18, 18), (16, 30))
 
@@ -15,7 +17,7 @@ import numpy as np
 from drgn_tf.data import SampleOptions, TrainingData
 from drgn_tf.data.low_light_simulation import PhotometricOptions
 from drgn_tf.data.decoded_photos import store_in_memory
-from drgn_tf.jax_training.sampling import Sampler, batch_sampler
+from drgn_tf.data.jax_sampling import Sampler, batch_sampler
 
 path, count, *sizes = sys.argv[1:]
 count = int(count)
@@ -65,19 +67,19 @@ def are_pairs(samples) -> np.ndarray:
 def test_every_photo_once_an_epoch_in_changing_and_unrelated_orders(samples):
     epochs = COUNT // len(SIZES)
     orders = {}
-    for name in ("pair", "darkened", "normal"):
+    for name in ("0", "1", str(NORMAL_STREAM)):
         photos = samples[f"order/{name}"][: epochs * len(SIZES)].reshape(epochs, -1)
         assert (np.sort(photos) == np.arange(len(SIZES))).all()
         assert len(np.unique(photos, axis=0)) == 6
         orders[name] = photos
-    assert not np.array_equal(orders["pair"], orders["normal"])
+    assert not np.array_equal(orders["0"], orders[str(NORMAL_STREAM)])
 
 
 def test_pairs_show_the_same_part_of_the_photo_that_was_drawn(samples):
     pairs = are_pairs(samples)
     assert 0.65 < pairs.mean() < 0.85
     blue = np.round(samples["low"][pairs][..., 2] * 255)
-    heights = np.array([height for height, _ in SIZES])[samples["order/pair"][pairs]]
+    heights = np.array([height for height, _ in SIZES])[samples["order/0"][pairs]]
     # The whole crop: nothing beside the smaller photos.
     assert (blue == 40 + heights[:, None, None]).all()
     thumbnails = np.round(samples["thumbnail"][pairs][..., 2] * 255)
@@ -87,7 +89,7 @@ def test_pairs_show_the_same_part_of_the_photo_that_was_drawn(samples):
 def test_crops_lie_everywhere_and_are_turned_in_all_ways(samples):
     pairs = are_pairs(samples)
     low = np.round(samples["low"][pairs] * 255).astype(int) - 40
-    first = samples["order/pair"][pairs] == 0
+    first = samples["order/0"][pairs] == 0
     corners = low[first].min((1, 2))[:, :2]
     assert {tuple(corner) for corner in corners} <= {(y, x) for y in range(5) for x in range(9)}
     assert set(corners[:, 0]) == set(range(5)) and set(corners[:, 1]) == set(range(9))

@@ -21,11 +21,11 @@ import jax
 import numpy as np
 from drgn_tf.data import DataOptions, PhotometricOptions, TrainingData
 from drgn_tf.data.decoded_photos import store_in_memory
-from drgn_tf.jax_training.trainer import Trainer
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import preset
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training import RunOptions, TrainingOptions
+from drgn_tf.training.jax.trainer import JaxTrainer
 
 folder = sys.argv[1]
 given = np.load(folder + "/given.npz")
@@ -43,7 +43,7 @@ options = RunOptions(
     ),
 )
 data = TrainingData(photos, photos, None, functools.partial(thumbnail, size=16))
-trainer = Trainer(options, data)
+trainer = JaxTrainer(options, data)
 
 def parts(name):
     return [given[f"{name}/{i}"] for i in range(sum(x.startswith(name + "/") for x in given.files))]
@@ -52,7 +52,8 @@ batch = {name.removeprefix("batch/"): given[name] for name in given.files if "ba
 trainer._sample = lambda photos, number, order: batch
 discriminators = {"discriminators": parts("kernels"), "discriminator_memory": parts("memory")}
 trainer.restore({**jax.device_get(trainer.state), **discriminators})
-found = {name: values[0] for name, values in trainer.train_steps(0, 1).items()}
+scalars, _ = trainer.train_steps(1, False)
+found = {name: values[0] for name, values in scalars.items()}
 
 def momentums(optimizer, name):
     return [x for v, x in zip(optimizer.variables, trainer.state[name]) if "momentum" in v.path]
@@ -88,8 +89,10 @@ def both(photo, low_photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
         "low": np.concatenate([low_photo[:, :32, :32], low_photo[:, 90:122, 200:232]]),
         "high": np.concatenate([high[:, :32, :32], high[:, 90:122, 200:232]]),
         "thumbnail": np.repeat(model.thumbnail(low_photo), 2, axis=0),
+        "brightness": np.float32([0.5, 0.4]),
         "normal": np.concatenate([high[:, 130:162, 10:42], high[:, 20:52, 300:332]]),
         "normal_thumbnail": np.repeat(model.thumbnail(high), 2, axis=0),
+        "normal_brightness": np.float32([0.5, 0.6]),
     }
     given = {f"batch/{name}": image for name, image in batch.items()}
     for name, variables in (("kernels", kernels), ("memory", memory)):
@@ -121,8 +124,8 @@ def both(photo, low_photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
 def test_the_losses_are_those_of_tensorflow(both):
     expected, found = both
     names = [name for name in expected if "/" not in name]
-    # The whole; five of restoration, twice; the generators' KL, and two for each player.
-    assert len(names) == 1 + 5 + 5 + 1 + 4
+    # The whole; six of restoration, twice; the brightness, the KL, and two for each discriminator.
+    assert len(names) == 1 + 6 + 6 + 1 + 1 + 4
     for name in names:
         assert found[name] == pytest.approx(float(expected[name]), rel=1e-4, abs=1e-6), name
 

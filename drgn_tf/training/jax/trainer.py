@@ -1,6 +1,6 @@
 """The players, and the step that improves them, compiled by JAX for one device or several.
 
-The step is that of `drgn_tf.training.trainer`: both players' gradients from one forward
+The step is that of `drgn_tf.training.tensorflow.trainer`: both players' gradients from one forward
 pass (in several micro-batches, one after the other, where `gradient_accumulation_steps` asks
 for it), clipped, applied; then the averaged weights follow. All that changes is one nested dict
 of arrays; the Keras objects only say what to compute. Several steps are one call, inside
@@ -12,6 +12,9 @@ all, and the compiler adds up the gradients.
 
 from __future__ import annotations
 
+import functools
+import pathlib
+import zipfile
 from typing import Any
 
 import jax
@@ -22,8 +25,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from drgn_tf import losses, metrics
 from drgn_tf.data import TrainingData
+from drgn_tf.data.jax_sampling import Sampler, batch_sampler
 from drgn_tf.errors import UserError
-from drgn_tf.jax_training.sampling import Sampler, batch_sampler
+from drgn_tf.files import first_line
 from drgn_tf.models import DRGN
 from drgn_tf.training.factories import (
     make_discriminators,
@@ -34,6 +38,8 @@ from drgn_tf.training.factories import (
 from drgn_tf.training.options import RunOptions
 
 State = dict[str, Any]
+# An array that is being computed.
+Tensor = Any
 
 
 class _OverwritingScope(keras.StatelessScope):
@@ -43,20 +49,20 @@ class _OverwritingScope(keras.StatelessScope):
     see it, the gradient is the one by the new kernel, which the optimizer then changes.
     """
 
-    def __init__(self, state_mapping):
+    def __init__(self, state_mapping: Tensor) -> None:
         state_mapping = list(state_mapping)
         super().__init__(state_mapping)
         self._given = {id(variable): value for variable, value in state_mapping}
 
-    def add_update(self, update):
+    def add_update(self, update: Tensor) -> None:
         variable, value = update
         given = self._given[id(variable)]
         unchanged = given - jax.lax.stop_gradient(given)
         super().add_update((variable, jax.lax.stop_gradient(value) + unchanged))
 
 
-class Trainer:
-    """Generators, discriminators, their optimizers, the averaged weights and the step.
+class JaxTrainer:
+    """Generators, discriminators, optimizers, averaged weights and the step; see `Trainer`.
 
     Args:
       options: of the run.
@@ -64,30 +70,33 @@ class Trainer:
 
     Attributes:
       state: everything a run needs to go on: lists of arrays by name. To be replaced by
-        one of the same shapes to go on from there.
-      devices: how many share each batch.
+        one of the same shapes, by `restore`, to go on from there.
 
     Raises:
-      UserError: a photo is too small, or the batch does not divide among the devices.
       ModelFileError: the weights to start from do not fit.
+      UserError: a photo is too small, or the batch does not divide among the devices.
     """
 
-    def __init__(self, options: RunOptions, data: TrainingData):
+    state_suffix = ".npz"
+
+    def __init__(self, options: RunOptions, data: TrainingData) -> None:
         keras.utils.set_random_seed(options.training.seed)
         self._options = options
+        # Also kept here: what a device computes is waited for only where it is looked at.
+        self._done = 0
         self._training = options.training
         self._loss = losses.for_model(options.loss, options.model)
         self._synthetic = self._loss.synthetic
-        self.devices = len(jax.devices())
+        devices = len(jax.devices())
         micro_batches = self._training.gradient_accumulation_steps
-        parts = self.devices * micro_batches
+        parts = devices * micro_batches
         if self._training.batch_size % parts:
             raise UserError(
-                f"a batch of {self._training.batch_size} does not divide among {self.devices} "
+                f"a batch of {self._training.batch_size} does not divide among {devices} "
                 f"devices and {micro_batches} micro-batches each; choose "
                 f"--batch_size={max(1, self._training.batch_size // parts) * parts}."
             )
-        self._sampler = Sampler(data, options.sample_options(normal=self._synthetic))
+        self._sampler = Sampler(data, options.sample_options)
         self._sample = batch_sampler(self._sampler)
 
         self._model = make_model(options)
@@ -100,7 +109,7 @@ class Trainer:
         self._schedule = make_schedule(self._training.learning_rate, self._training)
         self._optimizer = make_optimizer(self._training.learning_rate, self._training)
         self._optimizer.build(self._weights)
-        parts = {
+        saved = {
             "model": self._weights,
             "averages": self._weights,
             "optimizer": self._optimizer.variables,
@@ -109,28 +118,26 @@ class Trainer:
             rate = self._training.discriminator_learning_rate
             self._discriminator_optimizer = make_optimizer(rate, self._training)
             self._discriminator_optimizer.build(self._opponents)
-            parts["discriminators"] = self._opponents
-            parts["discriminator_memory"] = self._memory
-            parts["discriminator_optimizer"] = self._discriminator_optimizer.variables
+            saved["discriminators"] = self._opponents
+            saved["discriminator_memory"] = self._memory
+            saved["discriminator_optimizer"] = self._discriminator_optimizer.variables
 
         mesh = Mesh(np.array(jax.devices()), ("batch",))
         self._same = NamedSharding(mesh, PartitionSpec())
         self._divided = NamedSharding(mesh, PartitionSpec("batch"))
         self._photos = jax.device_put(self._sampler.photos, self._same)
         # Copied: the step reuses the memory of the state it is given.
-        state = {name: [np.array(v.value) for v in parts[name]] for name in parts}
+        state = {name: [np.array(v.value) for v in saved[name]] for name in saved}
         self.state: State = jax.device_put({**state, "step": [np.int32(0)]}, self._same)
-        self._plain_steps = jax.jit(
-            lambda *args: self._steps(*args, synthetic=False), donate_argnums=0
-        )
-        self._synthetic_steps = jax.jit(
-            lambda *args: self._steps(*args, synthetic=True), donate_argnums=0
+        self._plain_steps, self._synthetic_steps = (
+            jax.jit(functools.partial(self._steps, synthetic=synthetic), donate_argnums=0)
+            for synthetic in (False, True)
         )
 
     @property
     def step(self) -> int:
         """Optimizer steps done."""
-        return int(self.state["step"][0])
+        return self._done
 
     @property
     def scalar_names(self) -> list[str]:
@@ -140,16 +147,39 @@ class Trainer:
     @property
     def learning_rate(self) -> float:
         """The generators' rate at the next step."""
-        return float(self._schedule(self.step))
+        return float(self._schedule(self._done))
 
     @property
-    def checkpoint_bytes(self) -> int:
+    def state_bytes(self) -> int:
         """Size of one checkpoint on disk."""
         return sum(array.nbytes for arrays in self.state.values() for array in arrays)
 
+    def save_state(self, path: pathlib.Path) -> None:
+        """Writes all arrays to `path`.npz."""
+        arrays = {
+            f"{name}/{index}": np.asarray(array)
+            for name, parts in self.state.items()
+            for index, array in enumerate(parts)
+        }
+        with open(f"{path}{self.state_suffix}", "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    def load_state(self, path: pathlib.Path) -> None:
+        """Goes on from what `save_state` wrote."""
+        try:
+            with np.load(f"{path}{self.state_suffix}", allow_pickle=False) as file:
+                state = {
+                    name: [file[f"{name}/{index}"] for index in range(len(arrays))]
+                    for name, arrays in self.state.items()
+                }
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(first_line(error)) from error
+        self.restore(state)
+
     def restore(self, state: State) -> None:
-        """Goes on from a state that was saved."""
+        """Goes on from a state."""
         self.state = jax.device_put(state, self._same)
+        self._done = int(self.state["step"][0])
 
     def averaged_model(self) -> DRGN:
         """Returns a network of its own, for `load_averages`."""
@@ -162,35 +192,38 @@ class Trainer:
         for variable, average in zip(model.trainable_variables, self.state["averages"]):
             variable.assign(np.asarray(average))
 
-    def train_steps(self, step: int, count: int) -> dict[str, jax.Array]:
-        """Runs several steps in one call.
-
-        Args:
-          step: number of the first, from 0, as `self.step` has it.
-          count: how many, at most `steps_per_call`; `synthetic_start` must not lie among
-            them but for the first.
-
-        Returns:
-          Scalars over the whole batch, [count] each: "loss", the weighted terms, "psnr" in
-          dB and "gradient_norm".
-        """
-        synthetic = self._synthetic and step >= self._loss.synthetic_start
+    def train_steps(self, count: int, stop: bool) -> tuple[dict[str, jax.Array], bool]:
+        """Makes steps in one compiled call, see `Trainer`."""
+        steps_per_call = self._options.cadence.steps_per_call
+        count = min(count, steps_per_call)
+        synthetic = self._synthetic and self._done >= self._loss.synthetic_start
+        if self._synthetic and not synthetic:
+            # With the synthetic path it is another function.
+            count = min(count, self._loss.synthetic_start - self._done)
         run = self._synthetic_steps if synthetic else self._plain_steps
         # Of one length, or each count would be compiled anew.
-        order = self._sampler.order(step, self._options.cadence.steps_per_call)
+        order = self._sampler.order(self._done, steps_per_call)
         order = jax.device_put(order, self._same)
         self.state, rows = run(self.state, self._photos, order, np.int32(count))
-        return dict(zip(self._reported(synthetic), rows[:count].T))
+        self._done += count
+        return dict(zip(self._reported(synthetic), rows[:count].T)), stop
 
     def _reported(self, synthetic: bool) -> list[str]:
         names = ["loss", *losses.term_names(self._loss, synthetic), "psnr", "gradient_norm"]
         return names + ["discriminator_gradient_norm"] * bool(synthetic and self._discriminators)
 
-    def _steps(self, state: State, photos: dict, order: dict, count, synthetic: bool):
+    def _steps(
+        self,
+        state: State,
+        photos: dict[str, Tensor],
+        order: dict[str, Tensor],
+        count: Tensor,
+        synthetic: bool,
+    ) -> Tensor:
         """Returns the state after `count` steps, and the scalars of each, [steps, scalars]."""
         names = self._reported(synthetic)
 
-        def step(index, carried):
+        def step(index: Tensor, carried: Tensor) -> Tensor:
             state, rows = carried
             state, scalars = self._step(
                 state, photos, {name: photo[index] for name, photo in order.items()}, synthetic
@@ -200,7 +233,9 @@ class Trainer:
         rows = jnp.zeros((self._options.cadence.steps_per_call, len(names)))
         return jax.lax.fori_loop(0, count, step, (state, rows))
 
-    def _step(self, state: State, photos: dict, order: dict, synthetic: bool):
+    def _step(
+        self, state: State, photos: dict[str, Tensor], order: dict[str, Tensor], synthetic: bool
+    ) -> Tensor:
         """Returns the state after one step, and its scalars."""
         done = state["step"][0]
         ramp = None
@@ -237,11 +272,13 @@ class Trainer:
         new["step"] = [done + 1]
         return new, scalars
 
-    def _accumulated_gradients(self, weights, opponents, photos, samples, ramp):
+    def _accumulated_gradients(
+        self, weights: Tensor, opponents: Tensor, photos: Tensor, samples: Tensor, ramp: Tensor
+    ) -> Tensor:
         """Returns what `_gradients` does, from as many micro-batches as the options say."""
         parts = self._training.gradient_accumulation_steps
 
-        def gradients(opponents, samples):
+        def gradients(opponents: Tensor, samples: Tensor) -> Tensor:
             samples = jax.lax.with_sharding_constraint(samples, self._divided)
             number = samples.pop("number")
             batch = self._sample(photos, number, samples)
@@ -250,7 +287,7 @@ class Trainer:
         if parts == 1:
             return gradients(opponents, samples)
 
-        def add(carried, samples):
+        def add(carried: Tensor, samples: Tensor) -> Tensor:
             total, opponents = carried
             part, opponents = gradients(opponents, samples)
             return (jax.tree.map(lambda a, b: a + b / parts, total, part), opponents), None
@@ -262,10 +299,10 @@ class Trainer:
         split = {name: x.reshape(parts, -1) for name, x in samples.items()}
         return jax.lax.scan(add, (zero, opponents), split)[0]
 
-    def _gradients(self, weights, opponents, batch, ramp):
+    def _gradients(self, weights: Tensor, opponents: Tensor, batch: Tensor, ramp: Tensor) -> Tensor:
         """Returns both players' gradients and the scalars, and the discriminators as left."""
 
-        def play(weights, kernels):
+        def play(weights: Tensor, kernels: Tensor) -> Tensor:
             values = [*zip(self._weights, weights), *zip(self._opponents, kernels)]
             values += zip(self._memory, opponents[1])
             with _OverwritingScope(values) as scope:
@@ -287,7 +324,7 @@ class Trainer:
         _, opponent_gradients = pull_back((zero, one))
         return (gradients, opponent_gradients, scalars), left
 
-    def _clipped(self, gradients):
+    def _clipped(self, gradients: Tensor) -> Tensor:
         """Returns gradients of at most the largest global norm, and the norm they had."""
         norm = jnp.sqrt(sum(jnp.sum(jnp.square(gradient)) for gradient in gradients))
         limit = self._training.clip_norm

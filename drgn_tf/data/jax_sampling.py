@@ -1,12 +1,9 @@
-"""Training samples, made on the device that trains.
+"""Training samples, drawn with JAX on the device that trains.
 
 All photos are copied to the device once, as the integers they are in their files. A
 step then needs nothing of the host but which photos it takes: crops, flips, exposures
-and noise are drawn in the compiled step. The distributions are those of
-`drgn_tf.data.dataset`; the random generator is JAX's, so the samples themselves differ.
-
-Sample i of a run is a function of the run's seed and of i alone, as there: nothing has
-to be saved to resume at any step, and batches do not depend on the number of devices.
+and noise are drawn in the compiled step. Which samples these are, and why a number tells
+all of one, says `drgn_tf.data.sampling`.
 """
 
 from __future__ import annotations
@@ -18,10 +15,12 @@ import numpy as np
 from jax import numpy as jnp
 
 from drgn_tf.brightness import GAMMA
-from drgn_tf.data import SampleOptions, TrainingData
 from drgn_tf.data import low_light_simulation as simulation
+from drgn_tf.data import sampling
 from drgn_tf.data.decoded_photos import PhotoStore
-from drgn_tf.data.training_data import NORMAL_STREAM, Source
+from drgn_tf.data.options import SampleOptions
+from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS, Draw, Tensor, plan_samples
+from drgn_tf.data.training_data import NORMAL_STREAM, Source, TrainingData
 
 
 def photo_order(numbers: np.ndarray, count: int, seed: int, stream: int) -> np.ndarray:
@@ -70,15 +69,12 @@ class Sampler:
       UserError: a photo is too small.
     """
 
-    def __init__(self, data: TrainingData, options: SampleOptions):
-        data.check_crop(options)
+    def __init__(self, data: TrainingData, options: SampleOptions) -> None:
         self._options = options
-        self._live = [(i, x) for i, x in enumerate(data.sources(options)) if x.share > 0]
-        self._ends = np.cumsum([source.share for _, source in self._live])[:-1]
-        self._normal = data.normal_stores if options.normal else []
-        stores = [x for _, source in self._live for x in (source.low, source.high)]
+        self._plan = plan_samples(data, options)
+        stores = [x for _, source in self._plan.sources for x in (source.low, source.high)]
         # Once each, however many sources share them.
-        places = {id(store): store for store in (*stores, *self._normal) if store is not None}
+        places = {id(x): x for x in (*stores, *self._plan.normal) if x is not None}
         self._names = {key: f"store_{place}" for place, key in enumerate(places)}
         self.photos = {self._names[key]: _on_device(data, store) for key, store in places.items()}
 
@@ -86,15 +82,17 @@ class Sampler:
         """Returns which photos these steps take, int32 [steps, batch] by stream."""
         batch, seed = self._options.batch_size, self._options.seed
         numbers = np.arange(first_step * batch, (first_step + steps) * batch, dtype=np.int64)
-        counts = {stream: len(source.high) for stream, source in self._live}
-        if self._normal:
-            counts[NORMAL_STREAM] = sum(map(len, self._normal))
+        counts = {stream: len(source.high) for stream, source in self._plan.sources}
+        if self._plan.normal:
+            counts[NORMAL_STREAM] = sum(map(len, self._plan.normal))
         return {
             str(stream): photo_order(numbers, count, seed, stream).reshape(steps, batch)
             for stream, count in counts.items()
         }
 
-    def sample(self, photos: dict, number, order: dict) -> dict:
+    def sample(
+        self, photos: dict[str, Tensor], number: Tensor, order: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         """Makes one sample, inside a compiled function.
 
         Args:
@@ -103,27 +101,23 @@ class Sampler:
           order: int32 by stream, which photos to take.
 
         Returns:
-          See `drgn_tf.data.dataset.sampler`.
+          A dict of what `drgn_tf.data.sampling` names.
         """
-        options = self._options
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(options.seed), number), 9)
+        key = jax.random.fold_in(jax.random.key(self._options.seed), number)
+        keys = jax.random.split(key, len(Draw))
         drawn = [
             self._from_source(photos, source, order[str(stream)], keys)
-            for stream, source in self._live
+            for stream, source in self._plan.sources
         ]
-        chosen = jnp.sum(jax.random.uniform(keys[3]) >= self._ends)
-        drawn = [jnp.stack(values)[chosen] for values in zip(*drawn)]
-        *images, brightness = drawn
-        result = dict(zip(("low", "high", "thumbnail"), _with_symmetry(images, keys[4])))
-        result["brightness"] = brightness
-        if self._normal:
-            *images, brightness = self._normal_photo(photos, order[str(NORMAL_STREAM)], keys[5])
-            names = ("normal", "normal_thumbnail")
-            result.update(zip(names, _with_symmetry(images, keys[6])))
-            result["normal_brightness"] = brightness
+        chosen = jnp.sum(jax.random.uniform(keys[Draw.SOURCE]) >= self._plan.ends)
+        images = [jnp.stack(values)[chosen] for values in zip(*drawn)]
+        result = _turned(PAIR_KEYS, images, keys[Draw.SYMMETRY])
+        if self._plan.normal:
+            normal = self._normal_photo(photos, order[str(NORMAL_STREAM)], keys[Draw.NORMAL_CROP])
+            result.update(_turned(NORMAL_KEYS, normal, keys[Draw.NORMAL_SYMMETRY]))
         return result
 
-    def _crop(self, photos: dict, index, key):
+    def _crop(self, photos: dict[str, Tensor], index: Tensor, key: Tensor) -> Tensor:
         """Returns a part of a photo, the same for equal keys and sizes."""
         size = self._options.crop_size
         top, left = jax.random.randint(key, [2], 0, photos["sizes"][index] - size + 1)
@@ -131,10 +125,12 @@ class Sampler:
         crop = jax.lax.dynamic_slice(pixels, (index, top, left, 0), (1, size, size, 3))[0]
         return crop.astype(jnp.float32) / jnp.iinfo(pixels.dtype).max
 
-    def _from_source(self, photos: dict, source: Source, index, keys) -> list:
+    def _from_source(
+        self, photos: dict[str, Tensor], source: Source, index: Tensor, keys: Tensor
+    ) -> list[Tensor]:
         """Returns low, high, the thumbnail of low, the brightness of high."""
         bright = photos[self._names[id(source.high)]]
-        high = self._crop(bright, index, keys[0])
+        high = self._crop(bright, index, keys[Draw.CROP])
         thumbnail, brightness = bright["thumbnails"][index], bright["brightness"][index]
         if source.low is None:
             low, high, low_thumbnail, thumbnail, brightness = self._darkened(
@@ -142,84 +138,79 @@ class Sampler:
             )
         else:
             low, low_thumbnail = self._low(photos[self._names[id(source.low)]], index, keys)
-        high, brightness = self._relit(high, thumbnail, brightness, keys)
+        if self._options.relight:
+            most = self._options.relight / GAMMA
+            factor = _exposure(keys[Draw.RELIGHT], most)
+            changed = jax.random.uniform(keys[Draw.RELIGHT_CHOICE]) < self._options.relight_share
+            factor = jnp.where(changed, factor, 1.0)
+            high, brightness = sampling.relit(high, thumbnail, brightness, factor)
         return [low, high, low_thumbnail, brightness]
 
-    def _low(self, dark: dict, index, keys):
+    def _low(self, dark: dict[str, Tensor], index: Tensor, keys: Tensor) -> tuple[Tensor, ...]:
         """Returns the low photo of a pair, and its thumbnail."""
         options = self._options
-        low, thumbnail = self._crop(dark, index, keys[0]), dark["thumbnails"][index]
-        jitter = options.exposure_jitter
-        if jitter:
-            factor = 2.0 ** jax.random.uniform(keys[1], [], jnp.float32, -jitter, jitter)
-            # In steps of the file, as in a photo.
-            levels = jnp.iinfo(dark["pixels"].dtype).max
-            low = jnp.round(jnp.clip(low * factor, 0.0, 1.0) * levels) / levels
-            thumbnail = jnp.clip(thumbnail * factor, 0.0, 1.0)
+        low, thumbnail = self._crop(dark, index, keys[Draw.CROP]), dark["thumbnails"][index]
+        if options.exposure_jitter:
+            factor = _exposure(keys[Draw.DEGRADATION], options.exposure_jitter)
+            low = sampling.expose(low, factor, jnp.iinfo(dark["pixels"].dtype).max)
+            thumbnail = sampling.expose(thumbnail, factor)
         if options.pair_files:
-            unit = jax.random.uniform(keys[2], [simulation.DRAWS])
+            unit = jax.random.uniform(keys[Draw.NOISE], [simulation.DRAWS])
             parameters = simulation.file_parameters(options.photometric, unit)
             low = simulation.save_as_file(low, parameters, options.photometric)
         return low, thumbnail
 
-    def _darkened(self, high, thumbnail, brightness, keys) -> tuple:
-        """Returns low, high, the thumbnails of both, the brightness of high."""
+    def _darkened(
+        self, high: Tensor, thumbnail: Tensor, brightness: Tensor, keys: Tensor
+    ) -> tuple[Tensor, ...]:
+        """See `drgn_tf.data.sampling.darkened`."""
         options = self._options.photometric
-        unit = jax.random.uniform(keys[1], [simulation.DRAWS])
+        unit = jax.random.uniform(keys[Draw.DEGRADATION], [simulation.DRAWS])
         parameters = simulation.scale_parameters(options, unit, thumbnail)
-        if options.colour:
-            before = jnp.mean(simulation.luma(thumbnail))
-            high, thumbnail = (simulation.recolour(x, parameters) for x in (high, thumbnail))
-            brightness *= jnp.mean(simulation.luma(thumbnail)) / jnp.maximum(before, 1e-3)
         side = simulation.largest_side(self._options.crop_size, options)
-        normal = jax.random.normal(keys[2], (side, side, simulation.NOISE_CHANNELS))
-        low = simulation.darken(high, parameters, normal, options)
-        low_thumbnail = simulation.darken_thumbnail(thumbnail, parameters)
-        if options.local_lift[1]:
-            before = jnp.mean(simulation.luma(thumbnail))
-            high = simulation.lift(high, parameters)
-            thumbnail = simulation.lift(thumbnail, parameters, window=3)
-            brightness *= jnp.mean(simulation.luma(thumbnail)) / jnp.maximum(before, 1e-3)
-        return low, high, low_thumbnail, thumbnail, brightness
+        noise = jax.random.normal(keys[Draw.NOISE], (side, side, simulation.NOISE_CHANNELS))
+        return sampling.darkened(
+            high,
+            thumbnail,
+            brightness,
+            parameters,
+            lambda crop: simulation.darken(crop, parameters, noise, options),
+            options,
+        )
 
-    def _relit(self, high, thumbnail, brightness, keys) -> tuple:
-        options = self._options
-        if not options.relight:
-            return high, brightness
-        most = options.relight / GAMMA
-        factor = 2.0 ** jax.random.uniform(keys[7], [], jnp.float32, -most, most)
-        factor = jnp.where(jax.random.uniform(keys[8]) < options.relight_share, factor, 1.0)
-        before = jnp.mean(simulation.luma(thumbnail))
-        after = jnp.mean(simulation.luma(simulation.relight(thumbnail, factor)))
-        return simulation.relight(high, factor), brightness * after / jnp.maximum(before, 1e-3)
-
-    def _normal_photo(self, photos: dict, index, key) -> list:
+    def _normal_photo(self, photos: dict[str, Tensor], index: Tensor, key: Tensor) -> list[Tensor]:
         """Returns a crop, its thumbnail and its brightness."""
         drawn, start = [], 0
-        for store in self._normal:
+        for store in self._plan.normal:
             here = photos[self._names[id(store)]]
             # Of the stores that do not hold it, any photo.
             within = jnp.clip(index - start, 0, len(store) - 1)
             crop = self._crop(here, within, key)
             drawn.append([crop, here["thumbnails"][within], here["brightness"][within]])
             start += len(store)
-        starts = np.cumsum([len(store) for store in self._normal])[:-1]
+        starts = np.cumsum([len(store) for store in self._plan.normal])[:-1]
         place = jnp.sum(index >= starts)
         return [jnp.stack(values)[place] for values in zip(*drawn)]
 
 
-def _with_symmetry(images: list, key) -> list:
-    """Gives square images one and the same of the 8 flips and rotations of a square."""
-    transposed, upside_down, mirrored = jax.random.bernoulli(key, shape=[3])
+def _exposure(key: Tensor, jitter: float) -> Tensor:
+    """Draws a factor whose log2 is uniform in [-jitter, jitter]."""
+    return 2.0 ** jax.random.uniform(key, [], jnp.float32, -jitter, jitter)
 
-    def turn(image):
+
+def _turned(names: tuple[str, ...], images: list[Tensor], key: Tensor) -> dict[str, Tensor]:
+    """Returns square images, all turned alike, and the brightness behind them, by name."""
+    transposed, upside_down, mirrored = jax.random.bernoulli(key, shape=[3])
+    *images, brightness = images
+
+    def turn(image: Tensor) -> Tensor:
         image = jnp.where(transposed, image.swapaxes(0, 1), image)
         image = jnp.where(upside_down, image[::-1], image)
         return jnp.where(mirrored, image[:, ::-1], image)
 
-    return [turn(image) for image in images]
+    return dict(zip(names, [*map(turn, images), brightness]))
 
 
-def batch_sampler(sampler: Sampler) -> Callable:
+def batch_sampler(sampler: Sampler) -> Callable[..., Tensor]:
     """Returns `sampler.sample` for many samples at once."""
     return jax.vmap(sampler.sample, in_axes=(None, 0, 0))

@@ -6,11 +6,8 @@ import os
 
 import tensorflow as tf
 
+from drgn_tf.errors import UserError
 from drgn_tf.training.options import STRATEGIES
-
-
-class StrategyError(ValueError):
-    """The devices that were asked for are not there."""
 
 
 def make_strategy(name: str = "auto", logical_cpus: int = 1) -> tf.distribute.Strategy:
@@ -25,11 +22,11 @@ def make_strategy(name: str = "auto", logical_cpus: int = 1) -> tf.distribute.St
         GPUs.
 
     Raises:
-      StrategyError: an unknown name, TF_CONFIG is missing or wrong, or devices exist
+      UserError: an unknown name, TF_CONFIG is missing or wrong, or devices exist
         already.
     """
     if name not in STRATEGIES:
-        raise StrategyError(f"unknown strategy '{name}'; choose one of: {', '.join(STRATEGIES)}.")
+        raise UserError(f"unknown strategy '{name}'; choose one of: {', '.join(STRATEGIES)}.")
     gpus = tf.config.list_physical_devices("GPU")
     try:
         if logical_cpus > 1:
@@ -40,9 +37,7 @@ def make_strategy(name: str = "auto", logical_cpus: int = 1) -> tf.distribute.St
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)
     except (RuntimeError, ValueError) as error:
-        raise StrategyError(
-            f"devices must be chosen before TensorFlow uses them: {error}"
-        ) from error
+        raise UserError(f"devices must be chosen before TensorFlow uses them: {error}") from error
     if name == "auto":
         if os.environ.get("TF_CONFIG"):
             name = "multi_worker"
@@ -50,16 +45,16 @@ def make_strategy(name: str = "auto", logical_cpus: int = 1) -> tf.distribute.St
             name = "mirrored" if max(len(gpus), logical_cpus) > 1 else "single"
     if name == "multi_worker":
         if not os.environ.get("TF_CONFIG"):
-            raise StrategyError(
+            raise UserError(
                 "--strategy=multi_worker needs TF_CONFIG, which names the machines; "
                 "see docs/clusters.md."
             )
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
         except (ValueError, KeyError, RuntimeError) as error:
-            raise StrategyError(f"TF_CONFIG does not describe the machines: {error}") from error
+            raise UserError(f"TF_CONFIG does not describe the machines: {error}") from error
         except tf.errors.OpError as error:
-            raise StrategyError(
+            raise UserError(
                 f"the machines named in TF_CONFIG do not come together "
                 f"({str(error).splitlines()[0]}); check the addresses and that the ports are "
                 "free, then give the same command on all of them."

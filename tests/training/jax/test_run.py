@@ -10,32 +10,36 @@ import numpy as np
 import pytest
 
 from drgn_tf.data import DataOptions, PhotometricOptions
+from drgn_tf.errors import UserError
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import load_model, preset
-from drgn_tf.training import RunFolder, RunFolderError, RunOptions, TrainingOptions
+from drgn_tf.training import RunFolder, RunOptions, TrainingOptions
 
 STEPS = 12
 RATE = 5e-3
 
 PROGRAM = """
-import signal, sys
-from absl import flags
+import importlib, signal, sys
 from absl.testing import flagsaver
-import train_jax_main
+from drgn_tf.cli import train as program
+
+for name in program.FLAG_MODULES:
+    importlib.import_module(name)
 
 def train(*arguments):
+    sys.argv[1:] = arguments
     with flagsaver.flagsaver():
         try:
-            train_jax_main.main(flags.FLAGS(["train_jax_main.py", *arguments]))
+            program.run()
         except SystemExit as error:
             return error.code
-    return 0
 """
 RUN = (
     PROGRAM
     + """
 run_dir, *arguments = sys.argv[1:]
 assert train(f"--run_dir={run_dir}", *arguments) == 0
+assert "tensorflow" not in {name for name, module in sys.modules.items() if module}
 """
 )
 # One run, another that is stopped, and a photo.
@@ -43,24 +47,25 @@ RUNS = (
     RUN
     + """
 import numpy as np
-from drgn_tf.jax_training.trainer import Trainer
 from drgn_tf.models import load_model
 from drgn_tf.training import RunFolder
+from drgn_tf.training.jax.trainer import JaxTrainer
 
 folder = RunFolder(run_dir)
 enhanced = load_model(folder.file("best.keras"))(np.load(run_dir + ".npy"))["enhanced"]
 np.save(run_dir + ".enhanced.npy", enhanced)
 
-train_steps = Trainer.train_steps
+train_steps = JaxTrainer.train_steps
 
-def interrupted(self, step, count):
-    if step == 4:
+def interrupted(self, count, stop):
+    if self.step == 4:
         signal.raise_signal(signal.SIGTERM)
-    return train_steps(self, step, count)
+        stop = True
+    return train_steps(self, count, stop)
 
-Trainer.train_steps = interrupted
+JaxTrainer.train_steps = interrupted
 print("code:", train(f"--run_dir={run_dir}.stopped", *arguments))
-Trainer.train_steps = train_steps
+JaxTrainer.train_steps = train_steps
 print("code:", train(f"--flagfile={run_dir}.stopped/run.flags"))
 """
 )
@@ -68,6 +73,7 @@ print("code:", train(f"--flagfile={run_dir}.stopped/run.flags"))
 
 def arguments(pairs: pathlib.Path, *flags: str) -> list[str]:
     return [
+        "--backend=jax",
         # A flagfile of the repository, with other photos and a smaller network.
         "--flagfile=flags/lol_v1_mobile.flags", "--train_pairs=", "--test_pairs=", "--val_list=",
         f"--data_dir={pairs}", "--preset=tiny", "--val_fraction=0.25", f"--steps={STEPS}",
@@ -120,10 +126,12 @@ def test_a_run_leaves_the_files_of_any_run(undisturbed):
     names = {path.name for path in undisturbed.iterdir()}
     assert names == {
         "config.json", "run.flags", "checkpoints", "best.keras", "best.json", "last.keras",
-        ".lock", "metrics.csv", "samples.png", "report.json",
+        ".lock", "metrics.csv", "tensorboard", "samples.png", "report.json",
     }  # fmt: skip
     report = json.loads((undisturbed / "report.json").read_text())
     assert report["steps"] == STEPS
+    (events,) = (undisturbed / "tensorboard").iterdir()
+    assert events.stat().st_size > 1000
     saved = sorted(path.name for path in (undisturbed / "checkpoints").iterdir())
     assert saved == ["step-12.npz", "step-6.npz"]
 
@@ -144,7 +152,7 @@ def test_two_devices_with_micro_batches_give_the_weights_of_one(
     undisturbed, pairs, on_jax, tmp_path
 ):
     code, output = on_jax(
-        RUN, tmp_path, *arguments(pairs, "--gradient_accumulation_steps=2"), devices=2
+        RUN, tmp_path, *arguments(pairs, "--gradient_accumulation_steps=2", "--logical_cpus=2")
     )
     assert code == 0, output
     assert "devices: 2 (cpu)" in output
@@ -166,10 +174,10 @@ def test_the_network_is_the_same_in_tensorflow(undisturbed):
     np.testing.assert_allclose(enhanced, model(photo)["enhanced"], atol=1e-4)
 
 
-def test_the_other_program_does_not_continue_the_run(undisturbed):
+def test_the_other_backend_does_not_continue_the_run(undisturbed):
     config = json.loads((undisturbed / "config.json").read_text())
     options = RunOptions(
         preset("tiny"), LossOptions(), DataOptions(), PhotometricOptions(), TrainingOptions()
     )
-    with pytest.raises(RunFolderError, match="backend was jax and is now tensorflow"):
+    with pytest.raises(UserError, match="backend was jax and is now tensorflow"):
         RunFolder(undisturbed).check_options(options, config["photos"])

@@ -1,0 +1,44 @@
+"""What training on JAX says to those who ask for what it has not."""
+
+from __future__ import annotations
+
+# Every flag in one process, which starts only once.
+ASK = """
+import importlib, sys
+from absl.testing import flagsaver
+from drgn_tf.cli import train
+
+for name in train.FLAG_MODULES:
+    importlib.import_module(name)
+run_dir, *asked = sys.argv[1:]
+for flag in asked:
+    sys.argv[1:] = ["--backend=jax", "--data_dir=sample", f"--run_dir={run_dir}", *flag.split()]
+    with flagsaver.flagsaver():
+        try:
+            train.run()
+        except SystemExit as error:
+            print(flag, error.code, file=sys.stderr)
+"""
+
+
+def test_what_has_no_meaning_on_jax_is_refused_in_one_line(on_jax, tmp_path):
+    said = {
+        "--strategy=mirrored": "--strategy is not for JAX",
+        "--xla": "--xla is not for JAX",
+        "--precision=mixed_float16": "--precision=mixed_float16 needs loss scaling",
+        "--width=18": "width (18) must be divisible",
+        "--logical_cpus=3": "JAX has 1 CPU devices already",
+    }
+    code, output = on_jax(ASK, tmp_path / "run", *said)
+    assert code == 0, output
+    lines = output.splitlines()
+    for flag, text in said.items():
+        assert lines[lines.index(f"{flag} 1") - 1].startswith(f"error: {text}"), flag
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_step_that_does_not_fit_is_refused(on_jax, tmp_path):
+    flags = "--batch_size=4096 --crop_size=256 --preset=base"
+    code, output = on_jax(ASK, tmp_path / "run", flags)
+    assert code == 0, output
+    assert "error: a step of --batch_size=4096 and --crop_size=256 needs about" in output
