@@ -203,7 +203,9 @@ def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.nd
         check_image(path, case, result.numpy() / np.float32(255), expected[i], bound)
     encoded = signatures["image_bytes"](image_bytes=tf.constant([_png(image) for image in cut]))
     for i, data in enumerate(encoded["enhanced_bytes"].numpy()):
-        result = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))[np.newaxis]
+        result = np.asarray(Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB"))[
+            np.newaxis
+        ]
         case = f"image_bytes, photo {i + 1}"
         check_image(path, case, result / np.float32(255), expected[i], bound)
 

@@ -7,6 +7,7 @@ from absl import flags
 from drgn_tf import weights
 from drgn_tf.brightness import BRIGHTEST, DARKEST
 from drgn_tf.errors import UserError, user_errors
+from drgn_tf.images.formats import FORMATS
 from drgn_tf.inference import Tiling
 from drgn_tf.inference.batch import OutputOptions
 
@@ -51,7 +52,10 @@ _STEADY = flags.DEFINE_boolean(
     "lapses and series.",
 )
 _FORMAT = flags.DEFINE_enum(
-    "format", "keep", ["keep", "jpg", "png", "webp"], "File format of the results."
+    "format",
+    "keep",
+    ["keep", *(entry.suffixes[0].removeprefix(".") for entry in FORMATS)],
+    "File format of the results.",
 )
 _QUALITY = flags.DEFINE_integer(
     "quality", _DEFAULTS.quality, "Of JPEG and WebP.", lower_bound=1, upper_bound=100
