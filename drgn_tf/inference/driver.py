@@ -1,9 +1,9 @@
-"""One interface to every form a trained network comes in.
+"""One interface to a trained network in any file format.
 
-A `.keras` file, a SavedModel, a `.tflite` and a `.onnx` file are run through the same
-few names, so that enhancing, evaluating, proving exports and benchmarking are written
-once. Images go in and come out as float32 NHWC in [0, 1]; what an artefact wants
-instead (8 bits, NCHW) is its driver's business.
+A `.keras` file, a SavedModel, a `.tflite` and a `.onnx` file run through the same interface,
+so enhancing, evaluating, verifying exports and benchmarking are written once. Inputs and
+outputs are float32 NHWC in [0, 1]; each driver converts to what its artefact needs (8 bits,
+NCHW).
 """
 
 from __future__ import annotations

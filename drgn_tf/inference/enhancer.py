@@ -1,4 +1,4 @@
-"""Photos in, photos out: what everything that runs a network on photos builds on."""
+"""Runs a network on photos: the basis of enhancing, evaluating and video."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Enhancer:
 
     Args:
       driver: from `load_driver`.
-      tiling: how photos that are too large to be run whole are cut.
+      tiling: how photos that are too large to be run whole are cut into tiles.
 
     Call:
       photo: [H, W, 3] RGB, uint8, uint16, or float in [0, 1]; H and W from 1.
@@ -112,10 +112,10 @@ class Enhancer:
         return None if size is None else photo_thumbnail(photo, size)
 
     def tile_count(self, height: int, width: int) -> int:
-        """Returns how many tiles a photo takes.
+        """Returns the number of tiles of a photo.
 
         Raises:
-          ModelFileError: the artefact cannot take a photo of this size.
+          ModelFileError: the artefact cannot process a photo of this size.
         """
         return tile_count(self.driver, height, width, self.tiling)
 
@@ -129,14 +129,14 @@ def _checked(photo: np.ndarray) -> np.ndarray:
     if not np.issubdtype(photo.dtype, np.floating):
         raise ValueError(f"a photo is uint8, uint16, or float in [0, 1], not {photo.dtype}.")
     low, high = photo.min(), photo.max()
-    # Not `low < 0`: NaN must not pass.
+    # Not `low < 0`, which NaN would pass.
     if not (low >= 0.0 and high <= 1.0):
         raise ValueError(f"a float photo lies in [0, 1]; this one goes from {low:g} to {high:g}.")
     return photo.astype(np.float32)
 
 
 def to_dtype(dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns what turns float32 values in [0, 1] into `dtype`."""
+    """Returns a function that converts float32 values in [0, 1] to `dtype`."""
     if np.issubdtype(dtype, np.floating):
         return lambda values: np.clip(values, 0.0, 1.0).astype(dtype)
     top = np.iinfo(dtype).max
