@@ -20,10 +20,10 @@ def load(model: str | os.PathLike = weights.DEFAULT, threads: int | None = None)
     Args:
       model: "mobile" or "base", whose weights are shipped, or the path of a .keras, .tflite,
         .onnx or .ort file or of a SavedModel.
-      threads: used for computing with .tflite, .onnx and .ort; by default as they like.
+      threads: number of compute threads for .tflite, .onnx and .ort files; by default all cores.
 
     Returns:
-      What turns photos into enhanced photos when called, see `drgn_tf.inference.Enhancer`.
+      An enhancer, called with a photo; see `drgn_tf.inference.Enhancer`.
 
     Raises:
       drgn_tf.inference.ModelFileError: there is no such model, or it cannot be opened.
@@ -38,7 +38,7 @@ def load(model: str | os.PathLike = weights.DEFAULT, threads: int | None = None)
     return inference.Enhancer(inference.load_driver(model, threads))
 
 
-# The same network for call after call.
+# Keeps the last network loaded for the next call.
 _loaded = functools.lru_cache(maxsize=1)(load)
 
 
@@ -60,7 +60,7 @@ def enhance(
       The enhanced photo, in the same shape, dtype and range.
 
     Raises:
-      ValueError: the photo is none, or the model cannot be opened.
+      ValueError: `photo` is not an image as described, or the model cannot be opened.
 
     Example:
       enhanced = drgn_tf.enhance(np.asarray(PIL.Image.open("dark.jpg")))
