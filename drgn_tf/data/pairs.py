@@ -1,4 +1,4 @@
-"""Folders of pairs: low/ and high/, matched by the stem of the file names."""
+"""Folders of pairs: low/ and high/, matched by the stems of the file names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from drgn_tf.images.photos import list_photos
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A low-light photo and the same view in normal light."""
+    """A low-light photo and its reference, the same scene in normal light."""
 
     stem: str
     low: pathlib.Path
