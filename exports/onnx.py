@@ -1,19 +1,18 @@
-"""ONNX files, for ONNX Runtime and whatever else reads them.
+"""ONNX files, for ONNX Runtime and other readers.
 
-Inputs are "image" and, where tiled, "thumbnail"; the output is "enhanced". All are
-float32 RGB in [0, 1], NHWC or NCHW, with dimensions named batch, height and width where they
-are free.
+Inputs are "image" and, for tiled files, "thumbnail"; the output is "enhanced". All are
+float32 RGB in [0, 1], NHWC or NCHW, with dynamic dimensions named batch, height and width.
 
 Stages:
 
-    convert  tf2onnx; with NCHW the convolutions' own order reaches the edges of the graph,
-             and no Transpose is left, which is asserted
-    fuse     tf2onnx spells a PReLU in five operators: they become the one that ONNX has
-    tell     names of dimensions, metadata
+    convert  tf2onnx; NCHW is the native layout of convolutions, so no Transpose remains,
+             which is asserted
+    fuse     tf2onnx expands a PReLU to five operators: they become ONNX's single PRelu
+    label    names of dimensions, metadata
     check    ONNX's checker, with shape inference
 
-Opset 17 has every operator that is needed, and ONNX Runtime reads it since 1.12 (2022). What
-18 changed (axes of reductions, antialiased resizing) does not occur here.
+Opset 17 has every operator that is needed, and ONNX Runtime supports it since 1.12 (2022). The
+changes of opset 18 (axes of reductions, antialiased resizing) do not affect these graphs.
 """
 
 from __future__ import annotations
@@ -55,14 +54,14 @@ def export_onnx(
 
     Args:
       model: the trained network.
-      path: to write to.
+      path: of the file.
       layout: "nhwc" or "nchw".
-      size: (height, width) in pixels, with a batch of 1; None leaves all three free.
-      tiled: whether the file takes the thumbnail of the whole photo beside the image.
+      size: (height, width) in pixels, with a batch of 1; None makes all three dynamic.
+      tiled: whether the file takes the thumbnail of the whole photo as a second input.
       name: of the model, for the metadata.
 
     Raises:
-      ConversionError: a Transpose is left in NCHW.
+      ConversionError: a Transpose remains in NCHW.
       NotWrittenError: it cannot be written.
     """
     side = model.options.thumbnail_size
@@ -81,7 +80,7 @@ def export_onnx(
             "inputs_as_nchw": [spec.name for spec in signature],
             "outputs_as_nchw": ["enhanced"],
         }
-    # It reports on every pass of its optimiser.
+    # tf2onnx logs every pass of its optimiser.
     tf2onnx.logging.set_level(logging.ERROR)
     converted, _ = tf2onnx.convert.from_function(
         enhance, input_signature=signature, opset=OPSET, **channels_first
@@ -100,16 +99,16 @@ def export_onnx(
 def export_ort(path: pathlib.Path) -> str:
     """Writes ONNX Runtime's own format beside an ONNX file: `.ort`.
 
-    The graph in it is optimised already, for any CPU; minimal builds of ONNX Runtime, as in small
-    apps, read no other format.
+    Its graph is already optimised, for any CPU. Minimal builds of ONNX Runtime, as in small apps,
+    read no other format.
 
     Args:
       path: the .onnx file.
 
     Returns:
-      What ONNX Runtime's tools say about running the file on phones.
+      The report of ONNX Runtime's tools on running the file on phones.
     """
-    # Here: importing them sets up logging.
+    # Imported here, because the import configures logging.
     from onnxruntime.tools import convert_onnx_models_to_ort as converter
     from onnxruntime.tools.mobile_helpers import usability_checker
 
@@ -124,7 +123,7 @@ def export_ort(path: pathlib.Path) -> str:
                 path,
                 pathlib.Path(folder),
                 optimization_styles=[converter.OptimizationStyle.Fixed],
-                # Otherwise convolutions get a layout that only x86 has.
+                # Otherwise convolutions get a layout that only x86 supports.
                 target_platform="arm",
             )
         target = path.with_suffix(".ort")
@@ -155,7 +154,7 @@ def _fuse_prelu(graph: onnx.GraphProto) -> None:
         negated = producers.get(negative.input[0])
         if negated is None or negated.op_type != "Neg" or negated.input != positive.input:
             continue
-        # As [C, 1, 1]: other shapes are refused by CoreML.
+        # As [C, 1, 1]: Core ML rejects other shapes.
         slope = -numpy_helper.to_array(constants[scaled.input[1]])[0]
         slope_name = f"{add.output[0]}/slope"
         graph.initializer.append(numpy_helper.from_array(slope, slope_name))
@@ -176,7 +175,7 @@ def _name_dimensions(graph: onnx.GraphProto, layout: str) -> None:
         for dimension, axis in zip(value.type.tensor_type.shape.dim, axes):
             if not dimension.HasField("dim_value"):
                 dimension.dim_param = axis
-    # These still have the converter's names; a reader infers them again.
+    # They still have the converter's dimension names; readers infer them again.
     del graph.value_info[:]
 
 

@@ -1,4 +1,4 @@
-"""What an export made, for people (report.md, report.png) and programs (report.json)."""
+"""The report of an export, for people (report.md, report.png) and programs (report.json)."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def write_report(
     outcomes: Sequence[Outcome],
     pictures: Mapping[str, np.ndarray],
 ) -> None:
-    """Writes report.md, report.json and report.png, each whole or not at all.
+    """Writes report.md, report.json and report.png, each completely or not at all.
 
     Args:
       output_dir: of the export.
-      facts: what holds for all artefacts: "name", "model", "sha256", "parameters",
+      facts: common to all artefacts: "name", "model", "sha256", "parameters",
         "macs_per_pixel", "versions", "calibration", "quality" of the network itself or None.
       outcomes: of the artefacts.
       pictures: uint8 [H, W, 3] by title: the same photo through each artefact.
 
     Raises:
-      NotWrittenError: the disk is full, or does not take the files.
+      NotWrittenError: the disk is full, or the files cannot be written there.
     """
     content = {**facts, "machine": machine(), "artefacts": [_to_json(o) for o in outcomes]}
     with atomic_path(output_dir / "report.json") as path:
@@ -48,7 +48,7 @@ def write_report(
 
 
 def machine() -> str:
-    """Returns what time and memory were measured on."""
+    """Returns the processor and system of the measurements."""
     model = platform.processor() or platform.machine()
     try:
         for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -66,7 +66,7 @@ def _to_json(outcome: Outcome) -> dict:
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Returns the artefacts as a Markdown table; failed ones with their reason below it."""
+    """Returns the artefacts as a Markdown table, followed by the failed ones with their reasons."""
     with_quality = any(outcome.quality for outcome in outcomes)
     header = ["artefact", "MB", "largest error", "PSNR to the network", "ms", "MB in use",
               "GPU"]  # fmt: skip
@@ -89,7 +89,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
             quality = outcome.quality
             cells += [f"{quality['psnr']:.2f}", f"{quality['ssim']:.4f}"] if quality else ["", ""]
         lines.append("| " + " | ".join(cells) + " |")
-    failed = [f"- **{o.path}** is not handed over: {o.reason}" for o in outcomes if o.reason]
+    failed = [f"- **{o.path}** failed: {o.reason}" for o in outcomes if o.reason]
     return "\n".join([*lines, *([""] if failed else []), *failed])
 
 
@@ -109,15 +109,15 @@ def _markdown(facts: Mapping, outcomes: Sequence[Outcome]) -> str:
         "",
         table(outcomes),
         "",
-        "Largest error: of any value in [0, 1], against the Keras model, over all photos and "
-        "sizes tried. PSNR to the network: of the photo where it is lowest. GPU: whether a mobile "
-        "GPU would take every operator.",
+        "Largest error: of any value in [0, 1], compared with the Keras model, over all photos and "
+        "sizes tried. PSNR to the network: the lowest of all photos. GPU: whether mobile GPUs "
+        "support every operator.",
     ]
     if timed:
         lines += [
             "",
             f"Times: median over up to 20 runs after 2 of warm-up, {timed.threads} threads, on "
-            f"{machine()}. MB in use: most memory of the process, less that before the artefact "
+            f"{machine()}. MB in use: peak memory of the process, less that before the artefact "
             "was opened.",
         ]
     if facts.get("quality"):

@@ -1,29 +1,28 @@
-"""From a trained network to `.tflite` files for Android.
+"""Exports trained networks to `.tflite` files for Android.
 
-    trace      a plain TensorFlow module that calls the network, at a batch of one
+    trace      a plain TensorFlow module that calls the network, with a batch of 1
     convert    by TensorFlow's converter, from a SavedModel of that module
-    quantise   8 and 16 bits: by ranges that `calibration` has found
-    name       tensors and metadata
-    check      builtin operators only, and the scales of what goes in and out
+    quantise   to 8 or 16 bits, with the ranges from `calibration`
+    label      names of tensors, metadata
+    check      builtin operators only, and the scales of inputs and outputs
 
-Two flavours. `tiled`: an image and the thumbnail of the photo that it is a part of;
-`whole`: an image, which is a whole photo. Both give "enhanced".
+There are two variants. `tiled` takes an image and the thumbnail of the photo that it is part
+of; `whole` takes an image that is a whole photo. Both output "enhanced".
 
 Precisions:
 
-    float32        the network as it is
-    float16        weights in half precision; computes as the runtime likes (GPUs: in half)
-    dynamic_range  weights of 8 bits, the rest float32
-    int8           weights and images of 8 bits. `image` and `enhanced` are uint8 with scale
-                   1/255 and zero point 0: the bytes of a bitmap as they are.
-    int16x8        weights of 8 bits, intermediate results of 16. `image` and `enhanced` are
-                   float32: no camera gives 16 bits with sign, and so the file is used like the
-                   float ones.
+    float32        the original network
+    float16        16-bit weights; the runtime chooses the arithmetic (GPUs: 16 bits)
+    dynamic_range  8-bit weights, the rest float32
+    int8           8-bit weights and images. `image` and `enhanced` are uint8 with scale 1/255
+                   and zero point 0: the bytes of a bitmap, unchanged.
+    int16x8        8-bit weights, 16-bit activations. `image` and `enhanced` are float32, so
+                   the file is used like the float ones: no camera outputs signed 16 bits.
 
-What a file of 8 bits needs is in `tflite_int8`.
+`tflite_int8` has the details of 8-bit files.
 
-The 16-bit quantiser has no PReLU and no operators between space and depth; these compute
-in float32, between conversions.
+The 16-bit quantiser lacks PReLU, space-to-depth and depth-to-space; these compute in float32,
+between conversions.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class _Serving(tf.Module):
 
     def __init__(self, model: DRGN, size: tuple[int, int] | None, tiled: bool):
         super().__init__()
-        # TensorFlow does not find the variables inside a Keras model.
+        # TensorFlow does not track the variables inside a Keras model.
         self.kept = [variable.value for variable in model.variables]
         specs = [tf.TensorSpec([1, *(size or (None, None)), 3], name="image")]
         if tiled:
@@ -88,16 +87,16 @@ def export_tflite(
     Args:
       model: the trained network.
       path: of the file; its folder exists.
-      precision: of `PRECISIONS`.
-      size: height and width of the image in pixels, which GPUs and NPUs need to know; or None
-        for a file that takes any, on the CPU.
-      tiled: whether the file takes the thumbnail, or makes it of the image.
+      precision: one of `PRECISIONS`.
+      size: height and width of the image in pixels, which GPUs and NPUs need; None for a file
+        that takes any size, on the CPU.
+      tiled: whether the file takes the thumbnail, or computes it from the image.
       name: of the network, for the metadata.
       calibration: low-light samples of `size`; needed by "int8" and "int16x8".
 
     Raises:
-      TFLiteExportError: the arguments do not go together, or the converter did not do what it
-        was asked for.
+      TFLiteExportError: the arguments contradict each other, or the converter did not produce
+        the requested file.
       drgn_tf.files.NotWrittenError: the file cannot be written.
     """
     _check_arguments(precision, size, calibration)
@@ -155,7 +154,7 @@ def _converted(model: DRGN, precision: str, size, tiled: bool) -> bytes:
 
 
 def _quantised_int8(data: bytes, samples: Sequence[CalibrationSample]) -> bytes:
-    """Returns the file in 8 bits, with float32 images."""
+    """Returns the 8-bit file, with float32 images."""
     model = unpacked(data)
     subgraph = model.subgraphs[0]
     ranges = calibrating.observed_ranges(data, samples)
@@ -164,9 +163,9 @@ def _quantised_int8(data: bytes, samples: Sequence[CalibrationSample]) -> bytes:
 
 
 def _quantised_int16x8(data: bytes, samples: Sequence[CalibrationSample]) -> bytes:
-    """Returns the file with results of 16 bits, with float32 images."""
+    """Returns the file with 16-bit activations, with float32 images."""
     subgraph = unpacked(data).subgraphs[0]
-    # 16 bits have steps to spare, and photos brighter than the samples are then right too.
+    # 16 bits have steps to spare, and the wider range also fits photos brighter than the samples.
     ranges = {
         number: (4 * least, 4 * greatest)
         for number, (least, greatest) in calibrating.observed_ranges(data, samples).items()
@@ -174,7 +173,7 @@ def _quantised_int16x8(data: bytes, samples: Sequence[CalibrationSample]) -> byt
     for number in (*subgraph.inputs, *subgraph.outputs):
         ranges[int(number)] = (0.0, 1.0)
     quantiser = Calibrator(packed(calibrating.with_ranges(data, ranges)))
-    # Nothing is fed: it then takes the ranges that are in the file.
+    # Without samples it uses the ranges stored in the file.
     return quantiser.calibrate_and_quantize(
         lambda: iter(()),
         tf.float32,
@@ -221,7 +220,7 @@ def _check_content(model: schema.ModelT, precision: str) -> None:
         _check_scales(subgraph, [image, enhanced], schema.TensorType.UINT8, 1 / 255, 0)
         types = {subgraph.tensors[op.outputs[0]].type for op in subgraph.operators}
         if schema.TensorType.INT8 not in types:
-            raise TFLiteExportError("the quantiser left all in float; report this as a bug.")
+            raise TFLiteExportError("the quantiser left everything in float; report this as a bug.")
     if precision == "int16x8":
         inner = [op.outputs[0] for op in subgraph.operators if subgraph.inputs[0] in op.inputs]
         inner = [n for n in inner if subgraph.tensors[n].type == schema.TensorType.INT16]
