@@ -40,8 +40,8 @@ def find_pairs(
 
     Args:
       folder: its low/ and high/ may use different file formats.
-      on_bad: is told of each photo without counterpart, which is then left out. By default
-        the first one is raised.
+      on_bad: called with the error of each photo without counterpart, which is then left out.
+        By default the first error is raised.
 
     Raises:
       UserError: a folder is missing or without photos, or a photo has no counterpart.
