@@ -69,7 +69,7 @@ def _reason(
         # Delegates read 16-bit weights directly.
         return None
     if name not in SUPPORTED:
-        return "operator not supported"
+        return "no such operator there"
     # -1 stands for an omitted optional input. Weights may have any shape.
     indices = [i for i in [*operator.inputs, *operator.outputs] if i >= 0 and i not in weights]
     tensors = [graph.tensors[i] for i in indices]
