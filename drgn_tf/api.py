@@ -32,7 +32,7 @@ def load(model: str | os.PathLike = weights.DEFAULT, threads: int | None = None)
       model = drgn_tf.load("base")
       enhanced = [model(photo) for photo in photos]
     """
-    # Here, because a runtime takes time and memory to import.
+    # Imported here, so that importing drgn_tf loads neither OpenCV nor Pillow.
     from drgn_tf import inference
 
     return inference.Enhancer(inference.load_driver(model, threads))
@@ -52,9 +52,9 @@ def enhance(
 
     Args:
       photo: [H, W, 3] RGB: uint8, uint16, or float in [0, 1].
-      model: see `load`. The last one used is kept in memory.
+      model: see `load`. The most recent one stays in memory.
       exposure: stops (EV) brighter, or darker if negative, than the network would make it.
-      brightness: mean luma in (0, 1] that the result is to have, instead of the network's choice.
+      brightness: mean luma in (0, 1] that the result should have; by default the network's choice.
 
     Returns:
       The enhanced photo, in the same shape, dtype and range.

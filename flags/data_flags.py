@@ -101,7 +101,7 @@ _RANGES = (
     ),
     _range_flag(
         "local_lift",
-        "Lowest,highest stops (EV) by which their dark parts are made brighter before that.",
+        "Lowest,highest stops (EV) by which those parts are first brightened in the photo itself.",
     ),
     _range_flag(
         "local_quantile",

@@ -48,12 +48,11 @@ class PhotometricOptions:
         dark.
       local: share of the darkened samples whose dark parts are darkened further; gamma and gain
         are then drawn weaker, from none to full.
-      local_stops: how far down those go in stops (powers of two of the light), uniform.
-      local_lift: by how many stops the dark parts of such a photo itself are made brighter first,
-        uniform: photos in normal light have shadows too, and those are not what a result that
-        was against the light is to look like.
-      local_quantile: below which luma of the photo's thumbnail "dark" begins, as a share of its
-        pixels, uniform.
+      local_stops: by how many stops (powers of two of the light) these are darkened, uniform.
+      local_lift: by how many stops the dark parts of such a photo itself are brightened before,
+        uniform, because the shadows of normal-light photos are too dark as the reference of a
+        backlit photo.
+      local_quantile: share of the pixels of the photo's thumbnail that count as dark, uniform.
       noise_size: standard deviation in pixels of the Gaussian that correlates the noise of
         neighbours, uniform; 0 keeps pixels independent. Colour noise is up to three times as
         coarse.
@@ -285,14 +284,14 @@ def _guide(image, window: int):
 
 
 def _darkness(photo, parameters: dict, window: int):
-    """Returns where a photo is dark, [H, W, 1] from 0 to 1, with soft but straight borders."""
+    """Returns a mask of the dark parts of a photo, [H, W, 1] in [0, 1], with soft borders."""
     edge = (parameters["threshold"] - _guide(photo, window)) / _LOCAL_FADE
     inside = ops.clip(edge + 0.5, 0.0, 1.0)
     return (inside * inside * (3.0 - 2.0 * inside))[..., None]
 
 
 def lift(photo, parameters: dict, window: int = _GUIDE_WINDOW):
-    """Returns the photo with brighter dark parts: what a result that was against the light shows.
+    """Brightens the dark parts of a photo, for the reference of a backlit photo.
 
     Args:
       photo: sRGB [H, W, 3] in [0, 1].

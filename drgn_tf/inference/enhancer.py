@@ -46,10 +46,10 @@ class Enhancer:
 
         Args:
           photo: see the class.
-          exposure: stops (EV) by which the result is to be brighter, or darker if negative, than
-            it would be by itself, or than `brightness`.
-          brightness: mean luma in (0, 1] that the result is to have; by default what the network
-            predicts for this photo. Out of what can be asked for, the nearest is taken.
+          exposure: stops (EV) by which the result should be brighter, or darker if negative, than
+            `brightness`.
+          brightness: mean luma in (0, 1] that the result should have, limited to the valid range;
+            by default the network's prediction for this photo.
           on_tile: called after each tile.
 
         Raises:
@@ -63,16 +63,16 @@ class Enhancer:
     def stages(
         self, photo: np.ndarray, exposure: float = 0.0, brightness: float | None = None
     ) -> dict[str, np.ndarray]:
-        """Returns all images that the artefact gives, as float32 [H, W, 3].
+        """Returns all output images of the artefact, as float32 [H, W, 3].
 
         Those of a .keras file and a SavedModel are "degradation" (signed), "base" (not
-        limited to [0, 1]) and "enhanced". For the arguments see `__call__`.
+        limited to [0, 1]) and "enhanced". The arguments are those of `__call__`.
         """
         converters = {name: np.asarray for name in self.driver.outputs}
         return self.run(_checked(photo), converters, exposure, brightness)
 
     def predicted_brightness(self, photo: np.ndarray) -> float:
-        """Returns the mean luma that the result has where neither argument says otherwise.
+        """Returns the predicted brightness, the mean luma of the result where none is given.
 
         Raises:
           ValueError: `photo` is something else than described.

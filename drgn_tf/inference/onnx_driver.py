@@ -15,9 +15,9 @@ class OnnxDriver(Driver):
     """Runs an ONNX file on the CPU; its input shape tells NHWC from NCHW.
 
     Args:
-      path: the file. It has an input "image", perhaps "thumbnail" and "brightness", and an output
-        "enhanced", and "brightness" where that is an input. In a file with one input and one
-        output the names do not matter.
+      path: the file. It has an input "image", optionally "thumbnail" and "brightness", an output
+        "enhanced", and an output "brightness" if that is an input. In a file with one input and
+        one output the names do not matter.
       threads: of the session; by default one per core.
 
     Raises:
@@ -51,7 +51,7 @@ class OnnxDriver(Driver):
             ) from error
         inputs = {value.name: value for value in self._session.get_inputs()}
         results = [value.name for value in self._session.get_outputs()]
-        # The name of an only output does not matter.
+        # The name of a single output does not matter.
         self._results = results if len(results) > 1 else ["enhanced"]
         self.outputs = tuple(name for name in self._results if name != "brightness")
         if "image" not in inputs and len(inputs) > 1:

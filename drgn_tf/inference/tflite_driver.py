@@ -18,8 +18,8 @@ class TFLiteDriver(Driver):
     Integer inputs and outputs are converted by their scales and zero points.
 
     Args:
-      path: the file. It has one signature, with an input "image" and perhaps "thumbnail" and
-        "brightness", and an output "enhanced", and "brightness" where that is an input. In a
+      path: the file. It has one signature, with an input "image", optionally "thumbnail" and
+        "brightness", an output "enhanced", and an output "brightness" if that is an input. In a
         file with one input and one output the names do not matter.
       threads: of the interpreter; by default one per core.
 

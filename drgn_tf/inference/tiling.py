@@ -160,7 +160,7 @@ def run_tiled(
       converters: for each wanted image, a function from float32 rows [h, W, 3] to the final dtype.
       tiling: how the photo is cut.
       on_tile: called after each tile.
-      brightness: mean luma that the whole result is to have, the same for all tiles; by default
+      brightness: mean luma that the whole result should have, the same for all tiles; by default
         automatic.
 
     Returns:

@@ -1,7 +1,7 @@
 """Videos, frame by frame, with steady brightness.
 
-The brightness of each frame is given: what the network predicts, steadied over time
-(`drgn_tf.inference.steady`).
+Each frame is enhanced to a given brightness: the predicted one, smoothed over time by
+`drgn_tf.inference.steady`.
 """
 
 from __future__ import annotations
