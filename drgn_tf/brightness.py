@@ -18,7 +18,7 @@ GAMMA = 2.2
 DARKEST, BRIGHTEST = 0.02, 0.95
 # More stops than lie between any two of these.
 _MOST_STOPS = 32.0
-# Given in place of a brightness, asks the network for its own prediction.
+# Given in place of a brightness, it makes the network use its own prediction.
 AUTOMATIC = 0.0
 # BT.601, of R, G and B.
 LUMA = (0.299, 0.587, 0.114)

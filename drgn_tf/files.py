@@ -18,7 +18,7 @@ PARTIAL = ".partial-"
 
 
 class ModelFileError(UserError):
-    """A file that cannot be used as a network. The message says why and what to do."""
+    """A file that is not a usable network. The message says why and what to do."""
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ OPSET = 17
 
 
 class ConversionError(UserError):
-    """The converted graph is not what was asked for."""
+    """The converted graph does not have the requested form."""
 
 
 def export_onnx(

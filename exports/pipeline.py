@@ -49,7 +49,7 @@ _STAGING = ".export-in-progress-"
 
 
 class ExportError(UserError):
-    """The export cannot begin. The message says why and what to do."""
+    """The export cannot start. The message says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)

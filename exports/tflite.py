@@ -51,7 +51,7 @@ _CALIBRATED = ("int8", "int16x8")
 
 
 class TFLiteExportError(UserError):
-    """A file cannot be made. The message says why and what to do."""
+    """The file cannot be exported. The message says why and what to do."""
 
 
 class _Serving(tf.Module):

@@ -74,7 +74,11 @@ _TILE = flags.DEFINE_integer(
     upper_bound=4096,
 )
 _THREADS = flags.DEFINE_integer(
-    "threads", None, "Used for computing. Default: all cores.", lower_bound=1, upper_bound=512
+    "threads",
+    None,
+    "Number of compute threads. Default: all cores.",
+    lower_bound=1,
+    upper_bound=512,
 )
 _MAX_MEGAPIXELS = flags.DEFINE_integer(
     "max_megapixels",
@@ -145,7 +149,7 @@ def overwrite() -> bool:
 
 
 def output_options() -> OutputOptions:
-    """Returns what is written and how."""
+    """Returns the options of the written files."""
     return OutputOptions(
         quality=_QUALITY.value,
         compare=_COMPARE.value,

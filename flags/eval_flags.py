@@ -60,7 +60,7 @@ def check() -> None:
         if missing:
             raise UserError(f"--task=detection needs --{missing[0]}.")
         if _UNPAIRED.value:
-            raise UserError("--unpaired has no meaning with --task=detection; leave it out.")
+            raise UserError("--unpaired does not apply to --task=detection; leave it out.")
         return
     for flag in for_detection[1:]:
         if flag.value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# What became of each.
+# By old name, the rest of the message.
 RENAMED = {
     "accumulate": "is now --gradient_accumulation_steps.",
     "data_service": "no longer exists; leave it out.",

@@ -121,9 +121,9 @@ class PhotometricOptions:
             raise ValueError(f"photometric levels must be positive, not {self.levels}.")
 
 
-# Uniform numbers that the values of one sample take.
+# Uniform random numbers per sample.
 DRAWS = 25
-# Channels of normal numbers that its noise takes: luma, and R, G, B.
+# Channels of normal random numbers for the noise: luma, and R, G, B.
 NOISE_CHANNELS = 4
 
 # Neither darkened nor tinted, with noise far below a level of 8 bits.

@@ -96,7 +96,7 @@ class TrainingData:
             )
 
     def thumbnails(self, store: PhotoStore) -> np.ndarray:
-        """Returns the network's views of all photos of a store, float32 [N, T, T, 3]."""
+        """Returns the thumbnails of all photos of a store, float32 [N, T, T, 3]."""
         return self._described(store)[0]
 
     def brightness(self, store: PhotoStore) -> np.ndarray:

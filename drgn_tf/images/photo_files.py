@@ -18,7 +18,7 @@ from drgn_tf.images.formats import format_of_name, xmp_of
 from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
 from drgn_tf.images.photos import to_uint8
 
-# ITU-R BT.601: what a grey photo is made of when its colours are enhanced apart.
+# ITU-R BT.601, which turns the enhanced colours of a grey photo back into grey.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 

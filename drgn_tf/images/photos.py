@@ -11,7 +11,7 @@ from drgn_tf.errors import BadImageError, UserError
 from drgn_tf.images.formats import NAMES, SUFFIXES, describe_mode
 from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
 
-# Sides below this hold no window of the SSIM loss.
+# Smaller sides cannot hold a window of the SSIM loss.
 SMALLEST_SIDE = 16
 
 # By EXIF orientation; 1 is upright.
@@ -64,7 +64,7 @@ def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def read_photo(path: str | pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """Reads an RGB photo, turned as its EXIF orientation says.
+    """Reads an RGB photo, rotated by its EXIF orientation.
 
     Args:
       path: of the file.

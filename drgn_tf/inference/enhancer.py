@@ -88,7 +88,7 @@ class Enhancer:
         brightness: float | None = None,
         on_tile: Callable[[], None] = lambda: None,
     ) -> dict[str, np.ndarray]:
-        """Returns images by name, as `converters` make them; see `tiling.run_tiled`."""
+        """Returns images by name, converted by `converters`; see `tiling.run_tiled`."""
         for name, value in (("exposure", exposure), ("brightness", brightness or 0.0)):
             if math.isnan(value):
                 raise ValueError(f"{name} must be a number, not nan.")

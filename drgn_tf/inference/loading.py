@@ -22,8 +22,8 @@ def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver
       model: a name of shipped weights (see `drgn_tf.weights.names`), which opens their .tflite
         file: no other form starts as fast. Or the path of a .keras, .tflite, .onnx or .ort file
         or of a SavedModel.
-      threads: used for computing, by default as the runtime likes. TensorFlow (.keras and
-        SavedModel) takes them from `tf.config.threading` instead.
+      threads: number of compute threads, by default the runtime's choice. TensorFlow (.keras and
+        SavedModel) takes it from `tf.config.threading` instead.
 
     Raises:
       ModelFileError: there is no such model, or it cannot be opened.

@@ -148,7 +148,7 @@ def for_model(options: LossOptions, model: ModelOptions) -> LossOptions:
     if not model.brightness:
         changes["brightness_weight"] = 0.0
     if not model.two_step:
-        # There is no base, and no degradation to learn from.
+        # Without DeG there is neither a base nor a degradation.
         changes.update(base_weight=0.0, smoothness_weight=0.0, synthetic_weight=0.0)
     return dataclasses.replace(options, **changes)
 
