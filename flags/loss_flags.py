@@ -47,7 +47,7 @@ _WEIGHTS = (
     ),
     _weight(
         "smoothness_weight",
-        "Weight of the detail in the degradation: it is to be smooth from pixel to pixel.",
+        "Weight of the detail in the degradation, which should be smooth from pixel to pixel.",
     ),
     _weight("brightness_weight", "Weight of the error of the predicted brightness."),
 )

@@ -71,9 +71,9 @@ class LossOptions:
         4 and 8 times as many. With a small network, 64 channels cost most of a step.
       kl_weight: KL between I_D and I_D,ref.
       base_weight: `mean_difference` of I_B and the reference, on real and synthetic pairs.
-      smoothness_weight: absolute difference of I_D and its low frequencies, on the same. No other
-        loss sees I_D from pixel to pixel: without it the grid of the decoder stays in I_B, where
-        ReG removes it.
+      smoothness_weight: absolute difference of I_D and its low frequencies, on the same pairs. No
+        other loss depends on the pixels of I_D: without it the grid of the decoder stays in I_B,
+        and ReG has to remove it.
       brightness_weight: absolute error of the predicted brightness, on its scale (powers of two),
         on real pairs and photometric ones.
       synthetic_blur: side in pixels of the blocks whose mean I_D darkens other photos, smoothly
