@@ -1,9 +1,9 @@
-"""Metrics of a network on whole photos, as they would be used.
+"""Image-quality metrics of a network on whole photos.
 
-    enhance     the 8-bit photo as it is, whole or in tiles, by any artefact
-    round       to 8 bits: what is measured is what would be saved
-    measure     colour, luma, and scaled to the reference's brightness, side by side
-    the same    for the untouched photo, without which no metric says anything
+    enhance     the 8-bit photo, whole or in tiles, by any artefact
+    round       to 8 bits, as the result would be saved
+    measure     colour, luma, and GT-mean, side by side
+    compare     with the same metrics of the untouched photo
 
 Photos are read, enhanced and measured one at a time.
 """
@@ -31,7 +31,7 @@ from drgn_tf.metrics.photo_similarity import (
 Enhance = Callable[[np.ndarray], np.ndarray]
 # uint8 [H, W, 3] and the mean luma that the result is to have -> uint8 [H, W, 3].
 EnhanceTo = Callable[[np.ndarray, float], np.ndarray]
-# Is told the stem of a photo and its enhanced pixels.
+# Called with the stem of a photo and its enhanced pixels.
 Keep = Callable[[str, np.ndarray], None]
 
 PROTOCOL = (
@@ -55,7 +55,7 @@ UNPAIRED_PROTOCOL = (
 
 @dataclasses.dataclass(frozen=True)
 class Similarity:
-    """How close one image is to its reference; `PROTOCOL` defines each metric.
+    """The similarity of an image to its reference; `PROTOCOL` defines each metric.
 
     Attributes:
       psnr: in dB, at most 100.
@@ -76,7 +76,7 @@ class Similarity:
 
 @dataclasses.dataclass(frozen=True)
 class Naturalness:
-    """How natural one image looks.
+    """The naturalness of an image.
 
     Attributes:
       niqe: lower is more natural; NaN if the image has no structure.
@@ -154,7 +154,7 @@ def evaluate_pairs(
     Args:
       enhance: the network.
       pairs: from `drgn_tf.data.pairs.find_pairs`.
-      keep: is given each enhanced photo.
+      keep: called with each enhanced photo.
       enhance_to: the network, if it can be told a brightness.
 
     Raises:
@@ -183,7 +183,7 @@ def evaluate_unpaired(
         height, width = photo.shape[:2]
         if not fits(height, width):
             raise BadImageError(
-                f"{path}: is {width}x{height} pixels; NIQE needs two blocks of {BLOCK}x{BLOCK}, "
+                f"{path}: is {width}x{height} pixels; NIQE needs two blocks of {BLOCK}x{BLOCK}; "
                 "remove it."
             )
         enhanced = enhance(photo)
@@ -220,7 +220,7 @@ def mean_metrics(photos: Sequence[PhotoMetrics]) -> dict[str, dict[str, float]]:
 
 
 def best_median_worst(photos: Sequence[PhotoMetrics]) -> dict[str, PhotoMetrics]:
-    """Returns the photos of highest, middle and lowest PSNR when enhanced, each only once."""
+    """Returns the enhanced photos with the highest, median and lowest PSNR, each only once."""
     ranked = sorted(photos, key=lambda photo: -photo.enhanced.psnr)
     places = {"best": 0, "worst": len(ranked) - 1, "median": len(ranked) // 2}
     chosen: dict[int, str] = {}
