@@ -1,22 +1,30 @@
-# `make demo` and `make test` each set up all they need, in .venv.
+# Each of these sets up all it needs, in .venv, with the versions that constraints/ locks.
 PYTHON ?= python3
 BIN := .venv/bin
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+INSTALL := python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-newest lint bench weights lock clean
 
 # Trains on free photos that installed packages carry: about five minutes on two cores.
-demo: .venv/user
-	$(BIN)/python train_main.py --flagfile=flags/sample.flags --run_dir=runs/demo
+demo: .venv/all
+	$(BIN)/python train_main.py --flagfile=sample --run_dir=runs/demo
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: .venv/dev
+# The same with the newest versions that pyproject.toml allows.
+test-newest:
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/$(INSTALL) -e '.[dev]'
+	.venv-newest/bin/python -m pytest -n 2 --dist loadfile
+
+lint: .venv/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 # Tables for the terminal, and JSON in bench/: about a quarter of an hour on two cores.
-bench: .venv/user
+bench: .venv/all
 	rm -rf bench
 	mkdir bench
 	$(BIN)/python -m benchmarks.export --output_dir=bench/artefacts --json=bench/export.json
@@ -30,14 +38,36 @@ bench: .venv/user
 	$(BIN)/python -m benchmarks.input_pipeline --json=bench/input_pipeline.json
 	$(BIN)/python -m benchmarks.memory --json=bench/memory.json
 
-.venv/user: requirements.txt
+# The .tflite files of the shipped networks, after their .keras files have changed.
+weights: .venv/all
+	for name in mobile base; do \
+		$(BIN)/python export_main.py --model=drgn_tf/weights/$$name.keras --output_dir=build/weights \
+			--formats=tflite --tflite_sizes= --threads=0 --overwrite && \
+		cp build/weights/tflite/$${name}_dynamic_tiled_float32.tflite \
+			drgn_tf/weights/$$name.tflite || exit 1; \
+	done
+
+# The newest versions that pyproject.toml allows, as constraints for this version of Python;
+# give each supported one in turn: make lock PYTHON=python3.12
+lock:
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/$(INSTALL) --dry-run --ignore-installed --report .venv-lock/report.json '.[dev]'
+	$(PYTHON) constraints/write.py .venv-lock/report.json constraints/python-$(VERSION).txt
+	rm -r .venv-lock
+
+.venv/all: pyproject.toml constraints/python-$(VERSION).txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/$(INSTALL) -c constraints/python-$(VERSION).txt -e '.[all]'
 	touch $@
 
-.venv/dev: requirements-dev.txt .venv/user
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+.venv/dev: .venv/all
+	$(BIN)/$(INSTALL) -c constraints/python-$(VERSION).txt -e '.[dev]'
+	touch $@
+
+.venv/lint: constraints/python-$(VERSION).txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/$(INSTALL) -c constraints/python-$(VERSION).txt ruff
 	touch $@
 
 clean:
-	rm -rf .venv runs bench
+	rm -rf .venv .venv-newest .venv-lock runs bench build

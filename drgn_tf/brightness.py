@@ -17,6 +17,8 @@ import math
 GAMMA = 2.2
 # What can be asked for, and what a network predicts at most: neither black nor white.
 DARKEST, BRIGHTEST = 0.02, 0.95
+# More stops than lie between any two of these.
+_MOST_STOPS = 32.0
 # Given in place of a brightness, asks the network for its own prediction.
 AUTOMATIC = 0.0
 # BT.601, of R, G and B.
@@ -27,9 +29,10 @@ def expose(brightness: float, stops: float) -> float:
     """Returns the brightness that lies `stops` (EV) above another, within what can be asked for.
 
     Args:
-      brightness: mean luma in (0, 1].
+      brightness: mean luma in [0, 1].
       stops: negative for darker.
     """
+    stops = min(max(stops, -_MOST_STOPS), _MOST_STOPS)
     return min(max(brightness * 2.0 ** (stops / GAMMA), DARKEST), BRIGHTEST)
 
 

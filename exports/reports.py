@@ -44,7 +44,7 @@ def write_report(
     with atomic_path(output_dir / "report.png") as path:
         titled = list(pictures.items())
         rows = [titled[i : i + _COLUMNS] for i in range(0, len(titled), _COLUMNS)]
-        save_grid(rows, path, font_size=8)
+        save_grid(rows, path, font_size=11)
 
 
 def machine() -> str:

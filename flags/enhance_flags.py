@@ -5,11 +5,14 @@ import pathlib
 from absl import flags
 
 from drgn_tf import weights
-from drgn_tf.errors import user_errors
+from drgn_tf.brightness import BRIGHTEST, DARKEST
+from drgn_tf.errors import UserError, user_errors
 from drgn_tf.inference import Tiling
 from drgn_tf.inference.batch import OutputOptions
 
 _DEFAULTS = OutputOptions()
+# Beyond, every photo is black or white.
+_MOST_STOPS = 5.0
 _TILING = Tiling()
 
 _OUTPUT_DIR = flags.DEFINE_string(
@@ -20,6 +23,32 @@ _MODEL = flags.DEFINE_string(
     weights.DEFAULT,
     f"Trained network: {' or '.join(weights.names())} (shipped), or the path of a .keras, .tflite, "
     ".onnx or .ort file or of a SavedModel.",
+)
+_EXPOSURE = flags.DEFINE_float(
+    "exposure",
+    0.0,
+    "Stops (EV) by which results are brighter, or darker if negative, than the network's choice.",
+    lower_bound=-_MOST_STOPS,
+    upper_bound=_MOST_STOPS,
+)
+_BRIGHTNESS = flags.DEFINE_float(
+    "brightness",
+    None,
+    "Mean brightness (luma) of the results, from 0 to 1, instead of the network's choice.",
+    lower_bound=DARKEST,
+    upper_bound=BRIGHTEST,
+)
+_BRACKET = flags.DEFINE_list(
+    "bracket",
+    [],
+    "Several results of each file, one for each exposure: -1,0,1 makes <name>_-1ev, <name>_+0ev "
+    "and <name>_+1ev.",
+)
+_STEADY = flags.DEFINE_boolean(
+    "steady",
+    False,
+    "Give all photos the same brightness, the median of what the network would choose: for time "
+    "lapses and series.",
 )
 _FORMAT = flags.DEFINE_enum(
     "format", "keep", ["keep", "jpg", "png", "webp"], "File format of the results."
@@ -41,9 +70,23 @@ _TILE = flags.DEFINE_integer(
     "tile",
     _TILING.tile,
     "Side of the tiles of large photos in pixels, a multiple of 4. Smaller ones need less memory.",
+    lower_bound=128,
+    upper_bound=4096,
 )
 _THREADS = flags.DEFINE_integer(
-    "threads", None, "Used for computing. Default: all cores.", lower_bound=1
+    "threads", None, "Used for computing. Default: all cores.", lower_bound=1, upper_bound=512
+)
+_MAX_MEGAPIXELS = flags.DEFINE_integer(
+    "max_megapixels",
+    _DEFAULTS.max_megapixels,
+    "Larger photos, and videos of larger frames, are refused before they are decoded.",
+    lower_bound=1,
+    upper_bound=10000,
+)
+_KEEP_READABLE = flags.DEFINE_boolean(
+    "keep_readable",
+    _DEFAULTS.keep_readable,
+    "Enhance damaged videos up to the damage. By default they are refused.",
 )
 
 
@@ -62,6 +105,35 @@ def threads() -> int | None:
     return _THREADS.value
 
 
+def exposures() -> list[float]:
+    """Returns the exposure of each result of a file.
+
+    Raises:
+      UserError: the flags do not go together, or are no numbers.
+    """
+    asked = [flag for flag in (_BRIGHTNESS, _STEADY) if flag.value]
+    if len(asked) > 1:
+        raise UserError("--brightness and --steady each set a brightness; leave one out.")
+    if not _BRACKET.value:
+        return [_EXPOSURE.value]
+    if _EXPOSURE.value:
+        raise UserError("--exposure and --bracket each set the exposure; leave one out.")
+    try:
+        stops = [float(text) for text in _BRACKET.value]
+    except ValueError as error:
+        raise UserError(f"--bracket: {error}; give numbers, such as -1,0,1.") from error
+    if not all(abs(step) <= _MOST_STOPS for step in stops) or len(set(stops)) < len(stops):
+        raise UserError(
+            f"--bracket: give different numbers from {-_MOST_STOPS:g} to {_MOST_STOPS:g}."
+        )
+    return stops
+
+
+def steady() -> bool:
+    """Returns whether all photos get one brightness."""
+    return _STEADY.value
+
+
 def ending() -> str | None:
     """Returns the ending of the results, or None to keep that of each photo."""
     return None if _FORMAT.value == "keep" else f".{_FORMAT.value}"
@@ -74,7 +146,14 @@ def overwrite() -> bool:
 
 def output_options() -> OutputOptions:
     """Returns what is written and how."""
-    return OutputOptions(quality=_QUALITY.value, compare=_COMPARE.value, stages=_STAGES.value)
+    return OutputOptions(
+        quality=_QUALITY.value,
+        compare=_COMPARE.value,
+        stages=_STAGES.value,
+        max_megapixels=_MAX_MEGAPIXELS.value,
+        keep_readable=_KEEP_READABLE.value,
+        brightness=_BRIGHTNESS.value,
+    )
 
 
 def tiling() -> Tiling:

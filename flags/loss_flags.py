@@ -45,6 +45,10 @@ _WEIGHTS = (
         "Weight of the difference in mean, by photo and channel, of the base and the bright photo: "
         "the first step takes the darkness away.",
     ),
+    _weight(
+        "smoothness_weight",
+        "Weight of the detail in the degradation: it is to be smooth from pixel to pixel.",
+    ),
     _weight("brightness_weight", "Weight of the error of the predicted brightness."),
 )
 _COUNTS = (

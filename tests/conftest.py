@@ -7,15 +7,32 @@ import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 
-# Before TensorFlow is imported.
+# Before TensorFlow is imported, here and by the programs that tests start. A GPU, where there is
+# one, rounds in its own way.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 import numpy as np
 import pytest
 
 from drgn_tf.data import sample
 from drgn_tf.images.photos import read_photo
+from tests.programs import Programs
+
+# The files of these folders take longest and come first: of several processes, each takes one file
+# after another, and none should begin with a long one when the others are nearly done.
+_LONG = ("training", "jax_training", "exports", "tests")
+
+
+def pytest_configure(config):
+    # By xdist's own order files with many tests come first, which are those with short ones.
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +115,18 @@ def enhancer(driver):
     return Enhancer(driver)
 
 
-# Runs a program many times in one process, which starts only once.
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory) -> Iterator[Programs]:
+    """Starts programs on TensorFlow."""
+    started = Programs(
+        tmp_path_factory.mktemp("programs"),
+        "import tensorflow, drgn_tf.inference, drgn_tf.training",
+    )
+    yield started
+    started.close()
+
+
+# Runs a program many times in one process.
 _ANSWERS = """
 import contextlib, importlib, io, json, sys
 from absl.testing import flagsaver
@@ -120,20 +148,13 @@ for arguments in json.loads(sys.argv[2]):
 
 
 @pytest.fixture(scope="session")
-def answers():
+def answers(programs):
     """Runs a program with each list of arguments; returns 0 each time, or what it complained of."""
 
     def run(program: str, *runs: list) -> list[int | str]:
-        process = subprocess.run(
-            [sys.executable, "-c", _ANSWERS, program, json.dumps([[*map(str, r)] for r in runs])],
-            cwd=pathlib.Path(__file__).parents[1],
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        assert process.returncode == 0, process.stderr
+        arguments = json.dumps([[*map(str, run)] for run in runs])
+        process = programs.run("-c", _ANSWERS, program, arguments)
+        assert process.code == 0, process.output
         lines = process.stdout.splitlines()
         return [json.loads(line[8:]) for line in lines if line.startswith("answer: ")]
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
+import stat
+
 import pytest
 
+from drgn_tf import files
 from drgn_tf.errors import UserError
-from drgn_tf.files import atomic_path, sha256
+from drgn_tf.files import atomic_path, ignores_case, remove_partial, sha256
 
 
 def test_a_failed_write_leaves_the_file_before_and_nothing_beside(tmp_path):
@@ -23,6 +27,122 @@ def test_a_failed_folder_leaves_nothing_beside(tmp_path):
         (beside / "half").write_text("half")
         raise ZeroDivisionError
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_appears_whole(tmp_path):
+    with atomic_path(tmp_path / "1") as beside:
+        (beside / "inner").mkdir(parents=True)
+        (beside / "inner" / "a").write_text("whole")
+    assert (tmp_path / "1" / "inner" / "a").read_text() == "whole"
+    assert [found.name for found in tmp_path.iterdir()] == ["1"]
+
+
+def test_what_others_put_there_is_neither_written_through_nor_removed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    path = tmp_path / "a.png"
+    path.symlink_to(victim)
+    planted = {}
+    for index in range(2):
+        with atomic_path(path) as beside:
+            # The name cannot be known before, nor can others write beside it.
+            assert beside not in planted and not beside.exists()
+            assert stat.S_IMODE(beside.parent.stat().st_mode) == 0o700
+            planted[beside] = beside.parent.name
+            beside.write_text(f"result {index}")
+    assert victim.read_text() == "mine"
+    assert path.read_text() == "result 1" and not path.is_symlink()
+    for name in (".a.partial.png", ".partial-x"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kept").write_text("")
+    with atomic_path(path) as beside:
+        beside.write_text("more")
+    assert (tmp_path / ".a.partial.png" / "kept").exists()
+    assert (tmp_path / ".partial-x" / "kept").exists()
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(UserError, match=r"folder\.png: cannot be written"), \
+            atomic_path(tmp_path / "folder.png") as beside:  # fmt: skip
+        beside.write_text("more")
+    assert (tmp_path / "folder.png").is_dir()
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_the_mode_is_as_the_umask_gives_it(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        with atomic_path(tmp_path / "a") as beside:
+            beside.write_text("")
+        with atomic_path(tmp_path / "folder") as beside:
+            beside.mkdir()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666 & ~mask
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o777 & ~mask
+
+
+@pytest.mark.parametrize(
+    "name", ["n" * 255, "n" * 251 + ".png", "n." + "x" * 253, "ж" * 125 + ".png"]
+)
+def test_names_may_be_as_long_as_the_file_system_takes(tmp_path, name):
+    with atomic_path(tmp_path / name) as beside:
+        beside.write_text("")
+    assert os.listdir(tmp_path) == [name]
+    with pytest.raises(UserError, match="File name too long"), \
+            atomic_path(tmp_path / f"{name}{'x' * 10}") as beside:  # fmt: skip
+        beside.write_text("")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_contents_are_on_the_disk_before_the_name(tmp_path, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, os.replace
+
+    def flushed(descriptor):
+        done.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    def renamed(source, target):
+        done.append("renamed")
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "fsync", flushed)
+    monkeypatch.setattr(files.os, "replace", renamed)
+    with atomic_path(tmp_path / "a") as beside:
+        beside.write_text("")
+    assert done == [str(beside), "renamed", str(tmp_path)]
+    done.clear()
+    with atomic_path(tmp_path / "folder") as beside:
+        (beside / "inner").mkdir(parents=True)
+        (beside / "inner" / "a").write_text("")
+    assert set(done[:-2]) == {str(beside), str(beside / "inner"), str(beside / "inner" / "a")}
+    assert done[-2:] == ["renamed", str(tmp_path)]
+
+
+def test_a_folder_that_is_missing_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"a: cannot be written \(No such file or directory"), \
+            atomic_path(tmp_path / "gone" / "a") as beside:  # fmt: skip
+        beside.write_text("")
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    try:
+        with atomic_path(tmp_path / "a") as beside:
+            beside.write_text("half")
+            os.rename(beside.parent, tmp_path / ".partial-killed")
+    except UserError:
+        pass
+    (tmp_path / ".partial-file").write_text("a person's")
+    (tmp_path / "a").write_text("earlier")
+    (tmp_path / ".partial-link").symlink_to(tmp_path)
+    remove_partial(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".partial-file", ".partial-link", "a"]
+
+
+def test_whether_case_counts_is_tried(tmp_path, monkeypatch):
+    assert not ignores_case(tmp_path) and not list(tmp_path.iterdir())
+    assert not ignores_case(tmp_path / "gone")
+    monkeypatch.setattr(os.path, "lexists", lambda path: True)
+    assert ignores_case(tmp_path)
 
 
 def test_the_sum_of_a_folder_depends_on_names_and_contents(tmp_path):

@@ -2,6 +2,9 @@
 
   drgn-enhance --output_dir=out photo.jpg folder/ *.png
   drgn-enhance --output_dir=out --model=base --compare photo.jpg
+  drgn-enhance --output_dir=out --exposure=+0.7 photo.jpg
+  drgn-enhance --output_dir=out --bracket=-1,0,1 photo.jpg
+  drgn-enhance --output_dir=out --steady timelapse/
 
 Results keep format, size, EXIF and colour profile of their photos, and the tree of a
 folder. What exists in --output_dir is not made again.
@@ -9,6 +12,7 @@ folder. What exists in --output_dir is not made again.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from typing import NoReturn
@@ -20,13 +24,19 @@ from drgn_tf.cli import program
 from drgn_tf.errors import UserError
 from drgn_tf.flags import enhance_flags
 from drgn_tf.inference import Enhancer, load_driver
-from drgn_tf.inference.batch import Job, enhance_file, find_jobs
+from drgn_tf.inference.batch import enhance_file, steady_brightness
+from drgn_tf.inference.plan import Job, missing_results, plan_jobs
 
 
-def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> int:
-    """Does the jobs; returns how many went well, and adds a line for each that did not."""
+def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> list[Job]:
+    """Does the jobs; returns those that went well, and adds a line for each that did not."""
     options = enhance_flags.output_options()
-    done = 0
+    if enhance_flags.steady():
+        sources = list(dict.fromkeys(job.source for job in jobs if not job.is_video))
+        with tqdm.tqdm(total=len(sources), unit="photo", leave=False, disable=None) as read:
+            brightness = steady_brightness(enhancer, sources, options.max_megapixels, read.update)
+        options = dataclasses.replace(options, brightness=brightness)
+    done = []
     with tqdm.tqdm(total=len(jobs), unit="file", leave=False, disable=None) as files:
         for job in jobs:
             files.set_postfix_str(job.source.name)
@@ -40,7 +50,7 @@ def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> 
 
                 try:
                     enhance_file(enhancer, job, options, start)
-                    done += 1
+                    done.append(job)
                 except (UserError, OSError) as error:
                     files.write(f"error: {error}", file=sys.stderr)
                     complaints.append(str(error))
@@ -57,12 +67,16 @@ def _open_enhancer() -> Enhancer:
     return Enhancer(load_driver(model, enhance_flags.threads()), tiling)
 
 
+def _say_errors(lines: list[str]) -> None:
+    for line in lines:
+        print(f"error: {line}", file=sys.stderr)
+
+
 def main(argv: list[str]) -> int:
     """Enhances what the arguments name; returns 1 if something could not be enhanced."""
     if len(argv) < 2:
         raise UserError("give photos, videos or folders to enhance.")
     started = time.monotonic()
-    enhancer = _open_enhancer()
     output_dir = enhance_flags.output_dir()
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -70,16 +84,27 @@ def main(argv: list[str]) -> int:
         raise UserError(
             f"{output_dir}: cannot be made ({error.strerror}); choose another."
         ) from error
-    jobs, complaints = find_jobs(argv[1:], output_dir, enhance_flags.ending())
-    for complaint in complaints:
-        print(f"error: {complaint}", file=sys.stderr)
-    found = len(jobs)
-    if not enhance_flags.overwrite():
-        jobs = [job for job in jobs if not job.target.exists()]
-    done = _enhance_all(jobs, enhancer, complaints)
-    parts = [f"{done} enhanced in {time.monotonic() - started:.1f} s"]
-    if found > len(jobs):
-        parts.append(f"{found - len(jobs)} there already (--overwrite makes them anew)")
+    plan = plan_jobs(
+        argv[1:],
+        output_dir,
+        enhance_flags.ending(),
+        comparisons=enhance_flags.output_options().comparisons,
+        overwrite=enhance_flags.overwrite(),
+        exposures=enhance_flags.exposures(),
+    )
+    complaints = plan.complaints
+    _say_errors([*plan.conflicts, *complaints])
+    if plan.conflicts:
+        print("nothing was enhanced.", file=sys.stderr)
+        return 1
+    # Only now: it takes seconds with some forms of networks.
+    done = _enhance_all(plan.jobs, _open_enhancer(), complaints) if plan.jobs else []
+    lost = missing_results(done)
+    _say_errors(lost)
+    complaints += lost
+    parts = [f"{len(done) - len(lost)} enhanced in {time.monotonic() - started:.1f} s"]
+    if plan.existing:
+        parts.append(f"{plan.existing} there already (--overwrite makes them anew)")
     if complaints:
         parts.append(f"{len(complaints)} failed")
     print(f"{', '.join(parts)}; results are in {output_dir}")

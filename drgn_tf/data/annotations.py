@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 from collections.abc import Mapping
 
 from drgn_tf.errors import UserError
 from drgn_tf.files import first_line
+
+# Pixels; no photo is larger.
+_LARGEST = 10**6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,17 +44,17 @@ def read_annotations(path: str | pathlib.Path, photos: str | pathlib.Path) -> An
       UserError: they cannot be read, or name a photo that is missing.
     """
     path, photos = pathlib.Path(path), pathlib.Path(photos)
-    if not photos.is_dir():
+    if not os.path.isdir(photos):
         raise UserError(f"{photos}: no such folder.")
-    if path.is_dir():
+    if os.path.isdir(path):
         boxes = _read_exdark(path)
-    elif path.is_file():
+    elif os.path.isfile(path):
         boxes = _read_coco(path)
     else:
         raise UserError(
             f"{path}: no such annotations; give a COCO JSON file or a folder of text files."
         )
-    missing = [name for name in boxes if not (photos / name).is_file()]
+    missing = [name for name in boxes if not os.path.isfile(photos / name)]
     if missing:
         raise UserError(
             f"{path}: names {missing[0]}, which is not in {photos}"
@@ -85,22 +89,56 @@ def read_annotations(path: str | pathlib.Path, photos: str | pathlib.Path) -> An
 def _read_coco(path: pathlib.Path) -> dict[str, list[dict]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-        categories = {entry["id"]: entry["name"] for entry in content["categories"]}
-        names = {entry["id"]: entry["file_name"] for entry in content["images"]}
-        boxes: dict[str, list[dict]] = {name: [] for name in names.values()}
-        for entry in content["annotations"]:
-            boxes[names[entry["image_id"]]].append(
-                _box(categories[entry["category_id"]], entry["bbox"], entry.get("iscrowd", 0))
-            )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        categories = {entry["id"]: _text(entry["name"]) for entry in content["categories"]}
+        names = {entry["id"]: _inside(_text(entry["file_name"])) for entry in content["images"]}
+        annotations = list(content["annotations"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{path}: is no COCO annotation file ({type(error).__name__}: {first_line(error)})."
         ) from error
+    boxes: dict[str, list[dict]] = {name: [] for name in names.values()}
+    for number, entry in enumerate(annotations, start=1):
+        try:
+            name, category = names[entry["image_id"]], categories[entry["category_id"]]
+            crowd = entry.get("iscrowd", 0)
+            if crowd not in (0, 1):
+                raise ValueError(f"iscrowd is {crowd!r:.60}, not 0 or 1")
+            boxes[name].append(_box(category, entry["bbox"], int(crowd)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{path}: annotation {number} cannot be used ({type(error).__name__}: "
+                f"{first_line(error)}); correct or remove it."
+            ) from error
     return boxes
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.60} is no text")
+    return value
+
+
+def _inside(name: str) -> str:
+    # Results are written to the same names.
+    if pathlib.PurePath(name).is_absolute() or ".." in pathlib.PurePath(name).parts:
+        raise ValueError(f"{name!r:.200} lies outside of the folder of photos")
+    return name
+
+
 def _read_exdark(folder: pathlib.Path) -> dict[str, list[dict]]:
-    files = sorted(folder.rglob("*.txt"))
+
+    def fail(error: OSError) -> None:
+        raise UserError(
+            f"{error.filename}: cannot be read ({error.strerror}); check its permissions."
+        ) from error
+
+    found = (
+        pathlib.Path(parent, name)
+        for parent, _, names in os.walk(folder, onerror=fail)
+        for name in names
+        if name.endswith(".txt")
+    )
+    files = sorted(filter(os.path.isfile, found))
     if not files:
         raise UserError(f"{folder}: holds no text files of annotations.")
     boxes = {}
@@ -108,16 +146,34 @@ def _read_exdark(folder: pathlib.Path) -> dict[str, list[dict]]:
         name = file.relative_to(folder).with_suffix("").as_posix()
         try:
             lines = file.read_text(encoding="utf-8-sig").splitlines()
-            # The first line is "% bbGt version=3"; a line is: class left top width height ...
-            rows = [line.split() for line in lines if line.strip() and not line.startswith("%")]
-            boxes[name] = [_box(row[0], row[1:5], 0) for row in rows]
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{file}: is no annotation file of ExDark ({first_line(error)})."
             ) from error
+        boxes[name] = []
+        for number, line in enumerate(lines, start=1):
+            # The first line is "% bbGt version=3"; a line is: class left top width height ...
+            if not line.strip() or line.startswith("%"):
+                continue
+            category, *values = line.split()
+            try:
+                boxes[name].append(_box(category, [float(value) for value in values[:4]], 0))
+            except ValueError as error:
+                raise UserError(
+                    f"{file}: line {number} is no annotation of ExDark ({first_line(error)}); "
+                    "correct or remove it."
+                ) from error
     return boxes
 
 
 def _box(category: str, bbox: list, iscrowd: int) -> dict:
+    if not isinstance(bbox, list) or len(bbox) != 4:
+        raise ValueError(f"a box is 4 numbers, left, top, width and height, not {bbox!r:.60}")
+    for value in bbox:
+        # Booleans count as integers, and NaN is less than nothing.
+        if type(value) not in (int, float) or not abs(value) <= _LARGEST:
+            raise ValueError(f"{value!r:.60} is no number of pixels")
     left, top, width, height = map(float, bbox)
+    if width < 0 or height < 0:
+        raise ValueError(f"a box of {width:g}x{height:g} pixels")
     return {"category": category, "bbox": [left, top, width, height], "iscrowd": iscrowd}

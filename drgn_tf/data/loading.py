@@ -96,7 +96,7 @@ def load_run_data(
 
     extra, extra_validation = _read_extra(options, on_bad)
     measured = list(extra_validation.values())
-    test = normal = None
+    low = high = normal = test = None
     if options.data_dir == sample.NAME:
         for name in ("train_pairs", "test_pairs", "normal_dir", "val_list"):
             if getattr(options, name):
@@ -105,7 +105,6 @@ def load_run_data(
                 )
         normal = read_photos(sample.training_photos())
         held_out = read_photos(sample.held_out_photos())
-        training = TrainingData(None, None, normal, thumbnail, extra)
         validation = darkened_pairs(held_out, photometric_options)
     elif options.data_dir:
         folder = pathlib.Path(options.data_dir)
@@ -118,9 +117,9 @@ def load_run_data(
             test, _ = _read_pairs(folder / options.test_pairs, on_bad, options.cache_dir)
         if options.normal_dir:
             found = read_photos(list_photos(options.normal_dir).values())
-            normal = _without_references(found, filter(None, (validation, test, *measured)))
-        trained = pairs.select(train)
-        training = TrainingData(trained.low, trained.high, normal, thumbnail, extra)
+            normal = found.select(_not_measured(found, [validation, test, *measured]))
+        trained = pairs.select(_not_measured(pairs.high.select(train), measured))
+        low, high = trained.low, trained.high
     elif options.normal_dir:
         for name in ("train_pairs", "test_pairs"):
             if getattr(options, name):
@@ -130,12 +129,14 @@ def load_run_data(
         found = list_photos(options.normal_dir)
         photos = read_photos(found.values())
         train, held_out = _split(options, photos.names, {*found} - {*photos.names})
-        training = TrainingData(None, None, photos.select(train), thumbnail, extra)
+        normal = photos.select(_not_measured(photos.select(train), measured))
         validation = darkened_pairs(photos.select(held_out), photometric_options)
     else:
         raise UserError(
             "no data: give --data_dir (a folder of pairs, or 'sample') or --normal_dir."
         )
+    extra = [_apart_from(source, [validation, test, *measured]) for source in extra]
+    training = TrainingData(low, high, normal, thumbnail, extra)
     held_out = [validation, *measured]
     return RunData(
         training,
@@ -153,8 +154,9 @@ def _read_extra(
     """Reads the extra sources; returns what they train with and, by folder, what they hold out."""
     sources, held_out = [], {}
     for kind, folder, share in parse_extra_data(options.extra_data):
-        if folder.name in held_out:
-            raise UserError(f"--extra_data: two folders are called {folder.name}; rename one.")
+        name = folder.absolute().name
+        if name in held_out:
+            raise UserError(f"--extra_data: two folders are called {name}; rename one.")
         if kind == "pairs":
             pairs, _ = _read_pairs(folder, on_bad, options.cache_dir)
             low, high = pairs.low, pairs.high
@@ -164,7 +166,7 @@ def _read_extra(
         train, validate = split_by_fraction(high.names, options.extra_val_fraction)
         sources.append(Source(low and low.select(train), high.select(train), share))
         kept = high.select(validate)
-        held_out[folder.name] = PairedPhotos(low.select(validate) if low else kept, kept)
+        held_out[name] = PairedPhotos(low.select(validate) if low else kept, kept)
     return sources, held_out
 
 
@@ -202,13 +204,23 @@ def _split(
     return split_by_fraction(stems, options.val_fraction)
 
 
-def _without_references(photos: PhotoStore, measured: Iterable[PairedPhotos]) -> PhotoStore:
-    """Leaves out the photos that are references to measure on."""
-    references = {value for pairs in measured for value in pairs.high.checksums}
+def _not_measured(photos: PhotoStore, measured: Iterable[PairedPhotos | None]) -> list[str]:
+    """Returns the names of the photos that are no references to measure on."""
+    references = {value for pairs in measured if pairs for value in pairs.high.checksums}
     names = [name for name, value in zip(photos.names, photos.checksums) if value not in references]
     if not names:
-        raise UserError("--normal_dir: holds only photos that are held out; give others.")
-    return photos.select(names)
+        raise UserError(
+            f"all photos to train on of one folder, '{photos.names[0]}' the first of them, are "
+            "held out elsewhere too; give others."
+        )
+    return names
+
+
+def _apart_from(source: Source, measured: Iterable[PairedPhotos | None]) -> Source:
+    """Returns the photos of a source whose references are not measured on."""
+    names = _not_measured(source.high, measured)
+    low = None if source.low is None else source.low.select(names)
+    return dataclasses.replace(source, low=low, high=source.high.select(names))
 
 
 def _read_pairs(

@@ -194,7 +194,8 @@ def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
       thumbnail: sRGB [T, T, 3] in [0, 1] of the photo before it is darkened.
 
     Returns:
-      float32 scalars by name, but "cast" and "colour" [3].
+      float32 scalars by name, but "cast" and "colour" [3]. "stops", "lift" and "threshold" only
+      where `options.local` is not 0.
     """
 
     def between(lowest, highest, u):
@@ -215,17 +216,20 @@ def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
         "photons": log_between(*options.photons, unit[2]),
         "read_noise": between(*options.read_noise, unit[3]),
         "cast": ops.exp(options.cast * (2.0 * unit[4:7] - 1.0)),
-        "stops": ops.where(is_local, between(*options.local_stops, unit[12]), 0.0),
-        "lift": ops.where(is_local, between(*options.local_lift, unit[24]), 0.0),
     }
     colour = ops.exp(-options.colour * unit[7:10])
-    lumas = ops.sort(ops.reshape(luma(thumbnail * colour), (-1,)))
-    quantile = between(*options.local_quantile, unit[13])
-    place = ops.cast(quantile * (lumas.shape[0] - 1), "int32")
+    parameters = {}
+    if options.local:
+        dark["stops"] = ops.where(is_local, between(*options.local_stops, unit[12]), 0.0)
+        dark["lift"] = ops.where(is_local, between(*options.local_lift, unit[24]), 0.0)
+        lumas = ops.sort(ops.reshape(luma(thumbnail * colour), (-1,)))
+        quantile = between(*options.local_quantile, unit[13])
+        place = ops.cast(quantile * (lumas.shape[0] - 1), "int32")
+        parameters["threshold"] = ops.take(lumas, place)
     return {
         **{name: ops.where(well_lit, _WELL_LIT[name], value) for name, value in dark.items()},
+        **parameters,
         "colour": colour,
-        "threshold": ops.take(lumas, place),
         "noise_size": between(*options.noise_size, unit[14]),
         "chroma_size": between(*options.noise_size, unit[14]) * (1.0 + 2.0 * unit[15]),
         "chroma_noise": between(*options.chroma_noise, unit[16]),
@@ -244,7 +248,7 @@ def file_parameters(options: PhotometricOptions, unit) -> dict:
         "quality": lowest + (highest - lowest) * unit[20],
         "jpeg_again": unit[21] < 0.5 * options.jpeg,
         "quality_again": lowest + (highest - lowest) * unit[22],
-        # Where the blocks of the crop begin.
+        # How far inside a block the crop begins.
         "block_shift": ops.cast(unit[23] * _JPEG_BLOCK**2, "int32"),
     }
 
@@ -296,6 +300,8 @@ def lift(photo, parameters: dict, window: int = _GUIDE_WINDOW):
       parameters: from `scale_parameters`.
       window: see `expose`.
     """
+    if "lift" not in parameters:
+        return photo
     gain = 2.0 ** (parameters["lift"] * _darkness(photo, parameters, window))
     return linear_to_srgb(ops.minimum(srgb_to_linear(photo) * gain, 1.0))
 
@@ -308,9 +314,10 @@ def expose(photo, parameters: dict, window: int = _GUIDE_WINDOW):
       parameters: from `scale_parameters`.
       window: pixels over which dark parts are told from bright ones.
     """
-    dark = _darkness(photo, parameters, window)
-    darker = parameters["gain"] * photo ** parameters["gamma"]
-    light = srgb_to_linear(darker) * 2.0 ** (-parameters["stops"] * dark)
+    light = srgb_to_linear(parameters["gain"] * photo ** parameters["gamma"])
+    if "stops" in parameters:
+        dark = _darkness(photo, parameters, window)
+        light = light * 2.0 ** (-parameters["stops"] * dark)
     return ops.minimum(light * parameters["cast"], 1.0)
 
 
@@ -391,11 +398,19 @@ def _dct_matrix() -> np.ndarray:
     return matrix.astype(np.float32)
 
 
+def _doubling_matrix(size: int) -> np.ndarray:
+    """Returns [2 * size, size]: 3/4 of the pixel that one lies in, 1/4 of its nearest neighbour."""
+    places = np.clip((np.arange(2 * size) + 0.5) / 2 - 0.5, 0, size - 1)
+    weights = np.maximum(1.0 - np.abs(places[:, None] - np.arange(size)), 0.0)
+    return weights.astype(np.float32)
+
+
 def _quantised(channels, table, quality):
     """Returns channels [H, W, C] around 0 as rounding their 8x8 cosine coefficients leaves them."""
     height, width, count = channels.shape
-    scale = ops.where(quality < 50.0, 50.0 / quality, 2.0 - quality / 50.0)
-    table = ops.clip(ops.floor(table * scale + 0.5), 1.0, 255.0)[None, :, None, :, None]
+    percent = ops.where(quality < 50.0, ops.floor(5000.0 / quality), 200.0 - 2.0 * quality)
+    table = ops.clip(ops.floor((table * percent + 50.0) / 100.0), 1.0, 255.0)
+    table = table[None, :, None, :, None]
     matrix = _dct_matrix()
     blocks = ops.reshape(channels, (height // 8, 8, width // 8, 8, count))
     coefficients = ops.einsum("ui,aibjc,vj->aubvc", matrix, blocks, matrix)
@@ -407,12 +422,15 @@ def _quantised(channels, table, quality):
 def jpeg(image, quality, block_shift=0):
     """Returns what JPEG (baseline, 4:2:0) leaves of a photo.
 
-    Rounding is that of libjpeg's tables; its integer arithmetic, a level at most, is not followed.
+    Tables, and the interpolation of colour when it is decoded, are those of libjpeg. Of its integer
+    arithmetic only the first rounding is followed: that moves a pixel by less than a level on
+    average.
 
     Args:
       image: sRGB [H, W, 3] in [0, 1].
       quality: 1 to 100, a scalar that may be a tensor.
-      block_shift: where blocks begin, 16 * row + column from 0 to 255; a crop lies anywhere.
+      block_shift: how far inside a block the photo begins, 16 * row + column from 0 to 255: a crop
+        may begin anywhere.
 
     Returns:
       sRGB [H, W, 3] in [0, 1], in steps of 1 / 255.
@@ -427,20 +445,21 @@ def jpeg(image, quality, block_shift=0):
     shift = (block_shift // _JPEG_BLOCK, block_shift % _JPEG_BLOCK)
     # What crosses the border comes in at the other side: 15 pixels with an edge they had not.
     x = ops.roll(x, shift, axis=(0, 1))
-    x = ops.matmul(ops.round(x * 255.0), _TO_YCC.T)
+    x = ops.round(ops.matmul(ops.round(x * 255.0), _TO_YCC.T))
     grey, colour = x[..., :1] - 128.0, x[..., 1:]
     colour = ops.average_pool(colour[None], 2, strides=2)[0]
     grey = _quantised(grey, _LUMA_TABLE, quality) + 128.0
     colour = _quantised(colour, _CHROMA_TABLE, quality)
-    colour = ops.repeat(ops.repeat(colour, 2, axis=0), 2, axis=1)
+    colour = _separably(*(_doubling_matrix(size) for size in colour.shape[:2]), colour)
     x = ops.matmul(ops.concatenate([grey, colour], axis=-1), np.linalg.inv(_TO_YCC).T)
     x = ops.roll(x, tuple(-s for s in shift), axis=(0, 1))[:height, :width]
     return ops.round(ops.clip(x, 0.0, 255.0)) / 255.0
 
 
 def largest_side(crop_size: int, options: PhotometricOptions) -> int:
-    """Returns the side in pixels of the largest photo that a crop is resized from."""
-    return math.ceil(crop_size * options.resize_scale[1]) if options.resize else crop_size
+    """Returns the side in pixels of the largest photo that becomes a crop, at least its own."""
+    scale = options.resize_scale[1] if options.resize else 1.0
+    return max(crop_size, math.ceil(crop_size * scale))
 
 
 def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lambda image: image):
@@ -502,13 +521,16 @@ def darken(photo, parameters: dict, normal, options: PhotometricOptions):
 
 
 def relight(photo, factor):
-    """Makes a finished photo brighter or darker, white stays white, nothing is clipped.
+    """Makes a finished photo brighter or darker; nothing is clipped.
 
     Args:
       photo: sRGB [..., 3] in [0, 1].
-      factor: on its darkest values; above 1 bright values grow less.
+      factor: on all its values where it is below 1, and so on white. Above 1 on the darkest:
+        bright values grow less, and white stays white.
 
     Returns:
       sRGB [..., 3] in [0, 1].
     """
-    return ops.where(factor > 1.0, 1.0 - (1.0 - photo) ** factor, photo * factor)
+    # Thumbnails may lie above 1 by a rounding, of which there is no power.
+    missing = ops.maximum(1.0 - photo, 0.0)
+    return ops.where(factor > 1.0, 1.0 - missing**factor, photo * factor)

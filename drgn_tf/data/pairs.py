@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -46,10 +47,10 @@ def find_pairs(
       UserError: a folder is missing or without photos, or a photo has no counterpart.
     """
     folder = pathlib.Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UserError(f"{folder}: no such folder.")
     for name in ("low", "high"):
-        if not (folder / name).is_dir():
+        if not os.path.isdir(folder / name):
             raise UserError(
                 f"{folder}: has no folder {name}/; a folder of pairs holds low/ and high/ "
                 "with photos of equal stems."

@@ -61,7 +61,7 @@ class TrainingData:
         self.normal = normal or high
         self.extra = tuple(extra)
         self._thumbnail = thumbnail
-        self._views: dict[int, np.ndarray] = {}
+        self._descriptions: dict[PhotoStore, tuple[np.ndarray, np.ndarray]] = {}
 
     def sources(self, options: SampleOptions) -> list[Source]:
         """Returns what samples are made of; shares add up to 1, and some may be 0."""
@@ -97,16 +97,19 @@ class TrainingData:
 
     def thumbnails(self, store: PhotoStore) -> np.ndarray:
         """Returns the network's views of all photos of a store, float32 [N, T, T, 3]."""
-        # Kept, because several streams of samples take the same photos; by what does not change.
-        key = id(store)
-        if key not in self._views:
-            views = [
-                np.asarray(self._thumbnail(store.photo(i)[np.newaxis])) for i in range(len(store))
-            ]
-            self._views[key] = np.concatenate(views)
-        return self._views[key]
+        return self._described(store)[0]
 
     def brightness(self, store: PhotoStore) -> np.ndarray:
         """Returns the mean luma of all photos of a store, float32 [N]."""
-        means = [store.photo(i).mean((0, 1), np.float64) @ LUMA for i in range(len(store))]
-        return np.array(means, np.float32)
+        return self._described(store)[1]
+
+    def _described(self, store: PhotoStore) -> tuple[np.ndarray, np.ndarray]:
+        # Kept: several streams of samples take the same photos, and each is read as a whole.
+        if store not in self._descriptions:
+            thumbnails, brightness = [], []
+            for index in range(len(store)):
+                photo = store.photo(index)
+                thumbnails.append(np.asarray(self._thumbnail(photo[np.newaxis])))
+                brightness.append(photo.mean((0, 1), np.float64) @ LUMA)
+            self._descriptions[store] = np.concatenate(thumbnails), np.float32(brightness)
+        return self._descriptions[store]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import pathlib
-import warnings
+import textwrap
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from drgn_tf.images.photos import to_uint8
 
-# Pixels on the long side of an image in a grid; larger ones are scaled down.
-_LARGEST = 480
+# Of a grid, and around each of its images, in pixels.
+_GRID_WIDTH = 1200
+_MARGIN = 6
 
 
 def side_by_side(images: Sequence[np.ndarray], width: int) -> np.ndarray:
@@ -31,32 +32,41 @@ def side_by_side(images: Sequence[np.ndarray], width: int) -> np.ndarray:
 
 
 def save_grid(
-    rows: Sequence[Sequence[tuple[str, np.ndarray]]], path: pathlib.Path, font_size: float = 10
+    rows: Sequence[Sequence[tuple[str, np.ndarray]]], path: pathlib.Path, font_size: int = 14
 ) -> None:
     """Writes rows of images, each below its title, as one PNG of 1200 pixels in width.
 
     Args:
       rows: title and image [H, W, 3], uint8 or uint16; rows may differ in length.
       path: of the PNG.
-      font_size: of the titles, in points.
+      font_size: of the titles, in pixels. Characters that the font lacks are shown as boxes.
     """
-    # Here, because it takes a second to import, and reading photos must not wait for it.
-    from matplotlib.figure import Figure
+    width = _GRID_WIDTH // max(len(row) for row in rows)
+    font = ImageFont.load_default(font_size)
+    strips = [[_titled(title, image, width, font) for title, image in row] for row in rows]
+    heights = [max(cell.height for cell in strip) for strip in strips]
+    grid = Image.new("RGB", (_GRID_WIDTH, sum(heights)), "white")
+    top = 0
+    for strip, height in zip(strips, heights):
+        for column, cell in enumerate(strip):
+            # The images of a row end at the same height, below titles of one or more lines.
+            grid.paste(cell, (column * width, top + height - cell.height))
+        top += height
+    grid.save(path)
 
-    width = 12.0
-    columns = max(len(row) for row in rows)
-    heights = [row[0][1].shape[0] / row[0][1].shape[1] * width / columns for row in rows]
-    figure = Figure(figsize=(width, sum(heights) + 0.5 * len(rows)), layout="constrained")
-    grid = figure.subplots(len(rows), columns, height_ratios=heights, squeeze=False)
-    for axes, row in zip(grid, rows):
-        for axis in axes:
-            axis.axis("off")
-        for axis, (title, image) in zip(axes, row):
-            picture = Image.fromarray(to_uint8(image))
-            picture.thumbnail((_LARGEST, _LARGEST))
-            axis.imshow(picture)
-            axis.set_title(title, fontsize=font_size, parse_math=False)
-    with warnings.catch_warnings():
-        # Characters that matplotlib's font lacks are shown as boxes.
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(path, dpi=100)
+
+def _titled(title: str, image: np.ndarray, width: int, font: ImageFont.FreeTypeFont) -> Image.Image:
+    picture = Image.fromarray(to_uint8(image))
+    inner = width - 2 * _MARGIN
+    height = max(1, round(picture.height * inner / picture.width))
+    # Averages where it gets smaller, whole pixels where it gets larger.
+    picture = picture.resize((inner, height), Image.Resampling.BOX)
+    characters = max(1, int(inner / font.getlength("n")))
+    lines = [part for line in title.splitlines() for part in textwrap.wrap(line, characters)]
+    above = sum(font.getmetrics()) * len(lines) + 2 * _MARGIN
+    cell = Image.new("RGB", (width, above + height + _MARGIN), "white")
+    for number, line in enumerate(lines):
+        place = (width / 2, _MARGIN + number * sum(font.getmetrics()))
+        ImageDraw.Draw(cell).text(place, line, "black", font, anchor="ma")
+    cell.paste(picture, (_MARGIN, above))
+    return cell

@@ -1,137 +1,58 @@
-"""Many photos, one after the other: what is read, where the result goes, what is left out.
+"""One photo or video after the other: reading, enhancing, writing.
 
-A photo that cannot be enhanced does not stop the others, an output that exists is not
-made again, and no output is ever half written: the same command, given again, does what
-is left.
+A photo that cannot be enhanced does not stop the others, and no output is ever half
+written: the same command, given again, does what is left.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import glob
-import os
 import pathlib
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from drgn_tf.errors import BadImageError, UserError
 from drgn_tf.images import photo_files
 from drgn_tf.images.grids import side_by_side
+from drgn_tf.images.opening import MAX_MEGAPIXELS
 from drgn_tf.images.photo_files import PhotoFile
-from drgn_tf.images.photos import BadImageError, to_uint8, turned
+from drgn_tf.images.photos import to_uint8, turned
 from drgn_tf.inference import video
 from drgn_tf.inference.enhancer import Enhancer, to_dtype
+from drgn_tf.inference.plan import Job
+from drgn_tf.inference.steady import common_brightness
 
 # Width of one photo in a comparison, in pixels; larger ones are scaled down.
 _COMPARISON_WIDTH = 1600
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
-    """One file to make.
-
-    Attributes:
-      source: photo or video.
-      target: of the result.
-    """
-
-    source: pathlib.Path
-    target: pathlib.Path
-
-    @property
-    def is_video(self) -> bool:
-        """Whether the source is a video."""
-        return self.source.suffix.lower() in video.SUFFIXES
-
-
-@dataclasses.dataclass(frozen=True)
 class OutputOptions:
-    """What is written beside and how.
+    """What is read, what is written beside, and how.
 
     Attributes:
       quality: of JPEG and WebP, 1 to 100.
       compare: whether a picture before | after is written beside each photo.
       stages: whether that picture also shows degradation and base.
+      max_megapixels: larger photos and frames are refused.
+      keep_readable: whether the readable part of a damaged video is enhanced.
+      brightness: mean luma in (0, 1] of all results, before the exposure of each job; by default
+        what the network predicts.
     """
 
     quality: int = 95
     compare: bool = False
     stages: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
+    keep_readable: bool = False
+    brightness: float | None = None
 
-
-def find_jobs(
-    inputs: Iterable[str], output_dir: pathlib.Path, ending: str | None = None
-) -> tuple[list[Job], list[str]]:
-    """Returns what there is to do, and a line for each input with which nothing can be done.
-
-    Args:
-      inputs: files, folders (searched to any depth, their tree is kept) and globs.
-      output_dir: where results go. Photos inside it are results, and left alone.
-      ending: of the results, such as ".png"; by default that of each photo. Videos
-        become ".mp4".
-    """
-    jobs: dict[pathlib.Path, Job] = {}
-    complaints = []
-    output_dir = output_dir.resolve()
-    for source, relative in _expand(inputs, output_dir, complaints):
-        suffix = source.suffix.lower()
-        if suffix not in (*photo_files.FORMATS, *video.SUFFIXES):
-            complaints.append(
-                f"{source}: is no photo or video by its ending; "
-                f"{', '.join([*photo_files.FORMATS, *video.SUFFIXES])} can be enhanced."
-            )
-            continue
-        target = output_dir / relative
-        if suffix in video.SUFFIXES:
-            target = target.with_suffix(".mp4")
-        elif ending is not None:
-            target = target.with_suffix(ending)
-        if target == source.resolve():
-            complaints.append(f"{source}: would be replaced; choose another --output_dir.")
-        elif target in jobs:
-            if jobs[target].source.resolve() != source.resolve():
-                complaints.append(
-                    f"{source}: its result would replace that of {jobs[target].source}; enhance "
-                    "the folder that holds both, or rename one."
-                )
-        else:
-            jobs[target] = Job(source, target)
-    return list(jobs.values()), complaints
-
-
-def _expand(inputs: Iterable[str], output_dir: pathlib.Path, complaints: list[str]):
-    """Yields (file, path below the output folder)."""
-    for given in inputs:
-        paths = [pathlib.Path(given)]
-        if not paths[0].exists():
-            paths = [pathlib.Path(name) for name in sorted(glob.glob(given, recursive=True))]
-        if not paths:
-            complaints.append(f"{given}: no such file, folder or glob.")
-        for path in paths:
-            if not path.is_dir():
-                yield path, pathlib.Path(path.name)
-                continue
-            found = _photos_below(path, output_dir)
-            if not found:
-                complaints.append(f"{path}: no photo or video in this folder.")
-            yield from ((file, file.relative_to(path)) for file in found)
-
-
-def _photos_below(folder: pathlib.Path, output_dir: pathlib.Path) -> list[pathlib.Path]:
-    found = []
-    for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and (pathlib.Path(parent) / name).resolve() != output_dir
-        )
-        found += [
-            pathlib.Path(parent, name)
-            for name in sorted(files)
-            if pathlib.Path(name).suffix.lower() in (*photo_files.FORMATS, *video.SUFFIXES)
-            and not name.startswith(".")
-        ]
-    return found
+    @property
+    def comparisons(self) -> bool:
+        """Whether there are comparisons of any kind."""
+        return self.compare or self.stages
 
 
 def enhance_photo(
@@ -144,7 +65,7 @@ def enhance_photo(
 
     Args:
       enhancer: network.
-      job: the file and its result.
+      job: the file, its result, and where the comparison goes if there is one.
       options: what is written, and how.
       start: told the number of tiles; returns what is called after each.
 
@@ -153,20 +74,19 @@ def enhance_photo(
       ModelFileError: the network cannot take a photo of this size.
       UserError: the disk is full, or does not take the file.
     """
-    photo = photo_files.read(job.source)
+    photo = photo_files.read(job.source, options.max_megapixels)
     on_tile = start(enhancer.tile_count(*photo.pixels.shape[:2]))
     converters = {"enhanced": to_dtype(photo.pixels.dtype)}
     if options.stages:
         converters |= {
             name: view for name, view in _STAGES.items() if name in enhancer.driver.outputs
         }
-    images = enhancer.run(photo.pixels, converters, on_tile=on_tile)
-    if options.compare or options.stages:
+    images = enhancer.run(photo.pixels, converters, job.exposure, options.brightness, on_tile)
+    if job.comparison is not None:
         views = [to_uint8(photo.pixels)]
         views += [images[name] for name in _STAGES if name in images]
         views.append(to_uint8(images["enhanced"]))
-        target = job.target.with_name(f"{job.target.stem}_compare{job.target.suffix}")
-        _write_comparison(target, views, photo, options.quality)
+        _write_comparison(job.comparison, views, photo, options.quality)
     photo_files.write(job.target, images["enhanced"], photo, options.quality)
 
 
@@ -186,6 +106,35 @@ def _write_comparison(
     photo_files.write(target, row, PhotoFile(row, metadata=profile), quality)
 
 
+def steady_brightness(
+    enhancer: Enhancer,
+    sources: Iterable[pathlib.Path],
+    max_megapixels: float = MAX_MEGAPIXELS,
+    on_photo: Callable[[], None] = lambda: None,
+) -> float:
+    """Returns one brightness for photos that belong together.
+
+    Args:
+      enhancer: network.
+      sources: photos; those that cannot be read count for nothing.
+      max_megapixels: larger photos count for nothing.
+      on_photo: called after each.
+
+    Raises:
+      ModelFileError: the network takes no brightness.
+      UserError: no photo can be read.
+    """
+    predicted = []
+    for source in sources:
+        with contextlib.suppress(BadImageError):
+            photo = photo_files.read(source, max_megapixels)
+            predicted.append(enhancer.predicted_brightness(photo.pixels))
+        on_photo()
+    if not predicted:
+        raise UserError("--steady: no photo can be read to take a brightness from.")
+    return common_brightness(predicted)
+
+
 def enhance_file(
     enhancer: Enhancer,
     job: Job,
@@ -199,8 +148,22 @@ def enhance_file(
     """
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{job.target.parent}: cannot be made ({error.strerror}); check the permissions."
+        ) from error
+    try:
         if job.is_video:
-            video.enhance_video(enhancer, job.source, job.target, start)
+            video.enhance_video(
+                enhancer,
+                job.source,
+                job.target,
+                start,
+                exposure=job.exposure,
+                brightness=options.brightness,
+                max_megapixels=options.max_megapixels,
+                keep_readable=options.keep_readable,
+            )
         else:
             enhance_photo(enhancer, job, options, start)
     except MemoryError as error:

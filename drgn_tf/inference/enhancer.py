@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -52,7 +53,7 @@ class Enhancer:
           on_tile: called after each tile.
 
         Raises:
-          ValueError: `photo` is something else than described.
+          ValueError: `photo` is something else than described, or a number is NaN.
           ModelFileError: the artefact cannot take a photo of this size, or no brightness.
         """
         converters = {"enhanced": to_dtype(np.asarray(photo).dtype)}
@@ -74,9 +75,10 @@ class Enhancer:
         """Returns the mean luma that the result has where neither argument says otherwise.
 
         Raises:
+          ValueError: `photo` is something else than described.
           ModelFileError: the network takes no brightness.
         """
-        return self.driver.predicted_brightness(self.thumbnail(photo))
+        return self.driver.predicted_brightness(self.thumbnail(_checked(photo)))
 
     def run(
         self,
@@ -87,6 +89,9 @@ class Enhancer:
         on_tile: Callable[[], None] = lambda: None,
     ) -> dict[str, np.ndarray]:
         """Returns images by name, as `converters` make them; see `tiling.run_tiled`."""
+        for name, value in (("exposure", exposure), ("brightness", brightness or 0.0)):
+            if math.isnan(value):
+                raise ValueError(f"{name} must be a number, not nan.")
         thumbnail = self.thumbnail(photo)
         if exposure and brightness is None:
             brightness = self.driver.predicted_brightness(thumbnail)

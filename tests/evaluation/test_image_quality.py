@@ -13,6 +13,7 @@ from drgn_tf.data.pairs import find_pairs
 from drgn_tf.errors import UserError
 from drgn_tf.evaluation import image_quality
 from drgn_tf.evaluation.image_quality import Naturalness, PhotoMetrics, Similarity
+from tests.tolerances import BLOCK, SSIM, rounding
 
 
 def brighten(pixels: np.ndarray) -> np.ndarray:
@@ -34,11 +35,13 @@ def test_similarity_is_tensorflows(dark, photo):
     low, high = dark[100:196, 100:228], photo[100:196, 100:228]
     metrics = image_quality.similarity(low, high)
     images = [tf.constant(x[np.newaxis] / 255, tf.float32) for x in (low, high)]
-    assert metrics.psnr == pytest.approx(float(tf.image.psnr(*images, 1.0)[0]), abs=1e-4)
-    assert metrics.ssim == pytest.approx(float(tf.image.ssim(*images, 1.0)[0]), abs=1e-4)
+    # Of a relative error of the mean square.
+    decibels = 10 / math.log(10) * rounding(BLOCK)
+    assert metrics.psnr == pytest.approx(float(tf.image.psnr(*images, 1.0)[0]), abs=decibels)
+    assert metrics.ssim == pytest.approx(float(tf.image.ssim(*images, 1.0)[0]), abs=SSIM)
     grey = [x @ np.array([[0.299], [0.587], [0.114]], np.float32) for x in images]
-    assert metrics.psnr_luma == pytest.approx(float(tf.image.psnr(*grey, 1.0)[0]), abs=1e-3)
-    assert metrics.ssim_luma == pytest.approx(float(tf.image.ssim(*grey, 1.0)[0]), abs=1e-4)
+    assert metrics.psnr_luma == pytest.approx(float(tf.image.psnr(*grey, 1.0)[0]), abs=decibels)
+    assert metrics.ssim_luma == pytest.approx(float(tf.image.ssim(*grey, 1.0)[0]), abs=SSIM)
 
 
 def test_gt_mean_forgives_brightness_and_nothing_else(photo):

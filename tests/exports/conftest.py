@@ -1,15 +1,21 @@
-"""A small network and dark photos for the tests of the exports."""
+"""A small network, what is exported of it, and dark photos."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import pathlib
 
 import keras
 import numpy as np
 import pytest
 
-from drgn_tf.exports.calibration import calibration_samples, load_calibration_photos
+from drgn_tf.data import photometric, sample
+from drgn_tf.exports.calibration import calibration_samples
+from drgn_tf.exports.onnx import export_onnx
+from drgn_tf.exports.saved_model import export_saved_model
 from drgn_tf.exports.tflite import export_tflite
+from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.models import DRGN, preset
 
 TFLITE_SIZE = (64, 96)
@@ -34,11 +40,36 @@ def tiny_model() -> DRGN:
 
 @pytest.fixture(scope="session")
 def dark_photos() -> list[np.ndarray]:
-    """Free photos in low light, uint8 [H, W, 3], of different sizes."""
-    return [
-        photo[: 200 - 20 * i, : 240 + 8 * i]
-        for i, photo in enumerate(load_calibration_photos(None)[:3])
-    ]
+    """Parts of a free photo in low light, uint8 [H, W, 3], of different sizes."""
+    photo = to_float(read_photo(sample.training_photos()[0]))
+    photos = []
+    for i in range(3):
+        part = photo[: 200 - 20 * i, : 240 + 8 * i]
+        parameters = photometric.draw_parameters(photometric.PhotometricOptions(), (0, i))
+        photos.append(to_uint8(photometric.darken(part, parameters, (0, i)).numpy()))
+    return photos
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Makes a file or folder once for all processes of the test run. To be read only."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, partial = root / "artefacts", tmp_path_factory.mktemp("partial")
+    folder.mkdir(exist_ok=True)
+
+    def made(name: str, write) -> pathlib.Path:
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / name).exists():
+                write(partial / name)
+                # Exports leave nothing beside what they write.
+                assert os.listdir(partial) == [name]
+                (partial / name).rename(folder / name)
+        return folder / name
+
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -48,15 +79,39 @@ def samples(tiny_model, dark_photos):
 
 
 @pytest.fixture(scope="session")
-def tflite_file(tiny_model, samples, tmp_path_factory):
-    """Gives the file of a precision, tiled, 64x96; makes it once. To be read only."""
-    folder = tmp_path_factory.mktemp("tflite")
+def tflite_file(tiny_model, samples, made_once):
+    """Gives a .tflite file, by default tiled, 64x96. To be read only."""
 
-    def made(precision: str) -> pathlib.Path:
-        path = folder / f"{precision}.tflite"
-        if not path.exists():
-            export_tflite(tiny_model, path, precision=precision, size=TFLITE_SIZE, tiled=True,
-                          name="tiny", calibration=samples)  # fmt: skip
-        return path
+    def file(precision: str, size=TFLITE_SIZE, tiled=True) -> pathlib.Path:
+        def write(path):
+            calibration = samples if precision.startswith("int") else ()
+            export_tflite(tiny_model, path, precision=precision, size=size, tiled=tiled,
+                          name="tiny", calibration=calibration)  # fmt: skip
 
-    return made
+        return made_once(f"tiny_{size}_{tiled}_{precision}.tflite", write)
+
+    return file
+
+
+@pytest.fixture(scope="session")
+def onnx_file(tiny_model, made_once):
+    """Gives an .onnx file. To be read only."""
+
+    def file(layout: str, size, tiled: bool) -> pathlib.Path:
+        def write(path):
+            export_onnx(tiny_model, path, layout=layout, size=size, tiled=tiled, name="tiny")
+
+        return made_once(f"tiny_{layout}_{size}_{tiled}.onnx", write)
+
+    return file
+
+
+@pytest.fixture(scope="session")
+def saved_model(tiny_model, dark_photos, made_once) -> pathlib.Path:
+    """A SavedModel with all signatures, of version 1. To be read only."""
+
+    def write(path):
+        photos = [photo[:20, :28] for photo in dark_photos[:1]]
+        export_saved_model(tiny_model, path / "1", name="tiny", warmup_photos=photos, stages=True)
+
+    return made_once("saved_model", write) / "1"

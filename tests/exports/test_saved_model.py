@@ -28,11 +28,8 @@ SIZES = ((64, 48), (37, 53), (1, 1), (3, 5), (17, 2))
 
 
 @pytest.fixture(scope="module")
-def path(tiny_model, dark_photos, tmp_path_factory):
-    path = tmp_path_factory.mktemp("saved_model") / "1"
-    photos = [photo[:20, :28] for photo in dark_photos[:1]]
-    export_saved_model(tiny_model, path, name="tiny", warmup_photos=photos, stages=True)
-    return path
+def path(saved_model):
+    return saved_model
 
 
 @pytest.fixture(scope="module")

@@ -83,10 +83,8 @@ def test_a_fixed_size_that_is_no_multiple_of_4(tiny_model, dark_photos, tmp_path
 
 
 @pytest.mark.parametrize(("tiled", "precision"), [(False, "float32"), (True, "float16")])
-def test_any_size(tiny_model, dark_photos, tmp_path, tiled, precision):
-    path = tmp_path / "dynamic.tflite"
-    export_tflite(tiny_model, path, precision=precision, size=None, tiled=tiled, name="tiny")
-    driver = load_driver(path)
+def test_any_size(tflite_file, tiny_model, dark_photos, tiled, precision):
+    driver = load_driver(tflite_file(precision, size=None, tiled=tiled))
     assert driver.size is None
     for size in [(64, 64), (37, 53), (1, 1), (2, 90)]:
         image = image_of(dark_photos[0], size)

@@ -11,61 +11,7 @@ from PIL import Image
 
 from drgn_tf.data import BadImageError
 from drgn_tf.errors import UserError
-from drgn_tf.inference.batch import Job, OutputOptions, enhance_file, find_jobs
-
-
-@pytest.fixture
-def tree(tmp_path, dark):
-    """A folder of photos with folders in it."""
-    small = Image.fromarray(dark[:40, :60])
-    for name in ("in/a.jpg", "in/sub/b.PNG", "in/sub/写真 ж.webp", "in/.hidden.png", "other/a.jpg"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        small.save(tmp_path / name)
-    (tmp_path / "in/notes.txt").write_text("no photo")
-    return tmp_path
-
-
-def targets(jobs: list[Job], folder) -> list[str]:
-    return sorted(job.target.relative_to(folder.resolve()).as_posix() for job in jobs)
-
-
-def test_a_folder_keeps_its_tree(tree):
-    jobs, complaints = find_jobs([str(tree / "in")], tree / "out")
-    assert targets(jobs, tree / "out") == ["a.jpg", "sub/b.PNG", "sub/写真 ж.webp"]
-    assert not complaints
-    jobs, _ = find_jobs([str(tree / "in")], tree / "out", ".png")
-    assert targets(jobs, tree / "out") == ["a.png", "sub/b.png", "sub/写真 ж.png"]
-
-
-def test_globs_are_expanded(tree):
-    jobs, _ = find_jobs([str(tree / "in" / "**" / "*.webp")], tree / "out")
-    assert targets(jobs, tree / "out") == ["写真 ж.webp"]
-
-
-def test_results_inside_the_folder_are_no_photos(tree):
-    (tree / "in/out").mkdir()
-    Image.new("RGB", (20, 20)).save(tree / "in/out/a.jpg")
-    jobs, _ = find_jobs([str(tree / "in")], tree / "in/out")
-    assert targets(jobs, tree / "in/out") == ["a.jpg", "sub/b.PNG", "sub/写真 ж.webp"]
-
-
-def test_what_cannot_be_done_is_said_and_the_rest_is_done(tree):
-    (tree / "empty").mkdir()
-    given = [tree / "in" / "a.jpg", tree / "other" / "a.jpg", tree / "in" / "notes.txt",
-             tree / "gone.jpg", tree / "empty"]  # fmt: skip
-    jobs, complaints = find_jobs(map(str, given), tree / "out")
-    assert targets(jobs, tree / "out") == ["a.jpg"]
-    for said in ("would replace that of", "is no photo or video", "no such file", "in this folder"):
-        assert sum(said in line for line in complaints) == 1
-    assert len(complaints) == 4
-    jobs, complaints = find_jobs([str(tree / "in" / "a.jpg")], tree / "in")
-    assert not jobs and "would be replaced" in complaints[0]
-
-
-def test_a_photo_given_twice_is_enhanced_once(tree):
-    photo = str(tree / "in" / "a.jpg")
-    jobs, complaints = find_jobs([photo, photo], tree / "out")
-    assert len(jobs) == 1 and not complaints
+from drgn_tf.inference.batch import Job, OutputOptions, enhance_file
 
 
 def test_the_photo_is_enhanced_as_its_pixels_are(tmp_path, dark, enhancer):
@@ -78,7 +24,8 @@ def test_comparisons_are_upright_and_beside(tmp_path, dark, enhancer):
     tags = Image.Exif()
     tags[0x0112] = 6
     Image.fromarray(dark).save(tmp_path / "a.png", exif=tags.tobytes())
-    job = Job(tmp_path / "a.png", tmp_path / "out/a.png")
+    out = tmp_path / "out"
+    job = Job(tmp_path / "a.png", out / "a.png", out / "a_compare.png")
     enhance_file(enhancer, job, OutputOptions(compare=True))
     height, width = dark.shape[:2]
     with Image.open(tmp_path / "out/a_compare.png") as image:
@@ -118,3 +65,25 @@ def test_a_full_disk_is_said_and_leaves_no_file(tmp_path, dark, enhancer, monkey
     with pytest.raises(UserError, match=r"a\.png: .*No space left on device.*make room"):
         enhance_file(enhancer, job)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_output_folder_that_cannot_be_made_is_one_line(tmp_path, dark, enhancer):
+    Image.fromarray(dark[:20, :20]).save(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"a\.png: cannot be made \(.*exists"):
+        enhance_file(enhancer, Job(tmp_path / "a.png", tmp_path / "a.png" / "b.png"))
+    with pytest.raises(UserError, match=r"cannot be made \(File name too long"):
+        enhance_file(enhancer, Job(tmp_path / "a.png", tmp_path / ("x" * 300) / "b.png"))
+
+
+def test_the_largest_photo_is_the_users(tmp_path, dark, enhancer):
+    Image.fromarray(dark).save(tmp_path / "a.png")
+    job = Job(tmp_path / "a.png", tmp_path / "out/a.png")
+    with pytest.raises(BadImageError, match=r"451x300 pixels .* limit of 0\.1 megapixels"):
+        enhance_file(enhancer, job, OutputOptions(max_megapixels=0.1))
+
+
+def test_a_name_at_the_limit_of_the_file_system_is_written(tmp_path, dark, enhancer):
+    name = "n" * 251 + ".png"
+    Image.fromarray(dark[:20, :20]).save(tmp_path / name)
+    enhance_file(enhancer, Job(tmp_path / name, tmp_path / "out" / name))
+    assert os.listdir(tmp_path / "out") == [name]

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from drgn_tf.brightness import DARKEST
 from drgn_tf.losses import (
     LossOptions,
     charbonnier,
+    for_model,
     gaussian_kl,
+    low_frequencies,
+    mean_difference,
     objective,
     scale_to_gt_mean,
     ssim_loss,
@@ -18,12 +22,16 @@ from drgn_tf.losses import (
     term_names,
 )
 from drgn_tf.models import DRGN, Discriminator, preset
+from tests.tolerances import BLOCK, network_rounding, rounding
 
-RESTORATION = {"content", "ssim"}
-SYNTHETIC = {"synthetic_content", "synthetic_ssim"}
+IMAGES = {"degradation", "base", "enhanced"}
+VALUES = {"brightness", "predicted_brightness"}
+RESTORATION = {"content", "ssim", "base", "smoothness"}
+REAL = RESTORATION | {"brightness"}
+SYNTHETIC = {"synthetic_content", "synthetic_ssim", "synthetic_base", "synthetic_smoothness"}
 LOW = {"adversarial_low", "discriminator_low"}
 DEGRADATION = {"adversarial_degradation", "discriminator_degradation"}
-EVERYTHING = RESTORATION | SYNTHETIC | LOW | DEGRADATION | {"kl"}
+EVERYTHING = REAL | SYNTHETIC | LOW | DEGRADATION | {"kl"}
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +53,10 @@ def batch(model, photo, low_photo) -> dict[str, np.ndarray]:
         "low": crops(low_photo, (60, 60), (200, 300)),
         "high": crops(high, (60, 60), (200, 300)),
         "thumbnail": np.repeat(model.thumbnail(low_photo), 2, axis=0),
+        "brightness": np.full(2, high.mean(), np.float32),
         "normal": crops(high, (130, 10), (20, 400)),
         "normal_thumbnail": np.repeat(model.thumbnail(high), 2, axis=0),
+        "normal_brightness": np.full(2, high.mean(), np.float32),
     }
 
 
@@ -90,12 +100,14 @@ def play(model, batch):
         ({"gradient_weight": 1}, EVERYTHING | {"gradient", "synthetic_gradient"}),
         ({"spectral_weight": 1}, EVERYTHING | {"spectral", "synthetic_spectral"}),
         ({"chroma_weight": 1}, EVERYTHING | {"chroma", "synthetic_chroma"}),
+        ({"base_weight": 0}, EVERYTHING - {"base", "synthetic_base"}),
+        ({"brightness_weight": 0}, EVERYTHING - {"brightness"}),
         ({"kl_weight": 0}, EVERYTHING - {"kl"}),
         ({"adversarial_low_weight": 0}, EVERYTHING - LOW),
         ({"adversarial_degradation_weight": 0}, EVERYTHING - DEGRADATION),
         (
             {"adversarial_low_weight": 0, "adversarial_degradation_weight": 0, "kl_weight": 0},
-            RESTORATION | SYNTHETIC,
+            REAL | SYNTHETIC,
         ),
     ],
 )
@@ -112,13 +124,13 @@ def test_without_ramp_there_is_no_synthetic_path(play, changes):
     options = LossOptions(**changes)
     _, discriminator_loss, reported, images = play(options, ramp=None)
     assert sorted(reported) == sorted(term_names(options, synthetic=False))
-    assert set(reported) <= RESTORATION
-    assert set(images) == {"degradation", "base", "enhanced"}
+    assert set(reported) <= REAL
+    assert set(images) == IMAGES | VALUES
     assert discriminator_loss == 0
 
 
 def test_without_ramp_neither_normal_photos_nor_discriminators_are_needed(model, batch):
-    needed = {name: batch[name] for name in ("low", "high", "thumbnail")}
+    needed = {name: batch[name] for name in ("low", "high", "thumbnail", "brightness")}
     loss = objective(model, {}, needed, LossOptions())[0]
     assert np.isfinite(loss)
 
@@ -128,8 +140,8 @@ def test_a_synthetic_weight_of_zero_turns_all_that_depends_on_the_path_off(play)
     assert not options.synthetic
     assert options.adversarial_weights == {}
     _, discriminator_loss, reported, _ = play(options, ramp=1.0)
-    assert set(reported) == RESTORATION
-    assert set(term_names(options, synthetic=True)) == RESTORATION
+    assert set(reported) == REAL
+    assert set(term_names(options, synthetic=True)) == REAL
     assert discriminator_loss == 0
 
 
@@ -147,12 +159,16 @@ def test_terms_are_the_weighted_losses_of_the_images(play, batch):
     real = images["enhanced"], batch["high"]
     made = images["synthetic_enhanced"], batch["normal"]
     degradations = images["degradation"], images["synthetic_degradation"]
+    # In powers of two.
+    distance = np.abs(np.log2(images["predicted_brightness"][:, 0] / batch["brightness"])).mean()
     expected = {
         "content": 2.0 * charbonnier(*real),
         "ssim": 0.3 * ssim_loss(*real),
         "synthetic_content": 0.25 * 0.7 * 2.0 * charbonnier(*made),
         "synthetic_ssim": 0.25 * 0.7 * 0.3 * ssim_loss(*made),
         "kl": 0.25 * 0.05 * gaussian_kl(*degradations),
+        "base": 0.1 * mean_difference(images["base"], batch["high"]),
+        "brightness": 0.3 * distance,
     }
     for name, value in expected.items():
         assert terms[name] == pytest.approx(float(value), rel=1e-4), name
@@ -160,7 +176,9 @@ def test_terms_are_the_weighted_losses_of_the_images(play, batch):
 
 def test_a_wrong_brightness_counts_by_the_rest_of_the_share_only(play, batch):
     reference = batch["high"]
-    np.testing.assert_allclose(scale_to_gt_mean(0.7 * reference, reference), reference, atol=1e-6)
+    scaled = scale_to_gt_mean(0.7 * reference, reference)
+    # Two means, of which each is off.
+    np.testing.assert_allclose(scaled, reference, atol=2 * rounding(BLOCK))
     # Within limits, or a black image would become anything.
     dark = scale_to_gt_mean(0.001 * reference, reference)
     np.testing.assert_allclose(dark, 0.0025 * reference, atol=1e-6)
@@ -181,8 +199,12 @@ def test_something_must_tell_how_bright_to_be():
 
 def test_discriminators_are_as_wide_as_the_options_say():
     assert LossOptions(discriminator_width=16).discriminator_widths == (16, 32, 64, 128)
-    with pytest.raises(ValueError, match=r"discriminator_width must be at least 1, not 0"):
-        LossOptions(discriminator_width=0)
+
+
+@pytest.mark.parametrize("field", ["discriminator_width", "synthetic_blur"])
+def test_sizes_of_less_than_one_are_named(field):
+    with pytest.raises(ValueError, match=f"{field} must be at least 1, not 0"):
+        LossOptions(**{field: 0})
 
 
 def test_the_generators_minimise_all_but_the_discriminators_terms(play):
@@ -196,7 +218,7 @@ def test_ramp_scales_what_depends_on_the_synthetic_path(play):
     _, _, full, _ = play(ramp=1.0)
     _, _, part, _ = play(ramp=0.25)
     for name, value in full.items():
-        ramped = name not in RESTORATION and not name.startswith("discriminator")
+        ramped = name not in REAL and not name.startswith("discriminator")
         assert part[name] == pytest.approx((0.25 if ramped else 1.0) * value, rel=1e-5), name
 
 
@@ -231,7 +253,116 @@ def test_real_is_what_was_photographed_and_fake_what_was_made(model, batch):
     assert float(terms["adversarial_low"]) == pytest.approx(30 * 1e-3, rel=1e-4)
 
 
+# ---------------------------------------------------------------- brightness, and the base
+
+
+def test_mean_difference_sees_means_alone():
+    references = np.random.default_rng(1).random((2, 8, 8, 3)).astype(np.float32)
+    images = references[:, ::-1] + np.float32([0.1, 0, -0.2])
+    assert float(mean_difference(images, references)) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_the_base_loss_moves_the_mean_of_the_degradation(model, batch):
+    options = LossOptions(base_weight=1.0)
+    with tf.GradientTape(persistent=True) as tape:
+        _, _, terms, images = objective(model, {}, batch, options)
+    # The base is darker than the reference: DeG is to take away more of what is below it.
+    assert (np.mean(images["base"] - batch["high"], (1, 2)) < 0).all()
+    gradient = tape.gradient(terms["base"], images["degradation"]).numpy()
+    assert (gradient > 0).all() and np.ptp(gradient) < 1e-9
+    # In a new network the last bias of DeG is the mean of each channel.
+    bias = model.degradation_generator.to_image.bias
+    assert (tape.gradient(terms["base"], bias.value).numpy() > 0).all()
+    weights = [v.value for v in model.refinement_generator.trainable_variables]
+    assert all(found is None for found in tape.gradient(terms["base"], weights))
+
+
+def test_the_network_is_told_the_brightness_of_the_references(play, batch):
+    _, _, _, images = play()
+    np.testing.assert_allclose(images["brightness"][:, 0], batch["brightness"], rtol=1e-5)
+
+
+def test_a_black_reference_is_as_dark_as_can_be_told(model, batch):
+    black = {**batch, "high": 0 * batch["high"], "brightness": np.zeros(2, np.float32)}
+    loss, _, _, images = objective(model, {}, black, LossOptions())
+    np.testing.assert_allclose(images["brightness"], DARKEST, rtol=1e-5)
+    assert np.isfinite(loss)
+
+
+def test_the_predicted_brightness_is_learnt(batch):
+    keras.utils.set_random_seed(4)
+    model = DRGN(preset("tiny"))
+    model.build()
+    # A dark photo and a bright one, to become a bright and a dark one.
+    thumbnails = batch["thumbnail"] * np.float32([0.5, 1.5]).reshape(2, 1, 1, 1)
+    told = {**batch, "thumbnail": thumbnails, "brightness": np.float32([0.6, 0.3])}
+    variables = [
+        *model.brightness_predictor.trainable_variables,
+        *model.context_encoder.trainable_variables,
+    ]
+    optimizer = keras.optimizers.Adam(0.01)
+    optimizer.build(variables)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            _, _, terms, _ = objective(model, {}, told, LossOptions())
+        found = tape.gradient(terms["brightness"], [v.value for v in variables])
+        optimizer.apply(found, variables)
+        return terms["brightness"]
+
+    errors = [float(step()) for _ in range(60)]
+    assert errors[0] > 0.1
+    assert errors[-1] < 0.2 * errors[0]
+    np.testing.assert_allclose(model.predicted_brightness(None, thumbnails)[:, 0], [0.6, 0.3], 0.1)
+
+
+def test_a_network_is_not_asked_for_what_it_has_not(batch):
+    options = LossOptions()
+    assert for_model(options, preset("tiny")) == options
+    untold = preset("tiny", brightness=False)
+    one_step = preset("tiny", two_step=False)
+    assert for_model(options, untold).brightness_weight == 0
+    assert for_model(options, untold).base_weight == options.base_weight
+    assert not for_model(options, one_step).synthetic
+    keras.utils.set_random_seed(6)
+    for changed, terms in ((untold, RESTORATION), (one_step, REAL - {"base", "smoothness"})):
+        network = DRGN(changed)
+        network.build()
+        possible = for_model(options, changed)
+        judges = new_discriminators(possible, widths=(4,))
+        loss, _, reported, _ = objective(network, judges, batch, possible, 1.0)
+        assert np.isfinite(loss)
+        assert terms <= set(reported)
+        assert ("brightness" in reported) == changed.brightness
+
+
 # ---------------------------------------------------------------- the synthetic path
+
+
+@pytest.mark.parametrize(("size", "block"), [((32, 32), 8), ((32, 48), 16), ((30, 37), 7)])
+def test_low_frequencies_keep_means_and_lose_detail(photo, size, block):
+    images = photo[np.newaxis, 60 : 60 + size[0], 60 : 60 + size[1]].astype(np.float32) / 255
+    noise = np.random.default_rng(2).normal(0, 0.1, images.shape).astype(np.float32)
+    low, noisy = (np.asarray(low_frequencies(x, block)) for x in (images, images + noise))
+    assert low.shape == images.shape
+    np.testing.assert_allclose(low.mean((1, 2)), images.mean((1, 2)), atol=0.02)
+    # The mean of block^2 values has the variance of one over block^2, interpolation lessens it.
+    assert (noisy - low).std() < 1.1 * 0.1 / block
+    slope = np.broadcast_to(np.linspace(0, 1, size[1])[None, None, :, None], (1, *size, 3))
+    returned = np.asarray(low_frequencies(slope.astype(np.float32), block))
+    inside = slice(block, -block)
+    assert np.abs(returned - slope)[:, :, inside].max() < block / size[1]
+
+
+def test_low_frequencies_of_flat_images_and_of_blocks_of_one_pixel():
+    flat = np.full((1, 12, 20, 3), 0.3, np.float32)
+    np.testing.assert_allclose(low_frequencies(flat, 5), flat, atol=1e-6)
+    images = np.random.default_rng(2).random((1, 12, 20, 3)).astype(np.float32)
+    np.testing.assert_array_equal(low_frequencies(images, 1), images)
+    # Never one block for the whole image.
+    np.testing.assert_array_equal(low_frequencies(images, 6), low_frequencies(images, 100))
+    assert np.ptp(low_frequencies(images, 100)) > 0
 
 
 def test_synthetic_low_light_is_the_normal_photo_darkened_and_clipped():
@@ -252,13 +383,18 @@ def test_synthetic_low_light_stays_differentiable():
 
 def test_the_synthetic_pair_goes_through_the_same_networks(play, model, batch):
     _, _, _, images = play()
-    low = np.clip(batch["normal"] + images["degradation"], 0, 1)
+    darkness = low_frequencies(images["degradation"], LossOptions().synthetic_blur)
+    low = np.clip(batch["normal"] + darkness, 0, 1)
     np.testing.assert_allclose(images["synthetic_low"], low, atol=1e-6)
     mean = images["degradation"].mean(axis=(1, 2), keepdims=True)
     small = np.clip(batch["normal_thumbnail"] + mean, 0, 1)
-    again = model(low, small, training=True)
-    np.testing.assert_allclose(images["synthetic_degradation"], again["degradation"], atol=1e-5)
-    np.testing.assert_allclose(images["synthetic_enhanced"], again["enhanced"], atol=1e-5)
+    again = model(low, small, batch["normal_brightness"], training=True)
+    np.testing.assert_allclose(
+        images["synthetic_degradation"], again["degradation"], atol=network_rounding()
+    )
+    np.testing.assert_allclose(
+        images["synthetic_enhanced"], again["enhanced"], atol=network_rounding()
+    )
 
 
 @pytest.mark.parametrize("name", ["synthetic_content", "adversarial_low", "kl"])
@@ -281,6 +417,9 @@ def gradients(batch):
     keras.utils.set_random_seed(1)
     model = DRGN(preset("tiny", reduction=1))
     model.build()
+    # A new predictor proposes the middle, whatever its hidden layer says: for one step.
+    kernel = model.brightness_predictor.output_layer.kernel
+    kernel.assign(kernel + 0.1)
     options = LossOptions()
     discriminators = new_discriminators(options)
     with tf.GradientTape(persistent=True) as tape:
@@ -322,6 +461,8 @@ def test_every_variable_learns(gradients, player):
         "adversarial_low_weight",
         "adversarial_degradation_weight",
         "kl_weight",
+        "base_weight",
+        "brightness_weight",
         "synthetic_start",
         "synthetic_ramp",
     ],

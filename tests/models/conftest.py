@@ -39,3 +39,9 @@ def model() -> DRGN:
 def one_step_model() -> DRGN:
     """The same without a degradation generator. Not to be changed."""
     return with_random_weights(two_step=False)
+
+
+@pytest.fixture(scope="session")
+def untold_model() -> DRGN:
+    """The same without a brightness. Not to be changed."""
+    return with_random_weights(brightness=False)

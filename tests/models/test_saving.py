@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -22,8 +18,6 @@ from drgn_tf.models import (
     preset,
 )
 
-ROOT = pathlib.Path(__file__).parents[2]
-
 # Keras alone opens them, once the networks are imported.
 OPEN = """
 import sys
@@ -35,9 +29,10 @@ folder = sys.argv[1]
 inputs = np.load(folder + "/inputs.npz")
 low, context = inputs["low"], inputs["context"]
 results = {}
-for name in ("two_step", "one_step", "generator", "discriminator"):
+arguments = {"generator": (context,), "told": (None, np.float32([[0.7]]))}
+for name in ("two_step", "told", "one_step", "untold", "generator", "discriminator"):
     model = keras.models.load_model(f"{folder}/{name}.keras")
-    images = model(low, context) if name == "generator" else model(low)
+    images = model(low, *arguments.get(name, ()))
     images = images if isinstance(images, dict) else {"output": images}
     results.update({f"{name}/{key}": np.asarray(image) for key, image in images.items()})
 np.savez(folder + "/results.npz", **results)
@@ -45,18 +40,23 @@ np.savez(folder + "/results.npz", **results)
 
 
 @pytest.fixture(scope="module")
-def opened(model, one_step_model, low_photo, tmp_path_factory) -> tuple[dict, dict]:
+def opened(
+    model, one_step_model, untold_model, low_photo, programs, tmp_path_factory
+) -> tuple[dict, dict]:
     """What the networks give here, and what they give in a process that opened their files."""
     folder = tmp_path_factory.mktemp("saved")
     low = low_photo[:, 100:137, 150:203]
-    context = np.linspace(-1, 1, 8, dtype=np.float32).reshape(1, 1, 1, 8)
+    width = model.options.told_width
+    context = np.linspace(-1, 1, width, dtype=np.float32).reshape(1, 1, 1, width)
     np.savez(folder / "inputs.npz", low=low, context=context)
 
     discriminator = Discriminator(widths=(4, 8))
     expected = {}
     for name, network, inputs in (
         ("two_step", model, (low,)),
+        ("told", model, (low, None, np.float32([[0.7]]))),
         ("one_step", one_step_model, (low,)),
+        ("untold", untold_model, (low,)),
         ("generator", model.degradation_generator, (low, context)),
         ("discriminator", discriminator, (low,)),
     ):
@@ -65,20 +65,14 @@ def opened(model, one_step_model, low_photo, tmp_path_factory) -> tuple[dict, di
         expected.update({f"{name}/{key}": np.asarray(image) for key, image in images.items()})
         network.save(folder / f"{name}.keras")
 
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
-    process = subprocess.run(
-        [sys.executable, "-c", OPEN, str(folder)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert process.returncode == 0, process.stderr
+    process = programs.run("-c", OPEN, folder)
+    assert process.code == 0, process.output
     return expected, dict(np.load(folder / "results.npz"))
 
 
-@pytest.mark.parametrize("name", ["two_step", "one_step", "generator", "discriminator"])
+@pytest.mark.parametrize(
+    "name", ["two_step", "told", "one_step", "untold", "generator", "discriminator"]
+)
 def test_a_saved_network_gives_the_same_in_another_process(opened, name):
     expected, results = opened
     assert expected.keys() == results.keys()
@@ -108,6 +102,7 @@ def through_json(config: dict) -> dict:
     [
         preset("tiny"),
         preset("tiny", two_step=False),
+        preset("tiny", brightness=False),
         ModelOptions(6, 5, 2, 0, 1, reduction=3, context_width=4, thumbnail_size=8),
     ],
 )

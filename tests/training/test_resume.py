@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import pathlib
 import signal
 import subprocess
@@ -19,14 +18,13 @@ import numpy as np
 import pytest
 
 from drgn_tf.models import load_model
+from tests.programs import ROOT, Program
 
-ROOT = pathlib.Path(__file__).parents[2]
 STEPS = 16
 
 
 def command(pairs: pathlib.Path, run_dir: pathlib.Path, *flags: str) -> list[str]:
     return [
-        sys.executable,
         "train_main.py",
         f"--data_dir={pairs}",
         f"--run_dir={run_dir}",
@@ -51,21 +49,9 @@ def command(pairs: pathlib.Path, run_dir: pathlib.Path, *flags: str) -> list[str
     ]
 
 
-def start(arguments: list[str], **environment: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        arguments,
-        cwd=ROOT,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen, code: int = 0) -> str:
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == code, output
-    return output
+def finish(program: Program, code: int = 0) -> str:
+    assert program.wait() == code, program.output
+    return program.output
 
 
 def weights(run_dir: pathlib.Path) -> list[np.ndarray]:
@@ -77,9 +63,9 @@ def column(run_dir: pathlib.Path, name: str) -> dict[int, float]:
         return {int(row["step"]): float(row[name]) for row in csv.DictReader(file) if row[name]}
 
 
-def wait_for_checkpoint(process: subprocess.Popen, run_dir: pathlib.Path, step: int) -> None:
+def wait_for_checkpoint(program: Program, run_dir: pathlib.Path, step: int) -> None:
     while not (run_dir / "checkpoints" / f"step-{step}.index").exists():
-        assert process.poll() is None, process.communicate()[0]
+        assert program.code is None, program.output
         time.sleep(0.005)
 
 
@@ -101,7 +87,11 @@ def pairs(tmp_path_factory, photo) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def undisturbed(pairs, tmp_path_factory) -> pathlib.Path:
     run_dir = tmp_path_factory.mktemp("undisturbed")
-    finish(start(command(pairs, run_dir)))
+    process = subprocess.run(
+        [sys.executable, *command(pairs, run_dir)],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
     return run_dir
 
 
@@ -126,42 +116,42 @@ def test_every_loss_of_the_whole_method_is_logged(undisturbed):
 
 
 def test_a_run_that_was_stopped_then_killed_ends_with_the_same_weights(
-    undisturbed, pairs, tmp_path
+    programs, undisturbed, pairs, tmp_path
 ):
-    process = start(command(pairs, tmp_path, "--checkpoint_every=1000"))
+    program = programs.start(*command(pairs, tmp_path, "--checkpoint_every=1000"))
     # The log is written step by step here.
     while not (tmp_path / "metrics.csv").exists() or not column(tmp_path, "loss"):
-        assert process.poll() is None
+        assert program.code is None, program.output
         time.sleep(0.005)
-    process.send_signal(signal.SIGTERM)
-    output = finish(process, 128 + signal.SIGTERM)
+    program.send_signal(signal.SIGTERM)
+    output = finish(program, 128 + signal.SIGTERM)
     assert "stopped by SIGTERM after step" in output.splitlines()[-1]
     assert (tmp_path / "last.keras").exists()
     assert any((tmp_path / "checkpoints").glob("*.index"))
 
     flagfile = f"--flagfile={tmp_path / 'run.flags'}"
-    process = start([sys.executable, "train_main.py", flagfile, "--checkpoint_every=4"])
-    wait_for_checkpoint(process, tmp_path, 12)
-    process.kill()
-    process.communicate()
+    program = programs.start("train_main.py", flagfile, "--checkpoint_every=4")
+    wait_for_checkpoint(program, tmp_path, 12)
+    program.send_signal(signal.SIGKILL)
+    finish(program, -signal.SIGKILL)
     assert not (tmp_path / "report.json").exists()
 
-    finish(start(command(pairs, tmp_path)))
+    finish(programs.start(*command(pairs, tmp_path)))
     for resumed, expected in zip(weights(tmp_path), weights(undisturbed)):
         np.testing.assert_array_equal(resumed, expected)
     # Each step has one line, those that were lost and done again too.
     assert column(tmp_path, "loss") == column(undisturbed, "loss")
 
 
-def test_other_options_are_refused_and_named(undisturbed, pairs):
+def test_other_options_are_refused_and_named(programs, undisturbed, pairs):
     before = (undisturbed / "report.json").read_bytes()
-    output = finish(start(command(pairs, undisturbed, "--learning_rate=0.1")), 1)
+    output = finish(programs.start(*command(pairs, undisturbed, "--learning_rate=0.1")), 1)
     assert "training.learning_rate was 0.0004 and is now 0.1" in output.splitlines()[-1]
     assert (undisturbed / "report.json").read_bytes() == before
 
 
-def test_two_devices_give_the_loss_curve_of_one(undisturbed, pairs, tmp_path):
-    finish(start(command(pairs, tmp_path, "--logical_cpus=2")))
+def test_two_devices_give_the_loss_curve_of_one(programs, undisturbed, pairs, tmp_path):
+    finish(programs.start(*command(pairs, tmp_path, "--logical_cpus=2")))
     for name in ("loss", "discriminator_low", "gradient_norm"):
         one, two = column(undisturbed, name), column(tmp_path, name)
         assert one.keys() == two.keys()

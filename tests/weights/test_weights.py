@@ -13,6 +13,8 @@ from drgn_tf import weights
 from drgn_tf.data import sample
 from drgn_tf.files import sha256
 from drgn_tf.images.photos import read_photo
+from drgn_tf.inference import Enhancer, load_driver
+from drgn_tf.inference.loading import load_keras
 from drgn_tf.models import load_model, macs_per_pixel, preset
 
 LIMITS = {"base": (2_000_000, 100_000), "mobile": (100_000, 20_000)}
@@ -20,7 +22,20 @@ LIMITS = {"base": (2_000_000, 100_000), "mobile": (100_000, 20_000)}
 
 def test_both_are_there_and_small():
     assert weights.names() == ["base", "mobile"]
-    assert sum(weights.path(name).stat().st_size for name in weights.names()) < 12e6
+    files = [path(name) for name in weights.names() for path in (weights.path, weights.fast_path)]
+    assert {file.suffix for file in files} == {".keras", ".tflite"}
+    assert sum(file.stat().st_size for file in files) < 18e6
+
+
+@pytest.mark.parametrize("name", ["base", "mobile"])
+def test_the_fast_file_is_the_same_network(name, dark):
+    """After new weights: `make weights`."""
+    fast, network = load_driver(name), load_keras(name)
+    assert fast.kind == "tflite" and fast.size is None
+    assert fast.thumbnail_size == network.thumbnail_size
+    for photo in (dark, dark[:37, :90]):
+        results = [Enhancer(driver)(photo / np.float32(255)) for driver in (fast, network)]
+        np.testing.assert_allclose(*results, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["base", "mobile"])
@@ -29,7 +44,9 @@ def test_the_card_describes_this_file(name):
     assert re.search(r"SHA-256 `([0-9a-f]{64})`", card)[1] == sha256(weights.path(name))
     model = load_model(weights.path(name))
     assert f"{model.count_params():,} parameters" in card
-    assert model.options == preset(name)
+    # A network without them stays usable where presets have learnt more.
+    newer = {x: getattr(model.options, x) for x in ("brightness", "normalised_thumbnail")}
+    assert model.options == preset(name, **newer)
     parameters, cost = LIMITS[name]
     assert model.count_params() <= parameters and macs_per_pixel(model) <= cost
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 
 import keras
@@ -17,11 +18,14 @@ from drgn_tf.models.context import thumbnail
 from drgn_tf.training import CadenceOptions, RunFolder, RunOptions, TrainingOptions
 from drgn_tf.training import run as runs
 from drgn_tf.training.tensorflow import TensorFlowBackend, make_strategy
+from tests.tolerances import rounding
 
 STEPS = 6
 WHOLE = LossOptions(synthetic_start=0, synthetic_ramp=0, discriminator_width=8)
+RATE = 2e-3
 # Little to trace: it is most of what a short run takes.
-SMALL = preset("tiny", scales=1, fusion_blocks=0)
+SMALL = preset("tiny", scales=1, branch_blocks=0, fusion_blocks=0)
+SMALLEST = dataclasses.replace(SMALL, two_step=False)
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +37,16 @@ def train(tmp_path_factory, make_pairs):
         functools.partial(thumbnail, size=16),
     )
 
-    def train(cadence=(), loss=LossOptions(synthetic_weight=0.0), **changes):
+    def train(cadence=(), loss=LossOptions(synthetic_weight=0.0), model=SMALLEST, **changes):
         options = RunOptions(
-            SMALL,
+            model,
             loss,
             DataOptions(),
             PhotometricOptions(),
             TrainingOptions(
                 **{
                     "steps": STEPS, "batch_size": 4, "crop_size": 32, "warmup_steps": 0,
-                    "learning_rate": 2e-3, **changes,
+                    "learning_rate": RATE, **changes,
                 }
             ),
             CadenceOptions(**{"log_every": STEPS, "validate_every": 100, **dict(cadence)}),
@@ -64,6 +68,17 @@ def weights(folder) -> np.ndarray:
     return np.concatenate([value.ravel() for value in values])
 
 
+def assert_same_weights(one, other) -> None:
+    """Checks that the weights of two runs differ by nothing but rounding."""
+    # Gradients are sums over 4 crops of 16x16 and more, which nearly cancel: down to a hundredth.
+    relative = 100 * rounding(4 * 16 * 16)
+    differences = np.abs(weights(one) - weights(other))
+    # Adam divides each gradient by its own size. Where rounding is all there is of it, which
+    # few weights are, a step is still as wide as the rate.
+    assert np.quantile(differences, 0.97) < STEPS * RATE * relative
+    assert differences.max() < 2 * STEPS * RATE
+
+
 def rows(folder) -> list[dict[str, float]]:
     with (folder / "metrics.csv").open(newline="") as file:
         lines = [line for line in csv.DictReader(file) if line["loss"]]
@@ -77,7 +92,7 @@ def logged(folder) -> dict[str, float]:
 def test_micro_batches_and_several_steps_a_call_give_the_same_weights(train, plain, monkeypatch):
     monkeypatch.setattr(runs, "_STEPS_BEFORE_PROFILE", 1)
     folder = train(cadence={"steps_per_call": 4, "profile": 2}, gradient_accumulation_steps=2)
-    np.testing.assert_allclose(weights(folder), weights(plain), atol=2e-5)
+    assert_same_weights(folder, plain)
     for name, value in logged(plain).items():
         if name not in ("seconds", "images_per_second"):
             assert logged(folder)[name] == pytest.approx(value, rel=1e-3), name
@@ -85,7 +100,7 @@ def test_micro_batches_and_several_steps_a_call_give_the_same_weights(train, pla
 
 
 def test_micro_batches_carry_both_players(train):
-    folder = train(loss=WHOLE, steps=1, gradient_accumulation_steps=2)
+    folder = train(loss=WHOLE, model=SMALL, steps=1, gradient_accumulation_steps=2)
     for name in ("synthetic_content", "kl", "adversarial_low", "discriminator_gradient_norm"):
         assert logged(folder)[name] > 0, name
 
@@ -97,7 +112,8 @@ def test_bfloat16_comes_near_and_leaves_a_network_in_float32(train, plain):
     assert {layer.compute_dtype for layer in model._flatten_layers()} == {"float32"}
     assert logged(folder)["loss"] == pytest.approx(logged(plain)["loss"], rel=0.02)
     assert not np.array_equal(weights(folder), weights(plain))
-    np.testing.assert_allclose(weights(folder), weights(plain), atol=0.02)
+    # Steps of Adam are as wide as the rate, whatever the gradient.
+    np.testing.assert_allclose(weights(folder), weights(plain), atol=2 * STEPS * RATE)
 
 
 def test_float16_leaves_out_a_step_that_overflows_and_goes_on(train, plain, monkeypatch):
@@ -116,7 +132,7 @@ def test_float16_leaves_out_a_step_that_overflows_and_goes_on(train, plain, monk
 
 
 def test_xla_gives_the_same_weights(train, plain):
-    np.testing.assert_allclose(weights(train(xla=True)), weights(plain), atol=2e-4)
+    assert_same_weights(train(xla=True), plain)
 
 
 def test_a_batch_that_does_not_divide_is_refused(train):

@@ -19,14 +19,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from drgn_tf.models import load_model
+from tests.programs import ROOT, Program
 
-ROOT = pathlib.Path(__file__).parents[3]
 STEPS = 40
 SAVED_EVERY = 5
 FLAGS = (
@@ -50,98 +49,16 @@ FLAGS = (
 # To notice that another worker is gone, and to leave; seconds. Far more than it takes.
 PATIENCE = 100
 
-# Imports the program once and becomes a worker as often as it is asked to: a line of JSON
-# starts a job and is answered by its process, or asks for the exit code of one.
-NURSERY = """
-import json, os, sys
-from drgn_tf.cli import train
-import drgn_tf.training.tensorflow
 
-for line in sys.stdin:
-    job = json.loads(line)
-    if "ended" in job:
-        process, status = os.waitpid(job["ended"], os.WNOHANG)
-        print(json.dumps(os.waitstatus_to_exitcode(status) if process else None), flush=True)
-        continue
-    process = os.fork()
-    if process:
-        print(process, flush=True)
-        continue
-    output = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.environ.update(job["environment"])
-    sys.argv = ["train_main.py", *job["arguments"]]
-    train.run()
-"""
+def said(worker: Program) -> str:
+    """What it said last, without TensorFlow's own lines."""
+    lines = worker.output.splitlines()
+    return next(line for line in reversed(lines) if line.startswith(("error:", "stopped")))
 
 
-class Nursery:
-    """A process that starts workers without importing TensorFlow for each."""
-
-    def __init__(self, process: subprocess.Popen):
-        self._process = process
-
-    def ask(self, **job):
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-
-class Worker:
-    """One worker of a run, and what it printed."""
-
-    def __init__(self, nursery: Nursery, output: pathlib.Path, arguments, environment):
-        self._nursery = nursery
-        self._output = output
-        self._code: int | None = None
-        self.id = nursery.ask(
-            arguments=arguments,
-            environment=environment,
-            output=str(output),
-        )
-
-    @property
-    def code(self) -> int | None:
-        """The exit code; None while it runs."""
-        if self._code is None:
-            self._code = self._nursery.ask(ended=self.id)
-        return self._code
-
-    @property
-    def output(self) -> str:
-        return self._output.read_text()
-
-    @property
-    def said(self) -> str:
-        """What it said last, without TensorFlow's own lines."""
-        lines = self.output.splitlines()
-        return next(line for line in reversed(lines) if line.startswith(("error:", "stopped")))
-
-    def end(self, code: int, seconds: float = 300) -> None:
-        """Waits until it has ended, which it must with this exit code."""
-        limit = time.monotonic() + seconds
-        while self.code is None and time.monotonic() < limit:
-            time.sleep(0.02)
-        assert self.code == code, self.output
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-    environment.pop("TF_CONFIG", None)
-    process = subprocess.Popen(
-        [sys.executable, "-c", NURSERY],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    yield Nursery(process)
-    process.stdin.close()
-    process.wait(60)
+def end(worker: Program, code: int, seconds: float = 300) -> None:
+    """Waits until it has ended, which it must with this exit code."""
+    assert worker.wait(seconds) == code, worker.output
 
 
 @pytest.fixture(scope="module")
@@ -158,32 +75,25 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def start(nursery, tmp_path_factory):
-    """Starts two workers with the same command; ends those that a failed test has left."""
-    started = []
+def start(programs):
+    """Starts two workers with the same command."""
 
-    def start_both(arguments: list[str]) -> list[Worker]:
+    def start_both(arguments: list[str]) -> list[Program]:
         addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
-        logs = tmp_path_factory.mktemp("logs")
         workers = []
         for index in range(2):
             task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-            environment = {"TF_CONFIG": json.dumps(task)}
-            workers.append(Worker(nursery, logs / f"{index}.txt", arguments, environment))
-        started.extend(workers)
+            workers.append(programs.start(*arguments, TF_CONFIG=json.dumps(task)))
         return workers
 
-    yield start_both
-    for worker in started:
-        if worker.code is None:
-            os.kill(worker.id, signal.SIGKILL)
+    return start_both
 
 
 def command(pairs: pathlib.Path, run_dir: pathlib.Path, *flags: str) -> list[str]:
-    return [f"--data_dir={pairs}", f"--run_dir={run_dir}", *FLAGS, *flags]
+    return ["train_main.py", f"--data_dir={pairs}", f"--run_dir={run_dir}", *FLAGS, *flags]
 
 
-def wait_for_checkpoint(workers: list[Worker], run_dir: pathlib.Path, step: int) -> None:
+def wait_for_checkpoint(workers: list[Program], run_dir: pathlib.Path, step: int) -> None:
     saved = [run_dir / "checkpoints" / f"step-{s}.index" for s in range(step, STEPS, SAVED_EVERY)]
     limit = time.monotonic() + 300
     while not any(path.exists() for path in saved):
@@ -207,13 +117,12 @@ def undisturbed(start, pairs, tmp_path_factory) -> pathlib.Path:
     run_dir = tmp_path_factory.mktemp("undisturbed")
     # How often a run saves does not change what it learns.
     for worker in start(command(pairs, run_dir, "--checkpoint_every=1000")):
-        worker.end(0)
+        end(worker, 0)
     return run_dir
 
 
-def test_two_workers_learn_like_one(nursery, undisturbed, pairs, tmp_path):
-    alone = Worker(nursery, tmp_path / "log", command(pairs, tmp_path / "run"), {})
-    alone.end(0)
+def test_two_workers_learn_like_one(programs, undisturbed, pairs, tmp_path):
+    end(programs.start(*command(pairs, tmp_path / "run")), 0)
     assert len(losses(undisturbed)) == STEPS
     np.testing.assert_allclose(losses(undisturbed), losses(tmp_path / "run"), rtol=2e-3)
 
@@ -224,25 +133,25 @@ def test_killed_and_stopped_workers_go_on_as_if_nothing_had_happened(
     for lost, step in ((1, 5), (0, 15)):
         workers = start(command(pairs, tmp_path))
         wait_for_checkpoint(workers, tmp_path, step)
-        os.kill(workers[lost].id, signal.SIGKILL)
+        workers[lost].send_signal(signal.SIGKILL)
         left = workers[1 - lost]
-        left.end(75, PATIENCE)
-        assert "another worker" in left.said
-        assert "give the same command again on all machines" in left.said
+        end(left, 75, PATIENCE)
+        assert "another worker" in said(left)
+        assert "give the same command again on all machines" in said(left)
         assert "Traceback" not in left.output
 
     workers = start(command(pairs, tmp_path))
     wait_for_checkpoint(workers, tmp_path, 25)
-    os.kill(workers[1].id, signal.SIGTERM)
+    workers[1].send_signal(signal.SIGTERM)
     for worker in workers:
-        worker.end(128 + signal.SIGTERM, PATIENCE)
-    stopped_after = {re.search(r"after step (\d+)", worker.said)[1] for worker in workers}
+        end(worker, 128 + signal.SIGTERM, PATIENCE)
+    stopped_after = {re.search(r"after step (\d+)", said(worker))[1] for worker in workers}
     assert len(stopped_after) == 1
     assert (tmp_path / "checkpoints" / f"step-{stopped_after.pop()}.index").exists()
     assert not (tmp_path / "report.json").exists()
 
     for worker in start(command(pairs, tmp_path)):
-        worker.end(0)
+        end(worker, 0)
     for resumed, expected in zip(weights(tmp_path), weights(undisturbed), strict=True):
         np.testing.assert_array_equal(resumed, expected)
     assert losses(tmp_path) == losses(undisturbed)

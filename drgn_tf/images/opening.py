@@ -1,0 +1,175 @@
+"""The one place that opens image files: what they may be, and how large.
+
+A file is opened only if it is a regular one, decoded only if its first bytes are those of a
+format of `formats`, and its size is judged by its header before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from drgn_tf import memory
+from drgn_tf.errors import BadImageError, UserError
+from drgn_tf.images import formats
+
+# Of a photo. A damaged or malicious header could ask for all memory.
+MAX_MEGAPIXELS = 256
+# Bytes of a photo's file: 100 megapixels of 16 bits need 0.6 * 10**9 where nothing compresses.
+_LARGEST_FILE = 2**30
+# Pillow's own limit warns, and is too low for stitched panoramas.
+Image.MAX_IMAGE_PIXELS = None
+# Bytes a pixel of 8 bits that reading a photo and writing its result take: mobile used 14 on
+# 100 megapixels and 16 on 48.
+_BYTES_PER_PIXEL = 16
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenedImage:
+    """A photo file that is open; nothing is decoded yet.
+
+    Attributes:
+      image: as Pillow sees it: mode, size, metadata.
+      file: its bytes.
+      format: what it is.
+      orientation: by the EXIF data, 1 to 8; 1 is upright.
+    """
+
+    image: Image.Image
+    file: BinaryIO
+    format: formats.ImageFormat
+    orientation: int
+
+    def pixels(self) -> np.ndarray:
+        """Decodes the photo as it is stored.
+
+        Returns:
+          uint8 or uint16: [H, W] grey, [H, W, 2] grey and alpha, [H, W, 3] RGB, [H, W, 4] RGBA.
+        """
+        return self.format.read(self.image, self.file)
+
+
+@contextlib.contextmanager
+def regular_file(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """Opens a file for reading, which must be a regular one or a link to one.
+
+    Devices and pipes, which may never end or never answer, are not read.
+
+    Raises:
+      BadImageError: it cannot be read, is empty, or is something else.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(path, "rb", opener=_open_without_waiting))
+        except OSError as error:
+            raise BadImageError(
+                f"{path}: cannot be read ({error.strerror}); check its name and permissions."
+            ) from error
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise BadImageError(f"{path}: is a device or a pipe; only files are read, remove it.")
+        if not status.st_size:
+            raise BadImageError(f"{path}: the file is empty; replace or remove it.")
+        yield file
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # A pipe would wait for somebody at its other end.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def check_size(
+    path: pathlib.Path, width: int, height: int, max_megapixels: float, bytes_per_pixel: int
+) -> None:
+    """Refuses what is too large before it is decoded.
+
+    Args:
+      path: named in errors.
+      width: in pixels, by the header.
+      height: in pixels, by the header.
+      max_megapixels: limit.
+      bytes_per_pixel: memory that is needed.
+
+    Raises:
+      BadImageError: it is.
+    """
+    if width * height > max_megapixels * 10**6:
+        raise BadImageError(
+            f"{path}: is {width}x{height} pixels by its header, more than the limit of "
+            f"{max_megapixels:g} megapixels; scale it down."
+        )
+    needed = width * height * bytes_per_pixel
+    # What is small needs no look at the machine.
+    free = memory.available() if needed > 2**28 else None
+    if free is not None and needed > free:
+        raise BadImageError(
+            f"{path}: is {width}x{height} pixels and needs about {needed / 1e9:.1f} GB of memory, "
+            f"of which {free / 1e9:.1f} GB are free; scale it down."
+        )
+
+
+@contextlib.contextmanager
+def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[OpenedImage]:
+    """Opens a photo file. What goes wrong inside, in decoding too, becomes one line.
+
+    Args:
+      path: of the file.
+      max_megapixels: larger photos are refused before they are decoded.
+
+    Raises:
+      BadImageError: unreadable, truncated, empty, animated, too large, of another format, or of
+        a colour model without a way back (CMYK and others).
+    """
+    with regular_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > _LARGEST_FILE:
+            raise BadImageError(
+                f"{path}: has {size / 1e9:.1f} GB, more than photos have; remove it."
+            )
+        head = file.read(formats.SIGNATURE_SIZE)
+        image_format = formats.format_of_content(head)
+        if image_format is None:
+            raise BadImageError(
+                f"{path}: is no {formats.NAMES} image by its content; convert or remove it."
+            )
+        file.seek(0)
+        try:
+            with Image.open(file, formats=[image_format.name]) as image:
+                deep = image_format.is_deep is not None and image_format.is_deep(head)
+                check_size(path, *image.size, max_megapixels, _BYTES_PER_PIXEL * (1 + deep))
+                # MPO is a JPEG with further pictures behind it, as many phones write.
+                if getattr(image, "is_animated", False) and image.format != "MPO":
+                    raise BadImageError(f"{path}: is animated; save one frame of it as a PNG.")
+                orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+                if orientation not in range(1, 9):
+                    orientation = 1
+                yield OpenedImage(image, file, image_format, orientation)
+        except BadImageError:
+            raise
+        except MemoryError as error:
+            raise BadImageError(
+                f"{path}: is too large for the memory of this machine; scale it down."
+            ) from error
+        except formats.ColourModeError as error:
+            raise BadImageError(f"{path}: {error}; convert it to RGB.") from error
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno:
+                # The system's trouble, not the photo's.
+                raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+            raise BadImageError(
+                f"{path}: is damaged or no image ({_first_line(error)}); replace or remove it."
+            ) from error
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    # Pillow quotes the name, which the message has already.
+    return text[0].split(" '")[0].split(" <")[0] if text else type(error).__name__

@@ -1,0 +1,185 @@
+"""What is opened at all: regular files, of known formats, of a bounded size."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import subprocess
+import sys
+import threading
+import zlib
+
+import numpy as np
+import pytest
+from PIL import EpsImagePlugin, Image
+
+from drgn_tf import memory
+from drgn_tf.errors import BadImageError
+from drgn_tf.images import formats, photo_files
+from drgn_tf.images.photos import list_photos, read_photo
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\nshowpage\n%%EOF\n"
+READERS = (read_photo, photo_files.read)
+
+
+def png(width: int, height: int, depth: int = 8) -> bytes:
+    """Returns a PNG of a few bytes that declares any size."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(bytes(1000)))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
+
+
+def bmp(width: int, height: int) -> bytes:
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + header + bytes(100)
+
+
+def jpeg(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 24)).save(buffer, "JPEG")
+    real, declared = (struct.pack(">BHH", 8, *size) for size in ((24, 16), (height, width)))
+    assert buffer.getvalue().count(real) == 1
+    return buffer.getvalue().replace(real, declared)
+
+
+def webp(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    first, second = (Image.new("RGB", (16, 24), colour) for colour in ("red", "blue"))
+    first.save(buffer, "WEBP", save_all=True, append_images=[second])
+    data = bytearray(buffer.getvalue())
+    # The canvas, behind RIFF, its size, WEBPVP8X, its size and flags.
+    data[24:30] = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    return bytes(data)
+
+
+def said(read, path) -> str:
+    """Returns what reading a bad file says, which is one line and begins with its name."""
+    with pytest.raises(BadImageError) as caught:
+        read(path)
+    line = str(caught.value)
+    assert line.startswith(f"{path}: ") and "\n" not in line
+    return line
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_only_known_formats_reach_a_decoder(tmp_path, photo, monkeypatch, read, suffix):
+    def started(*_):
+        raise AssertionError("Ghostscript was started")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", started)
+    path = tmp_path / f"holiday{suffix}"
+    path.write_bytes(EPS)
+    assert "is no JPEG, PNG, BMP or WEBP image by its content" in said(read, path)
+    for other in ("GIF", "TIFF", "PPM", "ICO", "PDF", "TGA"):
+        Image.fromarray(photo[:32, :32]).save(path, other)
+        assert "by its content" in said(read, path)
+
+
+def test_the_content_tells_the_format_not_the_name(tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "a.jpg", "PNG")
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.jpg"), photo)
+
+
+def test_every_format_is_listed_read_and_written_by_its_entry(tmp_path, photo):
+    for entry in formats.FORMATS:
+        for suffix in entry.suffixes:
+            path = tmp_path / f"{entry.name}_{suffix[1:]}{suffix}"
+            photo_files.write(path, photo, photo_files.PhotoFile(photo), 95)
+            assert formats.format_of_content(path.read_bytes()[:32]) is entry
+            assert np.abs(photo_files.read(path).pixels.astype(int) - photo).mean() < 4
+    assert len(list_photos(tmp_path)) == len(formats.SUFFIXES)
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    "data",
+    [png(22000, 22000), png(1, 400_000_000), png(20000, 20000), png(2**31 - 1, 2**31 - 1),
+     png(17000, 17000, 16), bmp(20000, 20000), bmp(20000, -20000), jpeg(65500, 65500),
+     webp(16383, 16383)],
+    ids=range(9),
+)  # fmt: skip
+def test_bombs_are_refused_by_their_header(tmp_path, read, data):
+    (tmp_path / "a.png").write_bytes(data)
+    assert "more than the limit of 256 megapixels; scale it down" in said(read, tmp_path / "a.png")
+
+
+def test_bombs_take_no_memory(tmp_path):
+    for number, (width, height) in enumerate([(22000, 22000), (1, 400_000_000), (20000, 20000)]):
+        (tmp_path / f"{number}.png").write_bytes(png(width, height))
+    code = f"""
+import pathlib, resource
+from drgn_tf.images import photo_files
+for path in sorted(pathlib.Path({str(tmp_path)!r}).iterdir()):
+    try:
+        photo_files.read(path)
+    except Exception as error:
+        print(type(error).__name__)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    ).stdout.split()
+    assert output[:3] == ["BadImageError"] * 3
+    assert int(output[3]) < 500
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_the_limit_and_the_memory_there_is_count(tmp_path, photo, monkeypatch, read):
+    path = tmp_path / "a.png"
+    Image.fromarray(photo).save(path)
+    with pytest.raises(BadImageError, match=r"451x300 pixels .* limit of 0\.1 megapixels"):
+        read(path, 0.1)
+    path.write_bytes(png(15000, 15000))
+    monkeypatch.setattr(memory, "available", lambda: 2 * 10**9)
+    assert "needs about 3.6 GB of memory, of which 2.0 GB are free" in said(read, path)
+    path.write_bytes(png(15000, 15000, 16))
+    assert "needs about 7.2 GB" in said(read, path)
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_only_regular_files_are_read(tmp_path, photo, read):
+    for number, device in enumerate(("/dev/zero", "/dev/urandom", "/dev/null")):
+        (tmp_path / f"{number}.jpg").symlink_to(device)
+        assert "is a device or a pipe" in said(read, tmp_path / f"{number}.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    # In a thread: a hang would be the failure.
+    lines = []
+    thread = threading.Thread(
+        target=lambda: lines.append(said(read, tmp_path / "pipe.jpg")), daemon=True
+    )
+    thread.start()
+    thread.join(20)
+    assert "is a device or a pipe" in lines[0]
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    assert "cannot be read (Too many levels" in said(read, tmp_path / "loop.jpg")
+    assert "cannot be read (File name too long" in said(read, tmp_path / ("n" * 300))
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
+    read(tmp_path / "link.png")
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    with (tmp_path / "a.webp").open("wb") as file:
+        file.write(webp(100, 100))
+        file.truncate(2**31)
+    assert "has 2.1 GB, more than photos have" in said(read_photo, tmp_path / "a.webp")
+
+
+def test_what_a_format_cannot_hold_is_one_line(tmp_path, photo):
+    wide = np.zeros((16, 70000, 3), np.uint8)
+    for name in ("a.jpg", "a.webp"):
+        with pytest.raises(BadImageError, match=r"cannot hold this photo .*choose another format"):
+            photo_files.write(tmp_path / name, wide, photo_files.PhotoFile(wide), 95)
+    metadata = {"exif": b"Exif\0\0" + bytes(70000)}
+    with pytest.raises(BadImageError, match="cannot hold this photo"):
+        photo_files.write(
+            tmp_path / "a.jpg", photo, photo_files.PhotoFile(photo, metadata=metadata), 95
+        )
+    assert not list(tmp_path.iterdir())
