@@ -60,7 +60,8 @@ def enhance(
       The enhanced photo, in the same shape, dtype and range.
 
     Raises:
-      ValueError: `photo` is not an image as described, or the model cannot be opened.
+      ValueError: `photo` is not an image as described.
+      drgn_tf.inference.ModelFileError: see `load`.
 
     Example:
       enhanced = drgn_tf.enhance(np.asarray(PIL.Image.open("dark.jpg")))

@@ -52,8 +52,9 @@ def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> 
                     enhance_file(enhancer, job, options, start)
                     done.append(job)
                 except (UserError, OSError) as error:
-                    files.write(f"error: {error}", file=sys.stderr)
-                    complaints.append(str(error))
+                    line = program.describe(error) if isinstance(error, OSError) else str(error)
+                    files.write(f"error: {line}", file=sys.stderr)
+                    complaints.append(line)
             files.update()
     return done
 

@@ -16,6 +16,8 @@ import tqdm
 
 from drgn_tf.cli import program
 
+# Named, and imported late: they need the extra.
+FLAG_MODULES = ("drgn_tf.flags.export_flags",)
 _COMPARED = 12
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnx", "onnxruntime")
 
@@ -82,7 +84,7 @@ def run() -> NoReturn:
     """The command drgn-export."""
     program.run(
         main,
-        flag_modules=("drgn_tf.flags.export_flags",),
+        flag_modules=FLAG_MODULES,
         extra="export",
         interrupted="interrupted; finished artefacts stay.",
     )

@@ -35,7 +35,7 @@ from drgn_tf.version import __version__
 _EXTRAS = {
     "keras": ("keras", "tensorflow"),
     "train": ("keras", "tensorflow", "tensorboard", "matplotlib", "skimage"),
-    "jax": ("jax",),
+    "jax": ("jax", "keras", "matplotlib", "skimage"),
     "export": ("keras", "tensorflow", "flatbuffers", "onnx", "tf2onnx", "matplotlib", "skimage"),
     "onnx": ("onnxruntime",),
     "eval": ("scipy", "pycocotools"),
@@ -138,9 +138,14 @@ def _exit_code(action: Callable[[], None], extra: str, interrupted: str) -> int 
     except OSError as error:
         if error.errno is None:
             raise
-        named = isinstance(error.filename, (str, bytes, os.PathLike))
-        where = f"{os.fsdecode(error.filename)}: " if named else ""
-        return _say(f"error: {where}{error.strerror}.", 1)
+        return _say(f"error: {describe(error)}", 1)
+
+
+def describe(error: OSError) -> str:
+    """Returns the file, and what the system says of it."""
+    named = isinstance(error.filename, (str, bytes, os.PathLike))
+    where = f"{os.fsdecode(error.filename)}: " if named else ""
+    return f"{where}{error.strerror or error}."
 
 
 class _StandardOutput:
