@@ -63,7 +63,7 @@ def export_onnx(
 
     Raises:
       ConversionError: a Transpose is left in NCHW.
-      NotWrittenError: it cannot be written.
+      UserError: it cannot be written.
     """
     side = model.options.thumbnail_size
     batch, (height, width) = (None, (None, None)) if size is None else (1, size)

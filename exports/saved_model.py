@@ -9,13 +9,12 @@ One set of variables, several signatures (functions that a server offers by name
     image_bytes      image_bytes string [B]              -> enhanced_bytes string [B]
     stages           image uint8 [B, H, W, 3]            -> degradation, base, enhanced float32
 
-Floats are RGB in [0, 1]. B, H and W are free, from 1: the graph pads and crops by itself.
-The photos in one request have equal sizes, except in image_bytes, where each is decoded,
-enhanced and encoded by itself. The result is PNG: it loses nothing, and JPEG noise is not
-what one wants in a photo that was just brightened. Names ending in _bytes make TF Serving's
-REST interface use base64.
+Floats are RGB in [0, 1]. B, H and W may be any number from 1: the graph pads and crops itself.
+The photos of a request have equal sizes, except in image_bytes, which decodes, enhances and
+encodes each one separately. Its results are PNG, which is lossless: JPEG artefacts would be
+visible in brightened photos. Names ending in _bytes make TF Serving's REST interface use base64.
 
-Every signature gets a request to warm up with; see `drgn_tf.exports.serving_warmup`.
+Every signature gets a warm-up request; see `drgn_tf.exports.serving_warmup`.
 """
 
 from __future__ import annotations
@@ -47,16 +46,16 @@ def export_saved_model(
 
     Args:
       model: the trained network.
-      path: the folder to make, for TF Serving an integer.
+      path: the folder to create; TF Serving expects an integer as its name.
       name: of the model, for the warm-up requests.
-      warmup_photos: low-light photos to warm up with, uint8 [H, W, 3].
-      stages: whether to add the signature of that name.
+      warmup_photos: low-light photos for the warm-up requests, uint8 [H, W, 3].
+      stages: whether to add the signature `stages`.
 
     Raises:
-      NotWrittenError: it cannot be written.
+      UserError: it cannot be written.
     """
     module = tf.Module()
-    # Signatures only refer to variables; what is saved is what a module holds.
+    # Signatures only refer to variables; the module must hold them to be saved.
     module.weights = [variable.value for variable in model.variables]
     logs = [
         prediction_log(name, signature, inputs)
@@ -94,7 +93,7 @@ def _signatures(model: DRGN, stages: bool) -> dict[str, Callable]:
 
     @tf.function(input_signature=[_ENCODED])
     def image_bytes(image_bytes):
-        # One after another: side by side they would need the memory of all at once.
+        # One after another: in parallel they would need the memory of all at once.
         enhanced = tf.map_fn(
             enhance_encoded, image_bytes, fn_output_signature=tf.string, parallel_iterations=1
         )
@@ -110,16 +109,16 @@ def _signatures(model: DRGN, stages: bool) -> dict[str, Callable]:
 
 
 def _decoded(encoded: tf.Tensor) -> tf.Tensor:
-    """Returns a photo as RGB floats [H, W, 3], whatever its channels and bits are."""
+    """Decodes a photo of any channels and bit depth to RGB floats [H, W, 3]."""
     is_png = tf.equal(tf.strings.substr(encoded, 0, 4), b"\x89PNG")
     image = tf.case(
         [
-            # By default TensorFlow decodes JPEG fast, which puts values off by up to 6.
+            # TensorFlow's default is a fast JPEG decoder with errors of up to 6 levels.
             (
                 tf.io.is_jpeg(encoded),
                 lambda: _to_float(tf.io.decode_jpeg(encoded, 3, dct_method="INTEGER_ACCURATE")),
             ),
-            # 8 bits come out as 16 too, exactly.
+            # 8-bit photos are widened to 16 bits exactly.
             (is_png, lambda: tf.cast(tf.io.decode_png(encoded, 3, tf.uint16), tf.float32) / 65535),
         ],
         lambda: _to_float(tf.io.decode_image(encoded, 3, expand_animations=False)),

@@ -98,7 +98,7 @@ def export_tflite(
     Raises:
       TFLiteExportError: the arguments do not go together, or the converter did not do what it
         was asked for.
-      drgn_tf.files.NotWrittenError: the file cannot be written.
+      UserError: the file cannot be written.
     """
     _check_arguments(precision, size, calibration)
     data = _converted(model, precision, size, tiled)

@@ -1,12 +1,12 @@
-"""The flatbuffer of a `.tflite` file, and what the file says of itself.
+"""The flatbuffer of a `.tflite` file, and its metadata.
 
-The standard metadata (metadata_schema.fbs of tflite-support, identifier "M001") lies in
-a buffer named TFLITE_METADATA. The package that writes it cannot be installed beside
-TensorFlow 2.21, which needs another protobuf; so the tables that are used are written
-here, field by field, with `flatbuffers`. No file is attached to them.
+The standard metadata (metadata_schema.fbs of tflite-support, identifier "M001") is in a
+buffer named TFLITE_METADATA. The package that writes it cannot be installed with TensorFlow
+2.21, which needs another protobuf, so the tables in use are written here, field by field,
+with `flatbuffers`. No files are attached.
 
-Each image tensor is declared as RGB with mean 0 and standard deviation 255: a byte b
-becomes b / 255, and for a file of 8 bits, whose scale is 1/255, the byte itself.
+Each image tensor is declared as RGB with mean 0 and standard deviation 255: a byte b becomes
+b / 255; for an 8-bit file, whose scale is 1/255, that is the byte itself.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ _SIZE = {"width": 0, "height": 1}
 _UNIT = {"type": 0, "options": 1}
 _NORMALISATION = {"mean": 0, "std": 1}
 _STATS = {"max": 0, "min": 1}
-# Members of the unions, and of the enumeration of colour spaces.
+# Members of the unions and of the enumeration of colour spaces.
 _IMAGE_PROPERTIES = 2
 _NORMALISATION_OPTIONS = 1
 _RGB = 1
 
 
 class _AlignedBuilder(flatbuffers.Builder):
-    """Puts constants at multiples of 16 bytes, as runtimes that map the file expect."""
+    """Aligns constants to 16 bytes, as runtimes that map the file expect."""
 
     def StartVector(self, elemSize, numElems, alignment):
         return super().StartVector(elemSize, numElems, 16 if elemSize == 1 else alignment)
 
 
 def unpacked(data: bytes) -> schema.ModelT:
-    """Returns the content of a `.tflite` file, to be read or changed."""
+    """Parses a `.tflite` file into an object that can be read and changed."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
 
 
 def packed(model: schema.ModelT) -> bytes:
-    """Returns the `.tflite` file of a content."""
+    """Serialises a parsed `.tflite` file."""
     builder = _AlignedBuilder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -73,15 +73,15 @@ def text(value: bytes | str | None) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class TensorDescription:
-    """What the metadata say of an image that goes in or comes out.
+    """The metadata of an input or output image.
 
     Attributes:
       name: of the tensor.
-      description: what it is.
-      width: in pixels; 0 if it may be any.
-      height: likewise.
-      largest: value that stands for the brightest pixel; 0 is the darkest.
-      normalised: whether bytes have to be normalised to get there (inputs).
+      description: of the image.
+      width: in pixels; 0 for any.
+      height: in pixels; 0 for any.
+      largest: value of the brightest pixel; 0 is the darkest.
+      normalised: whether bytes must be normalised to this range (inputs).
     """
 
     name: str
@@ -99,14 +99,14 @@ def attach(
     inputs: list[TensorDescription],
     outputs: list[TensorDescription],
 ) -> None:
-    """Adds metadata to the content of a file.
+    """Adds metadata to a parsed file.
 
     Args:
-      model: is changed.
+      model: the parsed file, changed in place.
       name: of the network.
-      description: what it does.
+      description: of the network.
       inputs: in the order of the file.
-      outputs: likewise.
+      outputs: in the order of the file.
     """
     data = np.frombuffer(_metadata(name, description, inputs, outputs), np.uint8)
     entry = schema.MetadataT()
@@ -152,7 +152,7 @@ def _table(
     """Writes a table.
 
     Args:
-      builder: its children are written already.
+      builder: with the children of the table already written.
       slots: number of fields in the schema.
       offsets: by field number.
       scalars: by field number, (method of the builder, value).
@@ -230,7 +230,7 @@ def read_metadata(path: pathlib.Path) -> dict[str, Any]:
         raise ValueError(f"{path}: holds no metadata.")
     data = bytes(bytearray(model.buffers[entries[0].buffer].data))
     if data[4:8] != _IDENTIFIER:
-        raise ValueError(f"{path}: its metadata are of an unknown kind.")
+        raise ValueError(f"{path}: its metadata has an unknown format.")
     root = _Reader(data, int.from_bytes(data[:4], "little"))
     subgraph = root.tables(_MODEL["subgraphs"])[0]
     keys = ("name", "description", "version", "author", "license", "min_parser_version")
@@ -242,7 +242,7 @@ def read_metadata(path: pathlib.Path) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads the fields of a table by their numbers."""
+    """Reads the fields of a table by number."""
 
     def __init__(self, data: bytes, position: int):
         self._table = Table(data, position)

@@ -1,12 +1,12 @@
-"""Proof that an artefact gives what the network gives, before it is handed over.
+"""Verifies that an artefact gives the results of the network.
 
-Each artefact is run by its real runtime, through the driver that users' programs go
-through too, on low-light photos of even, odd, tiny and non-square sizes. A converter
-that returns NaN, an input that is read ten times too dark, an output that is cut off: all
-of that has happened without an error message. Here it is one.
+Each artefact runs in its own runtime, through the driver that the programs use too, on
+low-light photos of even, odd, tiny and non-square sizes. NaN from a converter, an input read
+ten times too dark, a truncated output: all of these have happened without an error message.
+Here they are errors.
 
-Bounds: float formats must agree in every value; formats that compute in fewer bits must
-be close in PSNR, on photos of the kind that they were calibrated with.
+Bounds: float formats must agree in every value; formats with fewer bits must be close in
+PSNR, on photos like those of their calibration.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from PIL import Image
 from drgn_tf.errors import UserError
 from drgn_tf.inference import Driver, photo_thumbnail
 
-# Height and width, in pixels, of what is cut out of the photos for artefacts of any size.
+# Height and width in pixels of the crops of photos for artefacts of any size.
 SIZES = ((256, 384), (151, 233), (1, 1), (3, 5), (40, 320), (17, 2))
 
 
@@ -37,8 +37,8 @@ class Bound:
     """How far an artefact may be from the network.
 
     Attributes:
-      max_error: largest absolute difference of a value in [0, 1], or None.
-      psnr: lowest PSNR between the two results in dB, or None.
+      max_error: largest allowed absolute difference of a value in [0, 1], or None.
+      psnr: lowest allowed PSNR between the two results in dB, or None.
     """
 
     max_error: float | None = None
@@ -51,23 +51,23 @@ BOUNDS = {
     "dynamic_range": Bound(psnr=40.0),
     "int8": Bound(psnr=34.0),
     "int16x8": Bound(psnr=45.0),
-    # Results of 8 bits: rounding may fall to either side.
+    # 8-bit results may be rounded to either side.
     "uint8": Bound(max_error=1.001 / 255),
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How far an artefact is from the network, over all photos that were tried.
+    """How far an artefact is from the network, over all photos.
 
     Attributes:
-      photos: how many.
-      sizes: (height, width) of those.
+      photos: number of photos.
+      sizes: (height, width) of the photos.
       max_error: largest absolute difference.
-      mean_error: mean absolute difference, of the photo where it is largest.
-      psnr: between the two results in dB, of the photo where it is lowest; at most 200.
-      minimum: least value of any result.
-      maximum: greatest value.
+      mean_error: mean absolute difference of the worst photo.
+      psnr: between the two results of the worst photo in dB; at most 200.
+      minimum: smallest value of any result.
+      maximum: largest value of any result.
     """
 
     photos: int
@@ -81,7 +81,7 @@ class Agreement:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One image to run, and the thumbnail of the photo that it is a part of."""
+    """An image to run, and the thumbnail of the photo that it is part of."""
 
     name: str
     image: np.ndarray
@@ -89,16 +89,16 @@ class Case:
 
 
 def cases(photos: Sequence[np.ndarray], driver: Driver, thumbnail_size: int) -> list[Case]:
-    """Cuts what an artefact can take out of uint8 photos [H, W, 3].
+    """Crops images of the artefact's sizes from uint8 photos [H, W, 3].
 
-    An artefact without a thumbnail takes each cutting for a whole photo.
+    An artefact without a thumbnail input treats each crop as a whole photo.
     """
     found = []
     for i, photo in enumerate(photos):
         whole = photo_thumbnail(photo, thumbnail_size)
         for height, width in [driver.size] if driver.size else SIZES:
             rows, columns = -(-height // photo.shape[0]), -(-width // photo.shape[1])
-            # Larger than the photo: the photo again.
+            # A photo smaller than the crop is repeated.
             image = np.tile(photo, (rows, columns, 1))[:height, :width] / np.float32(255)
             thumbnail = whole if driver.thumbnail_size else photo_thumbnail(image, thumbnail_size)
             found.append(Case(f"photo {i + 1}, {width}x{height}", image, thumbnail))
@@ -111,13 +111,13 @@ def verify(
     """Compares an artefact with the network it was made from.
 
     Args:
-      artefact: what is to be proven.
+      artefact: to be verified.
       reference: the network; its `thumbnail_size` is not None.
       photos: low-light photos, uint8 [H, W, 3].
-      bound: how far the two may be apart.
+      bound: the allowed difference.
 
     Raises:
-      NotEqualError: they are further apart, or the artefact's result is not finite, in [0, 1],
+      NotEqualError: the difference is larger, or the artefact's result is not finite, in [0, 1],
         float32 and of the photo's shape.
     """
     results = []
@@ -134,7 +134,7 @@ def verify(
 def check_image(
     path: pathlib.Path, case: str, result: np.ndarray, expected: np.ndarray, bound: Bound
 ) -> None:
-    """Raises NotEqualError unless a result is sane and close enough."""
+    """Raises NotEqualError unless a result is valid and close enough."""
     where = f"{path.name} on {case}"
     if result.shape != expected.shape or result.dtype != np.float32:
         raise NotEqualError(
@@ -181,15 +181,15 @@ def psnr_between(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.ndarray]) -> None:
-    """Proves the signatures of a SavedModel that clients of a server call.
+    """Verifies the signatures of a SavedModel that clients of a server call.
 
     Args:
       path: the SavedModel.
       reference: the network.
-      photos: low-light photos, uint8 [H, W, 3], of at least two sizes or cut to such.
+      photos: low-light photos, uint8 [H, W, 3], of at least two sizes or cropped to two.
 
     Raises:
-      NotEqualError: a signature gives another image than the network.
+      NotEqualError: a signature's result differs from the network's.
     """
     signatures = tf.saved_model.load(str(path)).signatures
     bound = BOUNDS["uint8"]
@@ -203,7 +203,9 @@ def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.nd
         check_image(path, case, result.numpy() / np.float32(255), expected[i], bound)
     encoded = signatures["image_bytes"](image_bytes=tf.constant([_png(image) for image in cut]))
     for i, data in enumerate(encoded["enhanced_bytes"].numpy()):
-        result = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))[np.newaxis]
+        result = np.asarray(Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB"))[
+            np.newaxis
+        ]
         case = f"image_bytes, photo {i + 1}"
         check_image(path, case, result / np.float32(255), expected[i], bound)
 

@@ -27,7 +27,7 @@ def latest_version(folder: pathlib.Path) -> pathlib.Path:
     ]
     if not versions:
         raise ModelFileError(
-            f"{folder}: is no SavedModel; give a folder with a saved_model.pb, or one with "
+            f"{folder}: is not a SavedModel; give a folder with a saved_model.pb, or one with "
             "integer version folders."
         )
     return max(versions, key=lambda version: int(version.name))
@@ -49,7 +49,7 @@ class SavedModelDriver(Driver):
     def __init__(self, path: pathlib.Path):
         self.path = latest_version(path)
         try:
-            # Kept: the signatures do not keep the variables alive.
+            # Kept, because the signatures do not keep the variables alive.
             self._model = tf.saved_model.load(str(self.path))
         except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
             raise ModelFileError(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drgn_tf.errors import UserError
 from drgn_tf.exports.calibration import calibration_samples, load_calibration_photos
-from drgn_tf.images.photos import DataError
 from drgn_tf.inference import photo_thumbnail
 
 
@@ -28,9 +28,9 @@ def test_a_folder_of_photos(tmp_path, photo):
 
 
 def test_an_empty_or_missing_folder_is_named(tmp_path):
-    with pytest.raises(DataError, match="the folder is empty"):
+    with pytest.raises(UserError, match="the folder is empty"):
         load_calibration_photos(tmp_path)
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(UserError, match="no such folder"):
         load_calibration_photos(tmp_path / "absent")
 
 

@@ -62,7 +62,7 @@ def converted(function, *shapes, path):
     [
         (lambda x: tf.gather_nd(x, [[0, 1]]), [(1, 4, 4, 3)], "GATHER_ND"),
         (lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC"), [(1, 4, 4, 3)],
-         "edge doubled"),
+         "repeats the edge"),
         (lambda x: tf.nn.relu(x), [(2, 4, 4, 3)], "a batch other than 1"),
         (lambda x, y: x * y, [(1, 4, 1, 3), (1, 1, 4, 3)], "do not broadcast"),
         (lambda x: tf.transpose(tf.reshape(x, [1, 2, 2, 2, 2, 3]), [0, 1, 3, 2, 4, 5]),

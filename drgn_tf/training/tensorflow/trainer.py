@@ -94,7 +94,7 @@ class TensorFlowTrainer:
                 for i, variable in enumerate(self.model.trainable_variables)
             ]
             self.discriminators: dict[str, Discriminator] = {}
-            self._discriminator_optimizer: keras.optimizers.Optimizer | None = None
+            self._discriminator_optimizer: Any = None
             if self._synthetic:
                 self.discriminators = make_discriminators(options.loss)
             if self.discriminators:
