@@ -57,7 +57,7 @@ class OnnxDriver(Driver):
         if "image" not in inputs and len(inputs) > 1:
             raise ModelFileError(
                 f"{path}: has no 'image' among {', '.join(inputs)}; give a file that "
-                "export_main.py made."
+                "drgn-export made."
             )
         image = inputs.get("image") or next(iter(inputs.values()))
         self._image = image.name

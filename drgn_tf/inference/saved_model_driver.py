@@ -60,7 +60,7 @@ class SavedModelDriver(Driver):
         if missing:
             raise ModelFileError(
                 f"{self.path}: lacks the signature {missing[0]}; give a SavedModel that "
-                "export_main.py made."
+                "drgn-export made."
             )
         self._whole, self._tile = signatures["float_whole"], signatures["float_tiled"]
         self.thumbnail_size = self._tile.structured_input_signature[1]["thumbnail"].shape[1]

@@ -75,7 +75,7 @@ class TFLiteDriver(Driver):
             if len(details) > 1:
                 raise ModelFileError(
                     f"{self.path}: has no '{name}' among {', '.join(details)}; give a file that "
-                    "export_main.py made."
+                    "drgn-export made."
                 )
             details[name] = details.pop(next(iter(details)))
         return details[name]
