@@ -35,7 +35,7 @@ def make(model: str, folder: pathlib.Path, calibration_count: int) -> Iterator[t
 def find(folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the artefacts in a folder that an export made.
 
-    Of the two flavours that which takes a thumbnail ("tiled"): the other differs by next to
+    Of the flavours that which takes a thumbnail ("tiled"): the others differ by next to
     nothing in speed. Files of any size come before those of a fixed one.
 
     Raises:
@@ -44,7 +44,7 @@ def find(folder: pathlib.Path) -> list[pathlib.Path]:
     found = [
         *sorted(path.parent for path in folder.glob("saved_model/*/saved_model.pb")),
         *sorted(folder.glob("tflite/*_dynamic_tiled_*.tflite")),
-        *sorted(folder.glob("tflite/*[0-9]_tile_*.tflite")),
+        *sorted(folder.glob("tflite/*[0-9]_tiled_*.tflite")),
         *sorted(folder.glob("onnx/*_dynamic_tiled.onnx")),
     ]
     if not found:

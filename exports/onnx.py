@@ -59,8 +59,8 @@ def export_onnx(
       name: of the model, for the metadata.
 
     Raises:
-      UserError: the network has no such flavour, or a Transpose is left in NCHW.
-      NotWrittenError: it cannot be written.
+      UserError: the network has no such flavour, a Transpose is left in NCHW, or the file cannot be
+        written.
     """
     enhance = traceable(model, flavour, size, batch=None if size is None else 1, aimed=AIMED)
     signature = enhance.input_signature

@@ -281,7 +281,7 @@ def export(
         outcome = _examined(artefact, staged, driver, agreement, photos, pairs, threads)
         _rename(staged, output_dir / artefact.path)
         return dataclasses.replace(outcome, notes=notes)
-    except (UserError, ModelFileError) as error:
+    except UserError as error:
         return Outcome(artefact.path, reason=str(error))
     # Converters raise whatever they trip over; the other artefacts are still to be made.
     except Exception as error:  # noqa: BLE001

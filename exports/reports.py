@@ -35,7 +35,7 @@ def write_report(
       pictures: uint8 [H, W, 3] by title: the same photo through each artefact.
 
     Raises:
-      NotWrittenError: the disk is full, or does not take the files.
+      UserError: the disk is full, or does not take the files.
     """
     content = {**facts, "machine": machine(), "artefacts": [_to_json(o) for o in outcomes]}
     with atomic_path(output_dir / "report.json") as path:

@@ -62,7 +62,7 @@ def export_saved_model(
       stages: whether to add the signature of that name.
 
     Raises:
-      NotWrittenError: it cannot be written.
+      UserError: it cannot be written.
     """
     module = tf.Module()
     # Signatures only refer to variables; what is saved is what a module holds.

@@ -78,9 +78,8 @@ def export_tflite(
       calibration: low-light samples of `size`; needed by "int8" and "int16x8".
 
     Raises:
-      UserError: the arguments do not go together, or the converter did not do what it
-        was asked for.
-      drgn_tf.files.NotWrittenError: the file cannot be written.
+      UserError: the arguments do not go together, the converter did not do what it was asked for,
+        or the file cannot be written.
     """
     _check_arguments(precision, size, calibration)
     content = _converted(model, precision, size, flavour)
@@ -117,7 +116,7 @@ def _check_arguments(precision, size, calibration) -> None:
 
 
 def _converted(model: DRGN, precision: str, size, flavour: str) -> schema.ModelT:
-    """Returns the file as TensorFlow's converter makes it, in float unless it can do better."""
+    """Returns a file whose results are float32; its weights have what "precision" says."""
     module = tf.Module()
     # TensorFlow does not find the variables inside a Keras model.
     module.kept = [variable.value for variable in model.variables]

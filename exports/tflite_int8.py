@@ -111,7 +111,10 @@ def with_byte_weights(model: schema.ModelT) -> None:
         if operator_name(model, operator) != "CONV_2D":
             continue
         source, kernel = (subgraph.tensors[i] for i in operator.inputs[:2])
-        if _FLOAT_WEIGHTS.search(_output_name(model, operator)) or max(source.shape[1:3]) == 1:
+        # In files of any size the shape holds a 1 in place of what may vary.
+        known = source.shape if source.shapeSignature is None else source.shapeSignature
+        of_vector = list(known[1:3]) == [1, 1]
+        if of_vector or _FLOAT_WEIGHTS.search(_output_name(model, operator)):
             continue
         if not (calibrating.is_float(source) and calibrating.is_float(kernel)):
             continue

@@ -248,44 +248,54 @@ def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.nd
     cut = [photo[: 90 + 7 * i, : 120 - 9 * i] for i, photo in enumerate(photos)]
     _verify_signatures(path, signatures, reference, cut, None)
     if reference.takes_brightness:
-        # One is automatic.
-        asked = np.linspace(AUTOMATIC, 0.7, len(cut), dtype=np.float32)[:, np.newaxis]
-        _verify_signatures(path, signatures, reference, cut, asked)
+        size = reference.thumbnail_size
+        proposed = [reference.predicted_brightness(photo_thumbnail(image, size)) for image in cut]
+        # A stop darker, a stop brighter and automatic, in turn.
+        asked = [
+            expose(brightness, STOPS[i % 3]) if i % 3 < len(STOPS) else AUTOMATIC
+            for i, brightness in enumerate(proposed)
+        ]
+        _verify_signatures(
+            path, signatures, reference, cut, np.array(asked, np.float32)[:, np.newaxis]
+        )
 
 
 def _verify_signatures(path, signatures, reference, photos, asked: np.ndarray | None) -> None:
+    """Compares automatic results, or with `asked` [B, 1] those of signatures that take it."""
     suffix = "" if asked is None else "_with_brightness"
 
-    def check(key: str, number: int, results: dict, image: np.ndarray, bound: Bound) -> None:
-        case = f"{key}{suffix}, photo {number + 1}"
-        check_image(path, case, image, expected[number]["enhanced"], bound)
+    def call(key: str, number: slice, **inputs) -> dict[str, np.ndarray]:
         if asked is not None:
-            aimed = expected[number]["brightness"]
-            check_brightness(path, case, results["brightness"].numpy(), aimed, bound)
+            inputs["brightness"] = asked[number]
+        inputs = {name: tf.constant(value) for name, value in inputs.items()}
+        results = signatures[f"{key}{suffix}"](**inputs)
+        return {name: value.numpy() for name, value in results.items()}
 
-    expected = []
+    def check(key: str, i: int, enhanced: np.ndarray, brightness, bound: Bound) -> None:
+        case = f"{key}{suffix}, photo {i + 1}"
+        check_image(path, case, enhanced, expected["enhanced"], bound)
+        if asked is not None:
+            check_brightness(path, case, brightness, expected["brightness"], bound)
+
+    encoded = call("image_bytes", slice(None), image_bytes=[_png(photo) for photo in photos])
     for i, photo in enumerate(photos):
-        image = photo[np.newaxis]
-        given = {} if asked is None else {"brightness": tf.constant(asked[i : i + 1])}
+        image, one = photo[np.newaxis], slice(i, i + 1)
         floats = image / np.float32(255)
-        expected.append(reference.run(floats, None, None if asked is None else asked[i : i + 1]))
-        results = signatures[f"serving_default{suffix}"](image=tf.constant(image), **given)
-        if results["enhanced"].dtype != tf.uint8:
+        expected = reference.run(floats, None, None if asked is None else asked[one])
+        results = call("float_whole", one, image=floats)
+        aimed = results.get("brightness")
+        check("float_whole", i, results["enhanced"], aimed, BOUNDS["float32"])
+        results = call("serving_default", one, image=image)
+        if results["enhanced"].dtype != np.uint8:
             raise UserError(
-                f"{path.name}: serving_default{suffix} gives {results['enhanced'].dtype.name}."
+                f"{path.name}: serving_default{suffix} gives {results['enhanced'].dtype}."
             )
-        enhanced = results["enhanced"].numpy() / np.float32(255)
-        check("serving_default", i, results, enhanced, BOUNDS["uint8"])
-        results = signatures[f"float_whole{suffix}"](image=tf.constant(floats), **given)
-        check("float_whole", i, results, results["enhanced"].numpy(), BOUNDS["float32"])
-    given = {} if asked is None else {"brightness": tf.constant(asked)}
-    every = signatures[f"image_bytes{suffix}"](
-        image_bytes=tf.constant([_png(photo) for photo in photos]), **given
-    )
-    for i, data in enumerate(every["enhanced_bytes"].numpy()):
-        image = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))[np.newaxis]
-        own = {name: value[i : i + 1] for name, value in every.items()}
-        check("image_bytes", i, own, image / np.float32(255), BOUNDS["uint8"])
+        enhanced = results["enhanced"] / np.float32(255)
+        check("serving_default", i, enhanced, results.get("brightness"), BOUNDS["uint8"])
+        decoded = Image.open(io.BytesIO(encoded["enhanced_bytes"][i])).convert("RGB")
+        enhanced = np.asarray(decoded)[np.newaxis] / np.float32(255)
+        aimed = None if asked is None else encoded["brightness"][one]
+        check("image_bytes", i, enhanced, aimed, BOUNDS["uint8"])
 
 
 def _png(image: np.ndarray) -> bytes:

@@ -124,6 +124,7 @@ def saved_model(tiny_model, dark_photos, made_once) -> pathlib.Path:
 
     def write(path):
         photos = [photo[:20, :28] for photo in dark_photos[:1]]
+        path.mkdir()
         export_saved_model(tiny_model, path / "1", name="tiny", warmup_photos=photos, stages=True)
 
     return made_once("saved_model", write) / "1"

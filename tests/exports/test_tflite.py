@@ -16,7 +16,7 @@ from drgn_tf.errors import UserError
 from drgn_tf.exports import calibration as calibrating
 from drgn_tf.exports.tflite import PRECISIONS, export_tflite
 from drgn_tf.exports.tflite_inspection import operator_name
-from drgn_tf.exports.tflite_metadata import unpacked
+from drgn_tf.exports.tflite_metadata import text, unpacked
 from drgn_tf.exports.verification import BOUNDS, psnr_between
 from drgn_tf.inference import load_driver, photo_thumbnail
 from drgn_tf.models import DRGN, preset
@@ -159,12 +159,28 @@ def test_8_bits_leave_nothing_to_slow_kernels(files):
     kernels = [subgraph.tensors[op.inputs[1]] for op in subgraph.operators
                if operator_name(model, op) == "CONV_2D"]  # fmt: skip
     floats = [kernel for kernel in kernels if kernel.type == schema.TensorType.FLOAT32]
-    # The context's: three on the thumbnail, the others 1x1.
-    assert sum(kernel.shape[1] == 3 for kernel in floats) == 3
+    # Three of the context and the first two of the degradation; the others are 1x1.
+    assert sum(kernel.shape[1] == 3 for kernel in floats) == 5
     # XNNPACK takes all, as one: it adds a single node.
     interpreter = Interpreter(model_path=str(files["int8"]))
     interpreter.allocate_tensors()
     assert len(interpreter._get_ops_details()) == len(subgraph.operators) + 1
+
+
+@pytest.mark.parametrize("size", [SIZE, None])
+def test_the_first_look_at_a_dark_photo_has_float_weights(tflite_file, size):
+    model = unpacked(tflite_file("dynamic_range", size=size).read_bytes())
+    (subgraph,) = model.subgraphs
+    in_float, in_bytes = [], []
+    for operator in subgraph.operators:
+        if operator_name(model, operator) == "CONV_2D":
+            kernel = subgraph.tensors[operator.inputs[1]]
+            name = text(subgraph.tensors[operator.outputs[0]].name)
+            is_float = kernel.type == schema.TensorType.FLOAT32
+            (in_float if is_float else in_bytes).append((name, kernel.shape[1]))
+    looks = [name for name, side in in_float if side == 3 and "context" not in name]
+    assert len(looks) == 2 and all("degradation_generator" in name for name in looks)
+    assert len(in_bytes) > 20 and not any("context" in name for name, _ in in_bytes)
 
 
 def test_calibrated_on_black_alone_bytes_are_still_read_right(tiny_model, samples, tmp_path):

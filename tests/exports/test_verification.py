@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from drgn_tf.errors import UserError
-from drgn_tf.exports.verification import BOUNDS, SIZES, verify
+from drgn_tf.exports.verification import BOUNDS, SIZES, verify, verify_serving
 from drgn_tf.inference import Driver
 from drgn_tf.inference.keras_driver import KerasDriver
 
@@ -124,3 +126,23 @@ def test_a_tile_that_lost_its_brightness_is_refused(reference, dark_photos):
     deaf.takes_brightness = False
     with pytest.raises(UserError, match="lost the network's input for the brightness"):
         verify(deaf, reference, dark_photos[:1], BOUNDS["float32"])
+
+
+@pytest.mark.parametrize("key", ["serving_default", "image_bytes", "float_whole"])
+def test_a_server_that_does_not_hear_the_brightness_is_refused(
+    reference, saved_model, dark_photos, monkeypatch, key
+):
+    model = tf.saved_model.load(str(saved_model))
+    real = model.signatures[f"{key}_with_brightness"]
+
+    def deaf(brightness, **inputs):
+        reported = real(brightness=brightness, **inputs)["brightness"]
+        return {**real(brightness=0 * brightness, **inputs), "brightness": reported}
+
+    verify_serving(saved_model, reference, dark_photos)
+    changed = types.SimpleNamespace(
+        signatures={**model.signatures, f"{key}_with_brightness": deaf}, model=model
+    )
+    monkeypatch.setattr(tf.saved_model, "load", lambda path: changed)
+    with pytest.raises(UserError, match=f"{key}_with_brightness, photo 1: differs"):
+        verify_serving(saved_model, reference, dark_photos)
