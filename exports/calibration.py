@@ -58,7 +58,7 @@ def load_calibration_photos(folder: pathlib.Path | None = None) -> list[np.ndarr
         sample photos, each darkened from slightly to very much, and as it is.
 
     Raises:
-      DataError: the folder is missing or holds no photo, or one cannot be used.
+      UserError: the folder is missing or holds no photo, or one cannot be used.
     """
     if folder is not None:
         return [to_uint8(read_photo(path)) for path in list_photos(folder).values()]
