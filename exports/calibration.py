@@ -21,13 +21,17 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.data import photometric, sample
-from drgn_tf.exports.tflite_metadata import unpacked
+from drgn_tf.exports.tflite_metadata import text, unpacked
 from drgn_tf.images.photos import list_photos, read_photo, to_float, to_uint8
 from drgn_tf.inference.thumbnail import photo_thumbnail
 
 # Number of darkened versions of each free photo.
 _STRENGTHS = 8
+# What samples ask for in turn: mostly nothing, else one within two stops about the middle. Of a
+# length that has no factor in common with the nine views of a photo.
+_BRIGHTNESS = (AUTOMATIC, 0.2, AUTOMATIC, 0.75, AUTOMATIC, 0.4, AUTOMATIC)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +41,12 @@ class CalibrationSample:
     Attributes:
       image: uint8 [H, W, 3].
       thumbnail: float32 [1, T, T, 3] of the whole photo.
+      brightness: float32 [1, 1], mean luma asked for, 0 for automatic.
     """
 
     image: np.ndarray
     thumbnail: np.ndarray
+    brightness: np.ndarray
 
 
 def load_calibration_photos(folder: pathlib.Path | None = None) -> list[np.ndarray]:
@@ -104,7 +110,9 @@ def calibration_samples(
         filled = np.tile(photo, (*repeats, 1))
         y, x = (generator.integers(0, have - side + 1) for have, side in zip(filled.shape, size))
         image = filled[y : y + size[0], x : x + size[1]]
-        samples.append(CalibrationSample(image, photo_thumbnail(photo, thumbnail_size)))
+        brightness = np.full((1, 1), _BRIGHTNESS[i % len(_BRIGHTNESS)], np.float32)
+        thumbnail = photo_thumbnail(photo, thumbnail_size)
+        samples.append(CalibrationSample(image, thumbnail, brightness))
     return samples
 
 
@@ -114,8 +122,8 @@ def observed_ranges(
     """Runs a float `.tflite` file and returns (minimum, maximum) of its tensors, by tensor index.
 
     Args:
-      data: the file; its inputs are an image and optionally a thumbnail, in this order.
-      samples: of its image size.
+      data: the file; its inputs are called image, thumbnail and brightness, as in `flavours`.
+      samples: of its size.
     """
     interpreter = Interpreter(
         model_content=data,
@@ -131,9 +139,13 @@ def observed_ranges(
     # Quantisers need 0 in every range.
     ranges = dict.fromkeys(numbers, (0.0, 0.0))
     for example in samples:
-        feeds = (example.image[np.newaxis] / np.float32(255), example.thumbnail)
-        for number, value in zip(inputs, feeds):
-            interpreter.set_tensor(number, value)
+        feeds = {
+            "image": example.image[np.newaxis] / np.float32(255),
+            "thumbnail": example.thumbnail,
+            "brightness": example.brightness,
+        }
+        for number in inputs:
+            interpreter.set_tensor(number, feeds[text(subgraph.tensors[number].name)])
         interpreter.invoke()
         for number, (least, greatest) in ranges.items():
             values = interpreter.get_tensor(number)
@@ -151,9 +163,8 @@ def is_float(tensor: schema.TensorT) -> bool:
     return tensor.type == schema.TensorType.FLOAT32
 
 
-def with_ranges(data: bytes, ranges: Mapping[int, tuple[float, float]]) -> schema.ModelT:
-    """Returns the content of a `.tflite` file with ranges stored in it, for a quantiser."""
-    model = unpacked(data)
+def with_ranges(model: schema.ModelT, ranges: Mapping[int, tuple[float, float]]) -> schema.ModelT:
+    """Returns the content of a `.tflite` file after noting ranges in it, for a quantiser."""
     for number, (least, greatest) in ranges.items():
         tensor = model.subgraphs[0].tensors[number]
         tensor.quantization = schema.QuantizationParametersT()

@@ -30,11 +30,12 @@ from drgn_tf.errors import UserError
 from drgn_tf.evaluation.image_quality import evaluate_pairs, mean_metrics
 from drgn_tf.exports import gpu_delegate, tflite_inspection
 from drgn_tf.exports.calibration import calibration_samples
+from drgn_tf.exports.flavours import flavours
 from drgn_tf.exports.measurement import Measurement, measure
 from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
 from drgn_tf.exports.saved_model import export_saved_model
-from drgn_tf.exports.tflite import PRECISIONS, export_tflite
-from drgn_tf.exports.verification import BOUNDS, Agreement, NotEqualError, verify, verify_serving
+from drgn_tf.exports.tflite import DEFAULT_PRECISIONS, export_tflite
+from drgn_tf.exports.verification import BOUNDS, Agreement, verify, verify_serving
 from drgn_tf.files import first_line, sha256
 from drgn_tf.inference import Driver, Enhancer, ModelFileError, load_driver
 from drgn_tf.models import DRGN
@@ -46,10 +47,6 @@ LAYOUTS = ("nhwc", "nchw")
 # Height and width in pixels of the photo on which artefacts of any size are timed.
 _TIMED = (512, 512)
 _STAGING = ".export-in-progress-"
-
-
-class ExportError(UserError):
-    """The export cannot start. The message says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +70,7 @@ class ExportOptions:
     name: str
     formats: tuple[str, ...] = DEFAULT_FORMATS
     tflite_sizes: tuple[tuple[int, int], ...] = ((256, 256),)
-    tflite_precisions: tuple[str, ...] = PRECISIONS
+    tflite_precisions: tuple[str, ...] = DEFAULT_PRECISIONS
     onnx_sizes: tuple[tuple[int, int], ...] = ()
     onnx_layouts: tuple[str, ...] = LAYOUTS
     version: int = 1
@@ -162,9 +159,13 @@ def plan(model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]) -> l
 def _plan_tflite(
     model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]
 ) -> Iterator[Artefact]:
-    wanted = [(None, False, "float32"), (None, True, "float32")]
-    wanted += [(size, True, p) for size in options.tflite_sizes for p in options.tflite_precisions]
-    for size, tiled, precision in wanted:
+    wanted = [(None, flavour, "float32") for flavour in flavours(model.options)]
+    wanted += [
+        (size, "tiled", precision)
+        for size in options.tflite_sizes
+        for precision in options.tflite_precisions
+    ]
+    for size, flavour, precision in wanted:
         samples = ()
         if size is not None:
             samples = calibration_samples(
@@ -175,11 +176,11 @@ def _plan_tflite(
             model,
             precision=precision,
             size=size,
-            tiled=tiled,
+            flavour=flavour,
             name=options.name,
             calibration=samples,
         )
-        name = f"{options.name}_{_described(size, tiled)}_{precision}.tflite"
+        name = f"{options.name}_{_described(size, flavour)}_{precision}.tflite"
         yield Artefact(pathlib.PurePosixPath("tflite", name), precision, write)
 
 
@@ -189,14 +190,15 @@ def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
         for suffix, write in (("onnx", export_onnx), ("ort", _export_ort))
         if suffix in options.formats
     ]
-    wanted = [(None, False), (None, True), *((size, True) for size in options.onnx_sizes)]
+    wanted = [(None, flavour) for flavour in flavours(model.options)]
+    wanted += [(size, "tiled") for size in options.onnx_sizes]
     for suffix, export_one in kinds:
         for layout in options.onnx_layouts:
-            for size, tiled in wanted:
+            for size, flavour in wanted:
                 write = functools.partial(
-                    export_one, model, layout=layout, size=size, tiled=tiled, name=options.name
+                    export_one, model, layout=layout, size=size, flavour=flavour, name=options.name
                 )
-                name = f"{options.name}_{layout}_{_described(size, tiled)}.{suffix}"
+                name = f"{options.name}_{layout}_{_described(size, flavour)}.{suffix}"
                 yield Artefact(pathlib.PurePosixPath("onnx", name), "float32", write)
 
 
@@ -209,17 +211,17 @@ def _export_ort(model: DRGN, path: pathlib.Path, **options) -> str:
         source.unlink(missing_ok=True)
 
 
-def _described(size: tuple[int, int] | None, tiled: bool) -> str:
+def _described(size: tuple[int, int] | None, flavour: str) -> str:
     extent = "dynamic" if size is None else f"{size[0]}x{size[1]}"
-    return f"{extent}_{'tiled' if tiled else 'whole'}"
+    return f"{extent}_{flavour}"
 
 
 def check_targets(artefacts: Sequence[Artefact], output_dir: pathlib.Path, overwrite: bool) -> None:
-    """Raises ExportError if an artefact exists that must not be replaced."""
+    """Raises UserError if something would be replaced that may not be."""
     for artefact in artefacts:
         target = output_dir / artefact.path
         if target.exists() and not overwrite:
-            raise ExportError(
+            raise UserError(
                 f"{target}: exists; choose another --output_dir"
                 f"{' or --saved_model_version' if target.is_dir() else ''}, or replace it with "
                 "--overwrite."
@@ -231,7 +233,7 @@ def staging(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a temporary folder beside the artefacts; removes it and leftovers of killed exports.
 
     Raises:
-      ExportError: the output folder is not writable.
+      UserError: nothing can be written there.
     """
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -239,7 +241,7 @@ def staging(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
             shutil.rmtree(stale, ignore_errors=True)
         folder = tempfile.mkdtemp(prefix=_STAGING, dir=output_dir)
     except OSError as error:
-        raise ExportError(
+        raise UserError(
             f"{output_dir}: cannot be written to ({error.strerror}); choose another --output_dir."
         ) from error
     try:
@@ -279,7 +281,7 @@ def export(
         outcome = _examined(artefact, staged, driver, agreement, photos, pairs, threads)
         _rename(staged, output_dir / artefact.path)
         return dataclasses.replace(outcome, notes=notes)
-    except (NotEqualError, ModelFileError) as error:
+    except UserError as error:
         return Outcome(artefact.path, reason=str(error))
     # Converters raise errors of any type; the other artefacts must still be made.
     except Exception as error:  # noqa: BLE001

@@ -5,8 +5,8 @@ buffer named TFLITE_METADATA. The package that writes it cannot be installed wit
 2.21, which needs another protobuf, so the tables in use are written here, field by field,
 with `flatbuffers`. No files are attached.
 
-Each image tensor is declared as RGB with mean 0 and standard deviation 255: a byte b becomes
-b / 255; for an 8-bit file, whose scale is 1/255, that is the byte itself.
+Each image tensor is declared as RGB; those that go in with mean 0 and standard deviation 255:
+a byte b becomes b / 255, and for a file of 8 bits, whose scale is 1/255, the byte itself.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _SIZE = {"width": 0, "height": 1}
 _UNIT = {"type": 0, "options": 1}
 _NORMALISATION = {"mean": 0, "std": 1}
 _STATS = {"max": 0, "min": 1}
-# Members of the unions and of the enumeration of colour spaces.
-_IMAGE_PROPERTIES = 2
+# Members of the unions, and of the enumeration of colour spaces.
+_FEATURE_PROPERTIES, _IMAGE_PROPERTIES = 1, 2
 _NORMALISATION_OPTIONS = 1
 _RGB = 1
 
@@ -73,23 +73,19 @@ def text(value: bytes | str | None) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class TensorDescription:
-    """The metadata of an input or output image.
+    """What the metadata say of a tensor that goes in or comes out.
 
     Attributes:
       name: of the tensor.
-      description: of the image.
-      width: in pixels; 0 for any.
-      height: in pixels; 0 for any.
-      largest: value of the brightest pixel; 0 is the darkest.
-      normalised: whether bytes must be normalised to this range (inputs).
+      description: what it is.
+      size: (height, width) of an image in pixels, 0 where it may be any; None of other values.
+      largest: value that stands for the brightest pixel; 0 is the darkest.
     """
 
     name: str
     description: str
-    width: int
-    height: int
+    size: tuple[int, int] | None
     largest: float
-    normalised: bool
 
 
 def attach(
@@ -125,8 +121,8 @@ def _metadata(name, description, inputs, outputs) -> bytes:
         builder,
         10,
         {
-            _SUBGRAPH["inputs"]: _offsets(builder, [_tensor(builder, t) for t in inputs]),
-            _SUBGRAPH["outputs"]: _offsets(builder, [_tensor(builder, t) for t in outputs]),
+            _SUBGRAPH["inputs"]: _offsets(builder, [_tensor(builder, t, True) for t in inputs]),
+            _SUBGRAPH["outputs"]: _offsets(builder, [_tensor(builder, t, False) for t in outputs]),
         },
     )
     strings = {
@@ -172,34 +168,30 @@ def _offsets(builder: flatbuffers.Builder, offsets: list[int]) -> int:
     return builder.EndVector()
 
 
-def _tensor(builder: flatbuffers.Builder, tensor: TensorDescription) -> int:
+def _tensor(builder: flatbuffers.Builder, tensor: TensorDescription, is_input: bool) -> int:
     def floats(value: float) -> int:
         return builder.CreateNumpyVector(np.array([value], np.float32))
 
-    size = _table(
-        builder,
-        2,
-        {},
-        {
-            _SIZE["width"]: (builder.PrependUint32Slot, tensor.width),
-            _SIZE["height"]: (builder.PrependUint32Slot, tensor.height),
-        },
-    )
-    image = _table(
-        builder,
-        2,
-        {_IMAGE["default_size"]: size},
-        {_IMAGE["color_space"]: (builder.PrependInt8Slot, _RGB)},
-    )
+    if tensor.size is None:
+        kind, properties = _FEATURE_PROPERTIES, _table(builder, 0, {})
+    else:
+        sides = {
+            _SIZE[side]: (builder.PrependUint32Slot, value)
+            for side, value in zip(("height", "width"), tensor.size)
+        }
+        size = _table(builder, 2, {}, sides)
+        rgb = {_IMAGE["color_space"]: (builder.PrependInt8Slot, _RGB)}
+        kind = _IMAGE_PROPERTIES
+        properties = _table(builder, 2, {_IMAGE["default_size"]: size}, rgb)
     content = _table(
         builder,
         3,
-        {_CONTENT["properties"]: image},
-        {_CONTENT["type"]: (builder.PrependUint8Slot, _IMAGE_PROPERTIES)},
+        {_CONTENT["properties"]: properties},
+        {_CONTENT["type"]: (builder.PrependUint8Slot, kind)},
     )
     stats = _table(builder, 2, {_STATS["max"]: floats(tensor.largest), _STATS["min"]: floats(0.0)})
     fields = {_TENSOR["content"]: content, _TENSOR["stats"]: stats}
-    if tensor.normalised:
+    if is_input and tensor.size is not None:
         options = {_NORMALISATION["mean"]: floats(0.0), _NORMALISATION["std"]: floats(255.0)}
         unit = _table(
             builder,
@@ -218,8 +210,9 @@ def read_metadata(path: pathlib.Path) -> dict[str, Any]:
 
     Returns:
       "name", "description", "version", "author", "license", "min_parser_version"; "inputs" and
-      "outputs": for each tensor its "name", "description", "color_space", "width", "height"
-      (0 for any), "min" and "max", and where bytes are to be normalised "mean" and "std".
+      "outputs": for each tensor its "name", "description", "min" and "max"; of images
+      "color_space", "width" and "height" (0 for any), and where bytes are to be normalised "mean"
+      and "std".
 
     Raises:
       ValueError: the file has none.
@@ -278,19 +271,20 @@ class _Reader:
 
 
 def _read_tensor(tensor: _Reader) -> dict[str, Any]:
-    image = tensor.table(_TENSOR["content"]).table(_CONTENT["properties"])
-    size = image.table(_IMAGE["default_size"])
-    stats = tensor.table(_TENSOR["stats"])
-    colour_space = image.scalar(_IMAGE["color_space"], number_types.Int8Flags)
+    content, stats = tensor.table(_TENSOR["content"]), tensor.table(_TENSOR["stats"])
     found: dict[str, Any] = {
         "name": tensor.string(_TENSOR["name"]),
         "description": tensor.string(_TENSOR["description"]),
-        "color_space": "RGB" if colour_space == _RGB else "unknown",
-        "width": size.scalar(_SIZE["width"], number_types.Uint32Flags),
-        "height": size.scalar(_SIZE["height"], number_types.Uint32Flags),
         "min": stats.floats(_STATS["min"]),
         "max": stats.floats(_STATS["max"]),
     }
+    if content.scalar(_CONTENT["type"], number_types.Uint8Flags) == _IMAGE_PROPERTIES:
+        image = content.table(_CONTENT["properties"])
+        size = image.table(_IMAGE["default_size"])
+        colour_space = image.scalar(_IMAGE["color_space"], number_types.Int8Flags)
+        found["color_space"] = "RGB" if colour_space == _RGB else "unknown"
+        for side in ("width", "height"):
+            found[side] = size.scalar(_SIZE[side], number_types.Uint32Flags)
     for unit in tensor.tables(_TENSOR["process_units"]):
         options = unit.table(_UNIT["options"])
         found["mean"] = options.floats(_NORMALISATION["mean"])

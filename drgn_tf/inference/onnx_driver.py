@@ -15,9 +15,9 @@ class OnnxDriver(Driver):
     """Runs an ONNX file on the CPU; its input shape tells NHWC from NCHW.
 
     Args:
-      path: the file. It has an input "image", optionally "thumbnail" and "brightness", an output
-        "enhanced", and an output "brightness" if that is an input. In a file with one input and
-        one output the names do not matter.
+      path: the file. It has an input "image", perhaps "thumbnail" and "brightness", and an output
+        "enhanced", and "aimed_brightness" where brightness is an input. In a file with one input
+        and one output the names do not matter.
       threads: of the session; by default one per core.
 
     Raises:
@@ -53,6 +53,8 @@ class OnnxDriver(Driver):
         results = [value.name for value in self._session.get_outputs()]
         # The name of a single output does not matter.
         self._results = results if len(results) > 1 else ["enhanced"]
+        # Names are unique in a graph: the output cannot be called like the input.
+        self._results = [name.removeprefix("aimed_") for name in self._results]
         self.outputs = tuple(name for name in self._results if name != "brightness")
         if "image" not in inputs and len(inputs) > 1:
             raise ModelFileError(

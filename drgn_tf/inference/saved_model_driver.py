@@ -62,9 +62,12 @@ class SavedModelDriver(Driver):
                 f"{self.path}: lacks the signature {missing[0]}; give a SavedModel that "
                 "drgn-export made."
             )
-        self._whole, self._tile = signatures["float_whole"], signatures["float_tiled"]
+        self.takes_brightness = "float_tiled_with_brightness" in signatures
+        suffix = "_with_brightness" if self.takes_brightness else ""
+        self._whole, self._tile = (
+            signatures[f"{name}{suffix}"] for name in ("float_whole", "float_tiled")
+        )
         self.thumbnail_size = self._tile.structured_input_signature[1]["thumbnail"].shape[1]
-        self.takes_brightness = "brightness" in self._tile.structured_input_signature[1]
         self.outputs = tuple(sorted(self._tile.structured_outputs.keys() - {"brightness"}))
 
     def run(

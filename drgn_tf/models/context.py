@@ -84,9 +84,11 @@ class ContextEncoder(layers.Layer):
     def call(self, thumbnails):
         x = thumbnails
         if self.normalised:
-            # One factor for all channels: the colour of the light stays visible.
-            mean = ops.mean(x, axis=(1, 2, 3), keepdims=True)
-            scaled = x * (_NORMAL_MEAN / ops.maximum(mean, _SMALLEST_MEAN))
+            # One factor for all channels: the colour of the light stays visible. Mobile GPUs
+            # average over height and width alone, so the channels are averaged by a convolution.
+            mean = ops.mean(x, axis=(1, 2), keepdims=True)
+            mean = ops.conv(mean, ops.full((1, 1, 3, 3), 1.0 / 3.0, mean.dtype))
+            scaled = x * (_NORMAL_MEAN * ops.reciprocal(ops.maximum(mean, _SMALLEST_MEAN)))
             x = ops.concatenate([x, ops.minimum(scaled, _BRIGHTEST)], axis=-1)
         for convolution, activation in zip(self.convolutions, self.activations):
             x = activation(convolution(x))

@@ -25,6 +25,11 @@ from drgn_tf.models.options import GRID_FACTOR, ModelOptions
 from drgn_tf.models.padding import crop_like, pad_to_multiple
 
 
+def _column(values):
+    """[B, 1, 1, 1] -> [B, 1]; mobile GPUs have no slices that drop dimensions."""
+    return ops.reshape(values, (-1, 1))
+
+
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class DRGN(keras.Model):
     """Both generators and the context they share.
@@ -93,7 +98,7 @@ class DRGN(keras.Model):
         if self.brightness_predictor is None:
             raise ValueError("this network was made without options.brightness: it predicts none.")
         context = self.context_encoder(self.thumbnail(low) if thumbnails is None else thumbnails)
-        return brightness_scale.from_scale(self.brightness_predictor(context))[:, 0, 0]
+        return _column(brightness_scale.from_scale(self.brightness_predictor(context)))
 
     def _told(self, thumbnails, brightness):
         """Returns the input of attention, and the wanted and the predicted brightness, [B, 1]."""
@@ -109,7 +114,7 @@ class DRGN(keras.Model):
         told = ops.cast(brightness_scale.features(aimed), context.dtype)
         values = {"brightness": aimed, "predicted_brightness": predicted}
         return ops.concatenate([context, told], axis=-1), {
-            name: brightness_scale.from_scale(value)[:, 0, 0] for name, value in values.items()
+            name: _column(brightness_scale.from_scale(value)) for name, value in values.items()
         }
 
     def call(self, low, thumbnails=None, brightness=None, training: bool = False):

@@ -20,15 +20,15 @@ def mobile() -> DRGN:
 
 
 @pytest.mark.parametrize(
-    ("precision", "size", "tiled"),
+    ("precision", "size", "flavour"),
     [
-        ("float32", (128, 128), True),
-        ("float16", (90, 71), False),
+        ("float32", (128, 128), "tiled"),
+        ("float16", (90, 71), "whole"),
     ],
 )
-def test_the_mobile_network_runs_on_the_gpu_as_a_whole(mobile, tmp_path, precision, size, tiled):
+def test_the_mobile_network_runs_on_the_gpu_as_a_whole(mobile, tmp_path, precision, size, flavour):
     path = tmp_path / "mobile.tflite"
-    export_tflite(mobile, path, precision=precision, size=size, tiled=tiled, name="mobile")
+    export_tflite(mobile, path, precision=precision, size=size, flavour=flavour, name="mobile")
     assert gpu_fallbacks(path) == []
     assert quantisation(path) == {}
     assert operators(path)["CONV_2D"] > 50
