@@ -127,7 +127,7 @@ def test_serving(exported, server, tiny_model, monkeypatch):
     asked = expose(float(tiny_model.predicted_brightness(photo)[0, 0]), 0.5)
     assert names["aimed"] == pytest.approx(asked, abs=1e-5)
     result = np.asarray(Image.open("brighter.png"))
-    expected = np.asarray(tiny_model(photo, brightness=[[asked]])["enhanced"])[0]
+    expected = np.asarray(tiny_model(photo, brightness=np.float32([[asked]]))["enhanced"])[0]
     assert np.abs(result - np.round(255 * expected)).max() <= 1
     with pytest.raises(ValueError, match="Unknown image file format"):
         names["enhance"]([b"no photo"])
@@ -158,7 +158,7 @@ def test_onnx(exported, tiny_model, monkeypatch):
     whole, size = names["image"], tiny_model.options.thumbnail_size
     thumbnail = tiny_model.thumbnail(whole)
     asked = expose(float(tiny_model.predicted_brightness(whole)[0, 0]), 0.5)
-    part = tiny_model(whole[:, :256, :256], thumbnail, [[asked]])["enhanced"]
+    part = tiny_model(whole[:, :256, :256], thumbnail, np.float32([[asked]]))["enhanced"]
     assert names["thumbnail"].shape == (1, size, size, 3)
     np.testing.assert_allclose(names["part"], part[:, :224, :224], atol=1e-4)
     assert names["result"].shape == names["photo"].shape
