@@ -1,7 +1,7 @@
-"""Names of a package that are imported when they are first asked for.
+"""Lazy attributes of a package, imported at first access.
 
-Parts of `drgn_tf.data` and `drgn_tf.training` need TensorFlow and others do not. With
-their names bound lazily, the others can be used where TensorFlow is not installed.
+Only parts of `drgn_tf.data` and `drgn_tf.training` need TensorFlow. As their names are lazy,
+the other parts work where TensorFlow is not installed.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Measures a trained network, in any of its forms.
+"""Evaluates a trained network or an exported artefact.
 
   drgn-eval --model=base --data_dir=LOL-v1/eval15 --output_dir=out
   drgn-eval --model=net.tflite --unpaired=dark_photos --output_dir=out
   drgn-eval --task=detection --data_dir=photos --annotations=boxes.json \
       --detector=detector.onnx --detector_layout=layout.json --output_dir=out
 
-The untouched input is always measured beside it. docs/evaluation.md defines the metrics.
+The untouched input is always measured too. docs/evaluation.md defines the metrics.
 """
 
 from __future__ import annotations
@@ -37,16 +37,23 @@ def _progress(photos, total: int):
 
 
 def _keep_in(folder: pathlib.Path) -> Callable[[str, np.ndarray], None]:
-    """Returns what is to be done with each enhanced photo: nothing, or saving it."""
+    """Returns a function that saves each enhanced photo, or does nothing."""
     if not eval_flags.save_images():
         return lambda name, pixels: None
     return lambda name, pixels: report.save_photo(pixels, folder / f"{name}.png")
 
 
 def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) -> dict:
-    """Measures pairs and writes what belongs to them; returns their part of the results."""
+    """Measures pairs and writes their files; returns their part of the results."""
     keep = _keep_in(folder / report.ENHANCED)
-    metrics = list(_progress(image_quality.evaluate_pairs(enhancer, pairs, keep), len(pairs)))
+
+    def enhance_to(photo: np.ndarray, brightness: float) -> np.ndarray:
+        return enhancer(photo, brightness=brightness)
+
+    measured = image_quality.evaluate_pairs(
+        enhancer, pairs, keep, enhance_to if enhancer.driver.takes_brightness else None
+    )
+    metrics = list(_progress(measured, len(pairs)))
     report.save_metrics(metrics, folder / report.PER_IMAGE)
     by_stem = {pair.stem: pair for pair in pairs}
     rows = []
@@ -65,7 +72,7 @@ def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) 
 
 
 def _measure_unpaired(enhancer: Enhancer, paths: list[pathlib.Path], folder: pathlib.Path) -> dict:
-    """The same for photos without reference."""
+    """Measures photos without references; see `_measure_pairs`."""
     keep = _keep_in(folder / report.ENHANCED / "unpaired")
     metrics = list(_progress(image_quality.evaluate_unpaired(enhancer, paths, keep), len(paths)))
     report.save_metrics(metrics, folder / report.UNPAIRED)
@@ -79,7 +86,7 @@ def _measure_unpaired(enhancer: Enhancer, paths: list[pathlib.Path], folder: pat
 def _evaluate_photos(command: str) -> None:
     data_dir, unpaired = eval_flags.data_dir(), eval_flags.unpaired()
     if unpaired:
-        # Of an extra: if it is missing, this is said before anything is measured.
+        # Needs an extra; a missing one is reported before anything is measured.
         importlib.import_module("drgn_tf.metrics.niqe")
     pairs = find_pairs(data_dir) if data_dir else []
     paths = list(list_photos(unpaired).values()) if unpaired else []
@@ -102,7 +109,7 @@ def _evaluate_photos(command: str) -> None:
 
 
 def _evaluate_detection(command: str) -> None:
-    # Here, because it needs an extra.
+    # Imported here, because it needs an extra.
     from drgn_tf.metrics.detection import PROTOCOL, detection_metrics
 
     detector_path, layout_path = eval_flags.detector()
@@ -152,7 +159,7 @@ def _evaluate_detection(command: str) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Measures what the flags say."""
+    """Runs the evaluation of the flags."""
     eval_flags.check()
     tasks = {"pairs": _evaluate_photos, "detection": _evaluate_detection}
     tasks[eval_flags.task()](shlex.join(["drgn-eval", *sys.argv[1:]]))

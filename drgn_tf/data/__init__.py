@@ -1,4 +1,4 @@
-"""Photos and the batches made of them (tf.data)."""
+"""Training photos, and the batches of samples made from them (tf.data)."""
 
 from drgn_tf.images.photos import BadImageError
 from drgn_tf.lazy import lazily

@@ -17,10 +17,10 @@ _LARGEST = 10**6
 
 @dataclasses.dataclass(frozen=True)
 class Annotations:
-    """Photos with true boxes.
+    """Photos with ground-truth boxes.
 
     Attributes:
-      paths: of the photos, by the id of their image.
+      paths: of the photos, by image id.
       ground_truth: COCO's "images", "categories" and "annotations", ids from 1.
     """
 
@@ -33,11 +33,11 @@ class Annotations:
 
 
 def read_annotations(path: str | pathlib.Path, photos: str | pathlib.Path) -> Annotations:
-    """Reads the boxes of a folder of photos.
+    """Reads the ground-truth boxes of a folder of photos.
 
     Args:
-      path: a COCO JSON file, or a folder of ExDark's text files, PHOTO.txt for each photo, in
-        the same subfolders as the photos.
+      path: a COCO JSON file, or a folder of ExDark's text files, PHOTO.txt for each photo, in the
+        same subfolders as the photos.
       photos: the folder of the photos.
 
     Raises:

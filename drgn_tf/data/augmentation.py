@@ -1,4 +1,4 @@
-"""Random crops, flips, rotations and exposures, each a function of a seed and nothing else."""
+"""Random crops, flips, rotations and exposures, each a function of a seed alone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def random_offset(size: Any, crop: int, seed: Any) -> Any:
     """
     unit = tf.random.stateless_uniform([2], seed)
     room = tf.cast(size - crop + 1, tf.float32)
-    # float32 can round a draw just below 1 up to the whole room.
+    # float32 can round a draw just below 1 up to 1.
     return tf.minimum(tf.cast(unit * room, tf.int32), size - crop)
 
 

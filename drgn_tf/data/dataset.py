@@ -188,9 +188,9 @@ def training_dataset(
 
     Args:
       data: photos.
-      options: how to draw samples.
-      first_step: where to begin; the batches before are not computed.
-      steps: where to end.
+      options: of the samples.
+      first_step: first step; earlier batches are not computed.
+      steps: end of the range.
       shard: this worker's part.
 
     Returns:

@@ -1,4 +1,4 @@
-"""From folders to the photos of one run: what trains, what validates, what tests."""
+"""Finds, reads and splits the photos of a run for training, validation and test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from drgn_tf.data.training_data import Source, TrainingData
 from drgn_tf.errors import UserError
 from drgn_tf.images.photos import list_photos, to_uint8
 
-# Held-out photos are darkened alike in every run, whatever its seed and framework.
+# Held-out photos are darkened in the same way in every run, for any seed and framework.
 _HELD_OUT_SEED = 20210311
 
 
@@ -55,11 +55,11 @@ class RunData:
     """The photos of one run.
 
     Attributes:
-      training: what is trained on.
-      validation: what checkpoints are chosen by.
-      extra_validation: held-out photos of the extra sources, by the names of their folders. Those
-        of normal-light photos are pairs of a photo with itself: what is not dark is to stay.
-      test: what is only measured at the end, or None.
+      training: training photos.
+      validation: pairs that select the checkpoint.
+      extra_validation: held-out pairs of the extra sources, by folder name. Pairs of normal-light
+        photos are a photo with itself, because photos that are not dark should stay unchanged.
+      test: pairs that are only measured at the end, or None.
       summary: one line for the terminal.
       fingerprint: hash of the names, sizes and pixels of all training and validation photos.
     """
@@ -81,11 +81,11 @@ def load_run_data(
     """Finds, reads and splits the photos of a run.
 
     Args:
-      options: where they are.
+      options: locations of the photos.
       photometric_options: how held-out photos are darkened where there are no pairs.
-      thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's view of a whole photo.
-      on_bad: is told of each photo that is left out because it cannot be used. By
-        default the first one is raised.
+      thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's thumbnail of a whole photo.
+      on_bad: called with the error of each unusable photo, which is then left out. By
+        default the first error is raised.
 
     Raises:
       UserError: nothing to train on, or a photo cannot be used.
@@ -151,7 +151,7 @@ def load_run_data(
 def _read_extra(
     options: DataOptions, on_bad: Callable[[UserError], None] | None
 ) -> tuple[list[Source], dict[str, PairedPhotos]]:
-    """Reads the extra sources; returns what they train with and, by folder, what they hold out."""
+    """Reads the extra sources; returns their training photos and, by folder, held-out pairs."""
     sources, held_out = [], {}
     for kind, folder, share in parse_extra_data(options.extra_data):
         name = folder.absolute().name
@@ -171,10 +171,10 @@ def _read_extra(
 
 
 def darkened_pairs(photos: PhotoStore, options: simulation.PhotometricOptions) -> PairedPhotos:
-    """Makes pairs of normal-light photos to measure on, the same in every run.
+    """Makes validation pairs from normal-light photos, the same in every run.
 
-    All are darkened as wholes, and none is recoloured, resized or compressed: those are means of
-    training.
+    Whole photos are darkened, without recolouring, resizing or compression, which are training
+    augmentations.
     """
     options = dataclasses.replace(options, well_lit=0.0, colour=0.0, local=0.0)
     low = []
@@ -226,7 +226,7 @@ def _apart_from(source: Source, measured: Iterable[PairedPhotos | None]) -> Sour
 def _read_pairs(
     folder: pathlib.Path, on_bad: Callable[[UserError], None] | None, cache_dir: str
 ) -> tuple[PairedPhotos, set[str]]:
-    """Returns the pairs of a folder, and the stems that were left out."""
+    """Returns the pairs of a folder, and the stems left out."""
     unpaired = set()
 
     def note(error: UnpairedError) -> None:

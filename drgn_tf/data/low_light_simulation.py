@@ -1,19 +1,19 @@
-"""What cameras and messengers make of too little light, in any framework.
+"""Simulates low-light photos of cameras and messengers, in any framework.
 
-    colour      the photo in other colours, before it is darkened
-    local       linear light: what is dark goes some stops down, what is bright (sky, lamps,
-                windows) stays; edges between the two stay sharp
+    colour      changes the colours of the photo before it is darkened
+    local       in linear light, lowers dark parts by some stops and keeps bright ones (sky,
+                lamps, windows); the edges between them stay sharp
     global      x <- gain * x^gamma on sRGB values, equal in R, G and B
-    cast        each channel of the light times exp(cast)
-    noise       variance of photons (Poisson) and of the readout, as Gaussian noise in linear
-                light; correlated between pixels, as demosaicing and denoising leave it, and
-                stronger and coarser in colour than in luma
-    file        back to sRGB, 8 bits, JPEG with halved colour; a part of the photos was larger
-                or smaller then, was resized, and perhaps saved as JPEG again
+    cast        multiplies each channel of the light by exp(cast)
+    noise       photon (Poisson) and read noise as Gaussian noise in linear light; correlated
+                between pixels, as after demosaicing and denoising, and stronger and coarser in
+                colour than in luma
+    file        converts to sRGB and 8 bits, and optionally JPEG with subsampled colour, resizing
+                and a second JPEG
 
-Each framework has random numbers of its own, so uniform and normal ones are drawn elsewhere.
-The paper's COCO24700 and COCO1000 are gamma-darkened, gamma about 2 to 3.5 and equal in R, G
-and B (measured from its figure). Everything else here is chosen.
+Each framework has its own random numbers, so callers draw the uniform and normal numbers. The
+paper's COCO24700 and COCO1000 are gamma-darkened, gamma about 2 to 3.5 and equal in R, G and B
+(measured from its figure). Everything else here is [chosen].
 """
 
 from __future__ import annotations
@@ -32,38 +32,36 @@ class PhotometricOptions:
     """Ranges (lowest, highest) from which each sample draws its own values.
 
     Attributes:
-      gamma: exponent on the sRGB values, uniform; 1 leaves them.
-      gain: factor on the sRGB values after that, uniform; 1 leaves them.
+      gamma: exponent of the sRGB values, uniform; 1 keeps them.
+      gain: factor on the sRGB values after that, uniform; 1 keeps them.
       cast: largest natural logarithm, up or down, of each channel's factor in linear
         light, uniform; 0.1 is about 10 %.
       photons: photons that saturate a pixel, log-uniform; fewer make more noise.
       read_noise: standard deviation of the readout in units of saturation, uniform.
       colour: largest natural logarithm, down, of each channel's factor on the sRGB values of
-        the photo itself, uniform, before it is darkened: more colours than the photos have. Only
-        down, because a photo made brighter and then dark looks like one of high contrast that is
-        not dark, and those would be made brighter too.
-      levels: steps of the file after the first; 255 is 8 bits. Not drawn.
-      well_lit: share of samples, below 1, that are not darkened: their low photo is the photo,
-        recoloured and as the file keeps it. They teach that one which is not dark is to stay
-        as it is.
+        the photo itself, uniform, before it is darkened: adds colours that the photos lack. Only
+        down, because a photo brightened and then darkened resembles one of high contrast that is
+        not dark, and the network would brighten those too.
+      levels: largest integer value of the file; 255 is 8 bits. Not drawn.
+      well_lit: share of samples, below 1, that are not darkened: their low photo is the photo
+        itself, recoloured and compressed. They teach the network to keep photos that are not
+        dark.
       local: share of the darkened samples whose dark parts are darkened further; gamma and gain
         are then drawn weaker, from none to full.
-      local_stops: how far down those go in stops (powers of two of the light), uniform.
-      local_lift: by how many stops the dark parts of such a photo itself are made brighter first,
-        uniform: photos in normal light have shadows too, and those are not what a result that
-        was against the light is to look like.
-      local_quantile: below which luma of the photo's thumbnail "dark" begins, as a share of its
-        pixels, uniform.
+      local_stops: by how many stops (powers of two of the light) these are darkened, uniform.
+      local_lift: by how many stops the dark parts of such a photo itself are brightened before,
+        uniform, because the shadows of normal-light photos are too dark as the reference of a
+        backlit photo.
+      local_quantile: share of the pixels of the photo's thumbnail that count as dark, uniform.
       noise_size: standard deviation in pixels of the Gaussian that correlates the noise of
-        neighbours, uniform; 0 leaves each pixel its own. Colour noise is up to three times
-        as coarse.
-      chroma_noise: factor on the colour part of the noise, uniform; 1 makes that of R, G and B
-        independent.
-      jpeg: share of samples that went through JPEG.
-      jpeg_quality: of libjpeg's scale, uniform.
-      resize: share of samples that were resized after that.
-      resize_scale: how large they were before, as a factor on both sides, log-uniform, within
-        0.5 to 2.
+        neighbours, uniform; 0 keeps pixels independent. Colour noise is up to three times as
+        coarse.
+      chroma_noise: factor on the colour part of the noise, uniform; 1 makes the noise of R, G
+        and B independent.
+      jpeg: share of samples that are JPEG-compressed.
+      jpeg_quality: on libjpeg's scale, uniform.
+      resize: share of samples that are then resized.
+      resize_scale: their original size as a factor on both sides, log-uniform, within 0.5 to 2.
     """
 
     gamma: tuple[float, float] = (1.5, 3.5)
@@ -123,12 +121,12 @@ class PhotometricOptions:
             raise ValueError(f"photometric levels must be positive, not {self.levels}.")
 
 
-# Uniform numbers that the values of one sample take.
+# Uniform random numbers per sample.
 DRAWS = 25
-# Channels of normal numbers that its noise takes: luma, and R, G, B.
+# Channels of normal random numbers for the noise: luma, and R, G, B.
 NOISE_CHANNELS = 4
 
-# Neither darker nor tinted, and noise far below a level of 8 bits.
+# Neither darkened nor tinted, with noise far below a level of 8 bits.
 _WELL_LIT = {
     "gamma": 1.0,
     "gain": 1.0,
@@ -139,14 +137,14 @@ _WELL_LIT = {
     "lift": 0.0,
 }
 
-# Side in pixels of the window, and in luma the contrast, from which on an edge stays sharp in what
-# tells dark from bright parts (guided filter; He et al., ECCV 2010).
+# Window side in pixels, and the luma contrast above which edges stay sharp, of the guided filter
+# (He et al., ECCV 2010) that separates dark from bright parts.
 _GUIDE_WINDOW = 17
 _GUIDE_CONTRAST = 0.1
-# In luma; across it darkening fades.
+# Width in luma of the transition between darkened and kept parts.
 _LOCAL_FADE = 0.15
 
-# ITU-T T.81, tables K.1 and K.2: what quality 50 divides the coefficients of luma and colour by.
+# ITU-T T.81, tables K.1 and K.2: quantisation of luma and colour at quality 50.
 _LUMA_TABLE = np.array(
     [
         [16, 11, 10, 16, 24, 40, 51, 61],
@@ -166,7 +164,7 @@ _CHROMA_TABLE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [
 _TO_YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
-# Pixels of a block of halved colour.
+# Side in pixels of a block of subsampled colour.
 _JPEG_BLOCK = 16
 
 
@@ -204,10 +202,10 @@ def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
     def log_between(lowest, highest, u):
         return lowest * (highest / lowest) ** u
 
-    # One number decides on both, so that without well-lit photos all draws stay what they were.
+    # One number decides both, so that without well-lit photos all draws stay the same.
     well_lit = unit[0] < options.well_lit
     is_local = unit[10] < options.local
-    # How much of the global darkening a locally darkened photo keeps.
+    # Share of the global darkening that a locally darkened photo keeps.
     kept = ops.where(is_local, unit[11], 1.0)
     gamma = between(*options.gamma, (unit[0] - options.well_lit) / (1.0 - options.well_lit))
     dark = {
@@ -238,7 +236,7 @@ def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
 
 
 def file_parameters(options: PhotometricOptions, unit) -> dict:
-    """Returns the values of one sample that say how it was saved; see `scale_parameters`."""
+    """Returns the file parameters (JPEG, resizing) of one sample; see `scale_parameters`."""
     lowest, highest = options.jpeg_quality
     smallest, largest = options.resize_scale
     return {
@@ -254,7 +252,7 @@ def file_parameters(options: PhotometricOptions, unit) -> dict:
 
 
 def recolour(photo, parameters: dict):
-    """Returns the photo, or its thumbnail, in the colours that it is to have before it is darkened.
+    """Returns the photo, or its thumbnail, with changed colours, before it is darkened.
 
     Args:
       photo: sRGB [H, W, 3] in [0, 1].
@@ -270,7 +268,7 @@ def _box_matrix(size: int, window: int) -> np.ndarray:
 
 
 def _box(image, window: int):
-    """Returns means over windows, [H, W]; at the borders over what there is of them."""
+    """Returns means over windows, [H, W]; at the borders over the part inside the image."""
     rows, columns = (_box_matrix(size, window) for size in image.shape)
     return ops.matmul(ops.matmul(rows, image), columns.T)
 
@@ -286,14 +284,14 @@ def _guide(image, window: int):
 
 
 def _darkness(photo, parameters: dict, window: int):
-    """Returns where a photo is dark, [H, W, 1] from 0 to 1, with soft but straight borders."""
+    """Returns a mask of the dark parts of a photo, [H, W, 1] in [0, 1], with soft borders."""
     edge = (parameters["threshold"] - _guide(photo, window)) / _LOCAL_FADE
     inside = ops.clip(edge + 0.5, 0.0, 1.0)
     return (inside * inside * (3.0 - 2.0 * inside))[..., None]
 
 
 def lift(photo, parameters: dict, window: int = _GUIDE_WINDOW):
-    """Returns the photo with brighter dark parts: what a result that was against the light shows.
+    """Brightens the dark parts of a photo, for the reference of a backlit photo.
 
     Args:
       photo: sRGB [H, W, 3] in [0, 1].
@@ -312,7 +310,7 @@ def expose(photo, parameters: dict, window: int = _GUIDE_WINDOW):
     Args:
       photo: sRGB [H, W, 3] in [0, 1].
       parameters: from `scale_parameters`.
-      window: pixels over which dark parts are told from bright ones.
+      window: side in pixels of the window that separates dark from bright parts.
     """
     light = srgb_to_linear(parameters["gain"] * photo ** parameters["gamma"])
     if "stops" in parameters:
@@ -334,9 +332,30 @@ def develop(light, levels: int = 255):
     return ops.round(linear_to_srgb(ops.clip(light, 0.0, 1.0)) * levels) / levels
 
 
+# Places and weights of Gauss-Hermite quadrature for a standard normal variable.
+_NORMAL_PLACES = (-2.8569700, -1.3556262, 0.0, 1.3556262, 2.8569700)
+_NORMAL_WEIGHTS = (0.0112574, 0.2220759, 0.5333333, 0.2220759, 0.0112574)
+
+
 def darken_thumbnail(thumbnail, parameters: dict):
-    """Darkens the thumbnail of a photo like the photo itself; its noise averages out."""
-    return linear_to_srgb(expose(thumbnail, parameters, window=3))
+    """Darkens the thumbnail of a photo like the photo itself.
+
+    Noise averages out in a thumbnail, but not what is cut off at black, nor what the curve of
+    sRGB bends: very dark photos become brighter by it. So this is the mean over the noise.
+
+    Args:
+      thumbnail: sRGB [T, T, 3] in [0, 1].
+      parameters: from `scale_parameters`.
+
+    Returns:
+      sRGB [T, T, 3] in [0, 1].
+    """
+    light = expose(thumbnail, parameters, window=3)
+    deviation = ops.sqrt(_noise_variance(light, parameters) * _channel_variance(parameters))
+    return sum(
+        weight * linear_to_srgb(ops.clip(light + place * deviation, 0.0, 1.0))
+        for place, weight in zip(_NORMAL_PLACES, _NORMAL_WEIGHTS)
+    )
 
 
 def _separably(rows, columns, image):
@@ -351,7 +370,7 @@ def _separably(rows, columns, image):
 def _correlated(noise, deviation):
     """Blurs normal noise [H, W, C] by a Gaussian of this deviation; its variance stays 1."""
     offsets = np.arange(noise.shape[0])[:, None] - np.arange(noise.shape[0])[None]
-    # Below a quarter of a pixel the neighbours' weight is nothing.
+    # Below a quarter of a pixel the weight of neighbours is negligible.
     window = ops.exp(
         -(ops.array(offsets, "float32") ** 2) / (2.0 * ops.maximum(deviation, 0.25) ** 2)
     )
@@ -361,23 +380,31 @@ def _correlated(noise, deviation):
 
 
 def _noisy(light, parameters: dict, normal):
-    """Adds noise to linear light [N, N, 3], of normal numbers [N, N, NOISE_CHANNELS]."""
+    """Adds noise to linear light [N, N, 3], from normal numbers [N, N, NOISE_CHANNELS]."""
     grey = _correlated(normal[..., :1], parameters["noise_size"])
     colour = _correlated(normal[..., 1:], parameters["chroma_size"])
     colour = colour - ops.mean(colour, axis=-1, keepdims=True)
     noise = grey / math.sqrt(3.0) + parameters["chroma_noise"] * colour
-    variance = light / parameters["photons"] + parameters["read_noise"] ** 2
-    return light + ops.sqrt(variance) * noise
+    return light + ops.sqrt(_noise_variance(light, parameters)) * noise
+
+
+def _noise_variance(light, parameters: dict):
+    return light / parameters["photons"] + parameters["read_noise"] ** 2
+
+
+def _channel_variance(parameters: dict):
+    """Returns the variance of one channel of the noise, of which luma has a third."""
+    return (1.0 + 2.0 * parameters["chroma_noise"] ** 2) / 3.0
 
 
 def resample(image, size: int, step):
-    """Resizes a square image by linear interpolation, or by tents where it becomes smaller.
+    """Resizes a square image by linear interpolation, with a triangle filter when reducing.
 
     Args:
       image: [N, N, C].
       size: side of the result in pixels.
-      step: pixels of the image per pixel of the result, a scalar that may be a tensor. What lies
-        outside is its border, repeated.
+      step: pixels of the image per pixel of the result, a scalar that may be a tensor. The border
+        is repeated outside of the image.
 
     Returns:
       [size, size, C].
@@ -406,7 +433,7 @@ def _doubling_matrix(size: int) -> np.ndarray:
 
 
 def _quantised(channels, table, quality):
-    """Returns channels [H, W, C] around 0 as rounding their 8x8 cosine coefficients leaves them."""
+    """Rounds the 8x8 cosine coefficients of channels [H, W, C] around 0."""
     height, width, count = channels.shape
     percent = ops.where(quality < 50.0, ops.floor(5000.0 / quality), 200.0 - 2.0 * quality)
     table = ops.clip(ops.floor((table * percent + 50.0) / 100.0), 1.0, 255.0)
@@ -420,7 +447,7 @@ def _quantised(channels, table, quality):
 
 
 def jpeg(image, quality, block_shift=0):
-    """Returns what JPEG (baseline, 4:2:0) leaves of a photo.
+    """Compresses a photo by JPEG (baseline, 4:2:0) and decodes it.
 
     Tables, and the interpolation of colour when it is decoded, are those of libjpeg. Of its integer
     arithmetic only the first rounding is followed: that moves a pixel by less than a level on
@@ -443,7 +470,7 @@ def jpeg(image, quality, block_shift=0):
         else image
     )
     shift = (block_shift // _JPEG_BLOCK, block_shift % _JPEG_BLOCK)
-    # What crosses the border comes in at the other side: 15 pixels with an edge they had not.
+    # The shift is circular: up to 15 pixels at the border see an artificial edge.
     x = ops.roll(x, shift, axis=(0, 1))
     x = ops.round(ops.matmul(ops.round(x * 255.0), _TO_YCC.T))
     grey, colour = x[..., :1] - 128.0, x[..., 1:]
@@ -463,14 +490,14 @@ def largest_side(crop_size: int, options: PhotometricOptions) -> int:
 
 
 def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lambda image: image):
-    """Returns a crop as the file of the photo has it, after `take` took the photo.
+    """Returns a crop as it is in the saved file of a photo, which `take` simulates.
 
     Args:
       photo: sRGB [N, N, 3] in [0, 1].
       parameters: from `scale_parameters` or `file_parameters`.
       options: ranges.
-      take: is given the photo in the size in which it was taken, square and from N to
-        `largest_side` pixels wide, and returns it as the camera develops it.
+      take: called with the photo in its original size, square and from N to `largest_side`
+        pixels wide; returns it as the camera saves it.
 
     Returns:
       sRGB [N, N, 3] in [0, 1].

@@ -1,6 +1,6 @@
-"""Low-light pairs from normal-light photos alone, inside an input pipeline.
+"""Makes low-light pairs from normal-light photos inside a TensorFlow input pipeline.
 
-What cameras do is in `drgn_tf.data.low_light_simulation`; here is what chance decides.
+`drgn_tf.data.low_light_simulation` simulates the camera; this module draws its random numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def draw_parameters(options: PhotometricOptions, thumbnail, seed) -> dict:
 
 
 def draw_file_parameters(options: PhotometricOptions, seed) -> dict:
-    """Draws how a photo is saved; see `drgn_tf.data.low_light_simulation.file_parameters`."""
+    """Draws the file parameters; see `drgn_tf.data.low_light_simulation.file_parameters`."""
     return simulation.file_parameters(
         options, tf.random.stateless_uniform([simulation.DRAWS], seed)
     )

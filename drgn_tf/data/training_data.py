@@ -1,4 +1,4 @@
-"""The photos that a run trains on."""
+"""The training photos of a run."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
 from drgn_tf.errors import UserError
 
-# The random order of normal-light photos for the degradation generator; those of the sources
-# count from 0.
+# Stream number of the random order of normal-light photos for the degradation generator; the
+# streams of the sources count from 0.
 NORMAL_STREAM = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Photos that a share of the samples is made of.
+    """The photos of a share of the samples.
 
     Attributes:
-      low: low-light photos, or None where those in `high` are darkened.
+      low: low-light photos, or None where those in `high` are to be darkened.
       high: their references in normal light, in the same order.
       share: of the samples, in [0, 1].
     """
@@ -33,15 +33,15 @@ class Source:
 
 
 class TrainingData:
-    """The photos that are trained on.
+    """The training photos.
 
     Args:
       low: low-light photos, or None where there are only normal-light photos.
       high: their references, in the same order.
       normal: normal-light photos for both kinds of synthetic pairs. By default
         those in `high`.
-      thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's view of a whole photo.
-      extra: further sources, with the share of each; the others share the rest.
+      thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's thumbnail of a whole photo.
+      extra: further sources, with the share of each; the photos above make the other samples.
 
     Raises:
       UserError: there is neither a pair nor a normal photo.
@@ -64,9 +64,9 @@ class TrainingData:
         self._descriptions: dict[PhotoStore, tuple[np.ndarray, np.ndarray]] = {}
 
     def sources(self, options: SampleOptions) -> list[Source]:
-        """Returns what samples are made of; shares add up to 1, and some may be 0."""
+        """Returns the sources of the samples; shares add up to 1, and some may be 0."""
         rest = 1.0 - sum(source.share for source in self.extra)
-        # Without pairs there is nothing else to take.
+        # Without pairs all samples are darkened photos.
         darkened = options.photometric_fraction if self.low is not None else 1.0
         own = [Source(None, self.normal, rest * darkened)]
         if self.low is not None:
@@ -96,7 +96,7 @@ class TrainingData:
             )
 
     def thumbnails(self, store: PhotoStore) -> np.ndarray:
-        """Returns the network's views of all photos of a store, float32 [N, T, T, 3]."""
+        """Returns the thumbnails of all photos of a store, float32 [N, T, T, 3]."""
         return self._described(store)[0]
 
     def brightness(self, store: PhotoStore) -> np.ndarray:

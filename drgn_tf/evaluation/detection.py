@@ -1,8 +1,8 @@
-"""Finding objects before and after enhancement, the paper's second task.
+"""Object detection before and after enhancement, the paper's second task.
 
-The boxes come from `drgn_tf.data.annotations`, the metrics are `drgn_tf.metrics.detection`'s. The
-detector is any TFLite or ONNX file that a `drgn_tf.evaluation.detector_layout` describes. It is
-run on each photo as it is, and on the enhanced photo.
+`drgn_tf.data.annotations` reads the ground truth, `drgn_tf.metrics.detection` has the metrics. The
+detector is any TFLite or ONNX file that a `drgn_tf.evaluation.detector_layout` describes. It runs
+on each photo untouched and enhanced.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.inference.tflite_driver import dequantise, quantise
 
-# Boxes below this count for no metric in practice, and there are thousands of them.
+# Boxes below this hardly affect any metric, and there are thousands of them.
 _LOWEST_SCORE = 0.001
 
 
 @dataclasses.dataclass(frozen=True)
 class Boxes:
-    """What was found in one photo.
+    """The boxes found in one photo.
 
     Attributes:
       corners: float32 [N, 4], x and y of the upper left and of the lower right, in pixels.
@@ -45,10 +45,10 @@ class Detector:
 
     Args:
       path: a .tflite or .onnx file with one input.
-      layout: what it takes and gives.
+      layout: its inputs and outputs.
 
     Raises:
-      ModelFileError: it cannot be loaded, or takes no image.
+      ModelFileError: it cannot be loaded, or has no image input.
     """
 
     def __init__(self, path: str | pathlib.Path, layout: Layout):
@@ -61,7 +61,7 @@ class Detector:
         elif self.path.suffix == ".onnx":
             self._run, shape = _open_onnx(self.path)
         else:
-            raise ModelFileError(f"{self.path}: is no .tflite or .onnx file.")
+            raise ModelFileError(f"{self.path}: is not a .tflite or .onnx file.")
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
             raise ModelFileError(f"{self.path}: takes {list(shape)}, not RGB images.")
         self._channels_first = shape[3] != 3
@@ -72,10 +72,10 @@ class Detector:
         self.size = sides if fixed else layout.size
 
     def __call__(self, photo: np.ndarray) -> Boxes:
-        """Returns what is found in a photo, uint8 [H, W, 3].
+        """Returns the boxes in a photo, uint8 [H, W, 3].
 
         Raises:
-          ModelFileError: the detector's outputs are not as its layout says.
+          ModelFileError: the detector's outputs do not match its layout.
         """
         image, (scale_y, scale_x), (top, left) = resize(photo, self.size, self.layout)
         low, high = self.layout.input_range
@@ -89,7 +89,7 @@ class Detector:
             boxes = decode(outputs, self.layout, self.size)
         except (KeyError, IndexError, ValueError, TypeError) as error:
             raise ModelFileError(
-                f"{self.path}: its outputs are not as the layout of kind {self.layout.kind} says "
+                f"{self.path}: its outputs do not match the layout of kind {self.layout.kind} "
                 f"({first_line(error)})."
             ) from error
         corners = (boxes.corners - [left, top, left, top]) / [scale_x, scale_y, scale_x, scale_y]
@@ -101,10 +101,10 @@ class Detector:
 def resize(
     photo: np.ndarray, size: tuple[int, int], layout: Layout
 ) -> tuple[np.ndarray, tuple[float, float], tuple[int, int]]:
-    """Gives a photo the size of a detector's input.
+    """Resizes a photo to a detector's input.
 
     Returns:
-      uint8 [height, width, 3]; the factors of height and width; top and left of the photo in it.
+      uint8 [height, width, 3]; the scales of height and width; top and left of the photo in it.
     """
     scales = [side / length for side, length in zip(size, photo.shape)]
     if layout.resize_mode == "letterbox":
@@ -120,8 +120,8 @@ def decode(outputs: Mapping[int | str, np.ndarray], layout: Layout, size: tuple[
     """Returns the boxes in a detector's outputs, in pixels of its input.
 
     Args:
-      outputs: tensors by place and by name, with a batch of 1.
-      layout: what they mean.
+      outputs: tensors by index and by name, with a batch of 1.
+      layout: describes them.
       size: (height, width) of the input.
     """
     tensors = {role: outputs[key][0] for role, key in layout.outputs.items()}
@@ -135,7 +135,7 @@ def decode(outputs: Mapping[int | str, np.ndarray], layout: Layout, size: tuple[
         by_class = rows[:, 4:] if layout.kind == "yolov8" else rows[:, 5:] * rows[:, 4:5]
         if by_class.shape[1] != len(layout.class_names):
             raise ValueError(
-                f"{by_class.shape[1]} classes, and the layout names {len(layout.class_names)}"
+                f"{by_class.shape[1]} classes, but the layout names {len(layout.class_names)}"
             )
         corners = _corners(rows[:, :2], rows[:, 2:4])
         scores, classes = by_class.max(axis=1), by_class.argmax(axis=1)
@@ -156,7 +156,7 @@ def _decode_ssd(tensors: Mapping[str, np.ndarray], layout: Layout):
     corners, scores = tensors["boxes"], tensors["scores"]
     classes = tensors.get("classes")
     if classes is None:
-        # Scores of all classes for each box.
+        # The scores of all classes for each box.
         scores, classes = scores.max(axis=1), scores.argmax(axis=1)
     count = int(np.ravel(tensors["count"])[0]) if "count" in tensors else len(scores)
     if layout.corners == "yxyx":
@@ -168,7 +168,7 @@ def _decode_anchors(tensors: Mapping[str, np.ndarray], layout: Layout, size: tup
     offsets, logits = tensors["boxes"], tensors["scores"]
     centres = anchor_centres(layout.anchors, size)
     if len(offsets) != len(centres):
-        raise ValueError(f"{len(offsets)} boxes, and the layout's anchors make {len(centres)}")
+        raise ValueError(f"{len(offsets)} boxes, but the layout's anchors give {len(centres)}")
     scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0)))
     scales = [1.0, 1.0] if layout.units == "pixels" else [size[1], size[0]]
     corners = _corners(centres / scales + offsets[:, :2], offsets[:, 2:4])
@@ -220,7 +220,7 @@ def _open_onnx(path: pathlib.Path):
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-    # ONNX Runtime's errors have no common class but this; so below.
+    # ONNX Runtime's errors have no more specific common class; likewise below.
     except Exception as error:
         raise ModelFileError(f"{path}: cannot be loaded ({first_line(error)}).") from error
     taken = session.get_inputs()[0]
@@ -266,16 +266,16 @@ def detect_before_and_after(
     annotations: Annotations,
     keep: Callable[[str, np.ndarray], None] = lambda name, enhanced: None,
 ) -> Iterator[tuple[list[dict], list[dict]]]:
-    """Runs a detector on each photo, as it is and enhanced, one at a time.
+    """Runs a detector on each photo, untouched and enhanced, one at a time.
 
     Args:
       enhance: uint8 [H, W, 3] -> uint8 [H, W, 3].
       detector: the detector.
       annotations: the photos.
-      keep: is given the name of each photo, without ending, and its enhanced pixels.
+      keep: called with the name of each photo, without suffix, and its enhanced pixels.
 
     Yields:
-      The boxes of the input and of the enhanced photo, as COCO's results.
+      The boxes of the input and of the enhanced photo, as COCO results.
 
     Raises:
       UserError: a photo cannot be used.

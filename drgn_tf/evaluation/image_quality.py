@@ -1,9 +1,9 @@
-"""Metrics of a network on whole photos, as they would be used.
+"""Image-quality metrics of a network on whole photos.
 
-    enhance     the 8-bit photo as it is, whole or in tiles, by any artefact
-    round       to 8 bits: what is measured is what would be saved
-    measure     colour, luma, and scaled to the reference's brightness, side by side
-    the same    for the untouched photo, without which no metric says anything
+    enhance     the 8-bit photo, whole or in tiles, by any artefact
+    round       to 8 bits, as the result would be saved
+    measure     colour, luma, and GT-mean, side by side
+    compare     with the same metrics of the untouched photo
 
 Photos are read, enhanced and measured one at a time.
 """
@@ -29,7 +29,9 @@ from drgn_tf.metrics.photo_similarity import (
 
 # uint8 [H, W, 3] -> uint8 [H, W, 3].
 Enhance = Callable[[np.ndarray], np.ndarray]
-# Is told the stem of a photo and its enhanced pixels.
+# uint8 [H, W, 3] and the mean luma that the result is to have -> uint8 [H, W, 3].
+EnhanceTo = Callable[[np.ndarray, float], np.ndarray]
+# Called with the stem of a photo and its enhanced pixels.
 Keep = Callable[[str, np.ndarray], None]
 
 PROTOCOL = (
@@ -39,18 +41,21 @@ PROTOCOL = (
     "psnr_luma, ssim_luma: the same on BT.601 luma (0.299 R + 0.587 G + 0.114 B), not rounded. "
     "psnr_gt_mean, ssim_gt_mean: the colour metrics after the result was scaled so that its mean "
     "luma equals that of the reference, and limited to [0, 1]; these use the reference. "
+    "given: the same of results whose brightness was given, the mean luma of the reference; these "
+    "use the reference. "
     "Means are over photos."
 )
 UNPAIRED_PROTOCOL = (
     "niqe: without reference, lower is more natural; published parameters of natural photos, "
     "blocks of 96x96 pixels, grey rounded to 8 bits; null where a photo has no structure. "
+    "dark, clipped: shares of pixels of BT.601 luma below 0.15 and above 0.98. "
     "Means are over the photos that have a value both before and after."
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Similarity:
-    """How close one image is to its reference; `PROTOCOL` defines each metric.
+    """The similarity of an image to its reference; `PROTOCOL` defines each metric.
 
     Attributes:
       psnr: in dB, at most 100.
@@ -71,13 +76,17 @@ class Similarity:
 
 @dataclasses.dataclass(frozen=True)
 class Naturalness:
-    """How natural one image looks.
+    """The naturalness of an image.
 
     Attributes:
       niqe: lower is more natural; NaN if the image has no structure.
+      dark: share of pixels of luma below 0.15.
+      clipped: share of pixels of luma above 0.98.
     """
 
     niqe: float
+    dark: float
+    clipped: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,11 +97,22 @@ class PhotoMetrics:
       stem: of its file.
       input: of the untouched photo.
       enhanced: of the enhanced one.
+      given: of the one that was enhanced to the brightness of its reference, if there is one.
     """
 
     stem: str
     input: Similarity | Naturalness
     enhanced: Similarity | Naturalness
+    given: Similarity | None = None
+
+
+# What is measured of each photo, by the attributes of `PhotoMetrics`.
+IMAGES = ("input", "enhanced", "given")
+
+
+def images_of(photo: PhotoMetrics) -> list[str]:
+    """Returns those of `IMAGES` that were measured."""
+    return [image for image in IMAGES if getattr(photo, image) is not None]
 
 
 def similarity(image: np.ndarray, reference: np.ndarray) -> Similarity:
@@ -124,14 +144,18 @@ def read_pair(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
 
 
 def evaluate_pairs(
-    enhance: Enhance, pairs: Iterable[Pair], keep: Keep = lambda stem, enhanced: None
+    enhance: Enhance,
+    pairs: Iterable[Pair],
+    keep: Keep = lambda stem, enhanced: None,
+    enhance_to: EnhanceTo | None = None,
 ) -> Iterator[PhotoMetrics]:
     """Measures pairs, one at a time.
 
     Args:
       enhance: the network.
       pairs: from `drgn_tf.data.pairs.find_pairs`.
-      keep: is given each enhanced photo.
+      keep: called with each enhanced photo.
+      enhance_to: the network, if it can be told a brightness.
 
     Raises:
       UserError: a photo cannot be used.
@@ -140,7 +164,11 @@ def evaluate_pairs(
         low, high = read_pair(pair)
         enhanced = enhance(low)
         keep(pair.stem, enhanced)
-        yield PhotoMetrics(pair.stem, similarity(low, high), similarity(enhanced, high))
+        given = None
+        if enhance_to is not None:
+            brightness = float(photo_luma(to_float(high)).mean())
+            given = similarity(enhance_to(low, brightness), high)
+        yield PhotoMetrics(pair.stem, similarity(low, high), similarity(enhanced, high), given)
 
 
 def evaluate_unpaired(
@@ -155,33 +183,44 @@ def evaluate_unpaired(
         height, width = photo.shape[:2]
         if not fits(height, width):
             raise BadImageError(
-                f"{path}: is {width}x{height} pixels; NIQE needs two blocks of {BLOCK}x{BLOCK}, "
+                f"{path}: is {width}x{height} pixels; NIQE needs two blocks of {BLOCK}x{BLOCK}; "
                 "remove it."
             )
         enhanced = enhance(photo)
         keep(path.stem, enhanced)
-        yield PhotoMetrics(path.stem, Naturalness(niqe(photo)), Naturalness(niqe(enhanced)))
+        before, after = (
+            Naturalness(niqe(x), *_shares(x, _DARK, _CLIPPED)) for x in (photo, enhanced)
+        )
+        yield PhotoMetrics(path.stem, before, after)
+
+
+# Luma below which nothing is seen on a screen in a lit room, and above which it is paper white.
+_DARK, _CLIPPED = 0.15, 0.98
+
+
+def _shares(photo: np.ndarray, dark: float, clipped: float) -> tuple[float, float]:
+    luma = photo_luma(to_float(photo))
+    return float((luma < dark).mean()), float((luma > clipped).mean())
 
 
 def mean_metrics(photos: Sequence[PhotoMetrics]) -> dict[str, dict[str, float]]:
-    """Returns the means over photos, by "input" and "enhanced", then by metric.
+    """Returns the means over photos, by the images of `IMAGES` that there are, then by metric.
 
-    Photos that lack a metric (NaN) before or after are left out of both means.
+    Photos that lack a metric (NaN) of one image are left out of the means of all.
     """
+    images = images_of(photos[0])
     rows = [
-        [list(dataclasses.asdict(x).values()) for x in (photo.input, photo.enhanced)]
+        [list(dataclasses.asdict(getattr(photo, image)).values()) for image in images]
         for photo in photos
     ]
     values = np.array([row for row in rows if not np.isnan(row).any()], np.float64)
     names = [field.name for field in dataclasses.fields(photos[0].input)]
-    means = values.mean(axis=0) if len(values) else np.full((2, len(names)), math.nan)
-    return {
-        image: dict(zip(names, map(float, row))) for image, row in zip(("input", "enhanced"), means)
-    }
+    means = values.mean(axis=0) if len(values) else np.full((len(images), len(names)), math.nan)
+    return {image: dict(zip(names, map(float, row))) for image, row in zip(images, means)}
 
 
 def best_median_worst(photos: Sequence[PhotoMetrics]) -> dict[str, PhotoMetrics]:
-    """Returns the photos of highest, middle and lowest PSNR when enhanced, each only once."""
+    """Returns the enhanced photos with the highest, median and lowest PSNR, each only once."""
     ranked = sorted(photos, key=lambda photo: -photo.enhanced.psnr)
     places = {"best": 0, "worst": len(ranked) - 1, "median": len(ranked) // 2}
     chosen: dict[int, str] = {}

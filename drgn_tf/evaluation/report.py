@@ -1,13 +1,13 @@
-"""What an evaluation leaves behind: tables, JSON with all that is needed to repeat it, pictures.
+"""The output of an evaluation: tables, pictures, and JSON with all that repeating it needs.
 
 results.json       data set, weights with SHA-256, protocol, versions, command, all metrics
 per_image.csv      a line per pair
 unpaired.csv       a line per photo without reference
-detections.csv     a line per box found, before and after enhancement
+detections.csv     a line per detected box, before and after enhancement
 contact_sheet.png  low | enhanced | reference of the best, the median and the worst pair
-enhanced/          the enhanced photos, if they are wanted
+enhanced/          the enhanced photos, with --save_images
 
-They appear together, when all are complete, results.json as the last.
+They appear together, when all are complete, results.json last.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from drgn_tf.errors import UserError
-from drgn_tf.evaluation.image_quality import PhotoMetrics
+from drgn_tf.evaluation.image_quality import PhotoMetrics, images_of
 from drgn_tf.files import sha256
 from drgn_tf.images.grids import save_grid
 from drgn_tf.inference.driver import Driver
@@ -40,7 +40,7 @@ UNPAIRED = "unpaired.csv"
 DETECTIONS = "detections.csv"
 CONTACT_SHEET = "contact_sheet.png"
 ENHANCED = "enhanced"
-# The one that says that the others belong together is the last.
+# results.json is last: it shows that the others are complete.
 _NAMES = (PER_IMAGE, UNPAIRED, DETECTIONS, CONTACT_SHEET, ENHANCED, RESULTS)
 _PACKAGES = (
     "tensorflow", "keras", "numpy", "scipy", "pillow", "ai-edge-litert", "onnxruntime",
@@ -55,6 +55,8 @@ _HEADINGS = {
     "psnr_gt_mean": "(PSNR GT-mean)",
     "ssim_gt_mean": "(SSIM GT-mean)",
     "niqe": "NIQE",
+    "dark": "dark",
+    "clipped": "clipped",
     "precision": "precision",
     "recall": "recall",
     "iou": "IoU",
@@ -65,11 +67,11 @@ _HEADINGS = {
 
 @contextlib.contextmanager
 def results_folder(path: pathlib.Path, overwrite: bool = False) -> Iterator[pathlib.Path]:
-    """Gives a folder to write results into; they get to `path` together, when all are complete.
+    """Gives a folder to write results into; they move to `path` together, when all are complete.
 
     Args:
-      path: made if it does not exist.
-      overwrite: replace the results of an earlier evaluation; other files stay.
+      path: created if it does not exist.
+      overwrite: whether to replace the results of an earlier evaluation; other files stay.
 
     Raises:
       UserError: it holds results already, or cannot be written to.
@@ -100,19 +102,19 @@ def results_folder(path: pathlib.Path, overwrite: bool = False) -> Iterator[path
 
 
 def save_photo(pixels: np.ndarray, path: pathlib.Path) -> None:
-    """Writes a photo, uint8 [H, W, 3], making the folders it lies in."""
+    """Writes a photo, uint8 [H, W, 3], and creates its parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
 
 
 def save_results(results: Mapping, path: pathlib.Path) -> None:
-    """Writes results as JSON, with null for what is not a number."""
+    """Writes results as JSON, with null for NaN."""
     text = json.dumps(_without_nan(results), indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
 def describe_run(driver: Driver, command: str) -> dict:
-    """Returns what identifies a run: weights, versions, command."""
+    """Returns the weights, versions and command of a run."""
     return {
         "model": {
             "file": model_name(driver),
@@ -125,13 +127,13 @@ def describe_run(driver: Driver, command: str) -> dict:
 
 
 def model_name(driver: Driver) -> str:
-    """Returns the name of the file; of a SavedModel's version, with its folder's."""
+    """Returns the file name; for a version of a SavedModel with that of its folder."""
     name = driver.path.name
     return f"{driver.path.resolve().parent.name}/{name}" if name.isdecimal() else name
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions that metrics may depend on, by package."""
+    """Returns the versions of the packages that metrics may depend on."""
     found = {"python": platform.python_version(), "drgn-tf": __version__}
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -145,10 +147,14 @@ def metrics_to_json(photos: Sequence[PhotoMetrics]) -> list[dict]:
 
 
 def save_metrics(photos: Sequence[PhotoMetrics], path: pathlib.Path) -> None:
-    """Writes a CSV file with a line per photo: its stem, input_* and enhanced_* metrics."""
+    """Writes a CSV file with a line per photo: its stem, then input_*, enhanced_* metrics etc."""
     names = [field.name for field in dataclasses.fields(photos[0].input)]
-    header = ["stem", *(f"{image}_{name}" for image in ("input", "enhanced") for name in names)]
-    rows = ([photo.stem, *_cells(photo.input), *_cells(photo.enhanced)] for photo in photos)
+    images = images_of(photos[0])
+    header = ["stem", *(f"{image}_{name}" for image in images for name in names)]
+    rows = (
+        [photo.stem, *(cell for image in images for cell in _cells(getattr(photo, image)))]
+        for photo in photos
+    )
     _save_table(header, rows, path)
 
 
@@ -158,7 +164,7 @@ def save_detections(
     """Writes a CSV file with a line per box.
 
     Args:
-      found: boxes as COCO's results, by "input" and "enhanced".
+      found: boxes as COCO results, by "input" and "enhanced".
       ground_truth: COCO's "images" and "categories".
       path: of the file.
     """
@@ -179,18 +185,22 @@ def save_detections(
 
 
 def table(means: Mapping[str, Mapping[str, float]], model: str) -> str:
-    """Returns the means as text: a line for the input, one for the model."""
+    """Returns the means as text: a line for the input, one or two for the model."""
     columns = [_HEADINGS[name] for name in means["input"]]
-    label = max(len(model), len("input")) + 2
+    names = {"input": "input", "enhanced": model, "given": f"{model} (given)"}
+    label = max(len(names[image]) for image in means) + 2
     lines = [" " * label + "  ".join(f"{column:>9}" for column in columns)]
-    for name, image in (("input", "input"), (model, "enhanced")):
+    for image in means:
+        name = names[image]
         cells = [
             f"{_shown(metric, value):>{max(9, len(column))}}"
             for column, (metric, value) in zip(columns, means[image].items())
         ]
         lines.append(f"{name:<{label}}" + "  ".join(cells))
     if "psnr_gt_mean" in means["input"]:
-        lines.append("(GT-mean): scaled to the reference's brightness, hence using the reference")
+        lines.append("(GT-mean): scaled to the reference's brightness, so it uses the reference")
+    if "given" in means:
+        lines.append("(given): told the reference's brightness, so it uses the reference")
     return "\n".join(lines)
 
 
@@ -226,7 +236,7 @@ def _shown(metric: str, value: float) -> str:
 
 
 def _without_nan(value):
-    """Returns a JSON value with null in place of NaN, which JSON does not have."""
+    """Returns a JSON value with null in place of NaN, which JSON lacks."""
     if isinstance(value, Mapping):
         return {key: _without_nan(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Pictures that show several images beside each other."""
+"""Grids that show several images side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MARGIN = 6
 
 
 def side_by_side(images: Sequence[np.ndarray], width: int) -> np.ndarray:
-    """Returns images of one size as one.
+    """Returns images of one size side by side in one image.
 
     Args:
       images: [H, W, 3] each, uint8 or float32.

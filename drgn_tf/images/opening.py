@@ -11,6 +11,7 @@ import dataclasses
 import os
 import pathlib
 import stat
+import warnings
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -25,6 +26,8 @@ from drgn_tf.images import formats
 MAX_MEGAPIXELS = 256
 # Bytes of a photo's file: 100 megapixels of 16 bits need 0.6 * 10**9 where nothing compresses.
 _LARGEST_FILE = 2**30
+# Photos whose metadata are damaged are used all the same.
+warnings.filterwarnings("ignore", r"(possibly )?corrupt exif|truncated file", UserWarning)
 # Pillow's own limit warns, and is too low for stitched panoramas.
 Image.MAX_IMAGE_PIXELS = None
 # Bytes a pixel of 8 bits that reading a photo and writing its result take: mobile used 14 on
@@ -106,13 +109,16 @@ def check_size(
             f"{path}: is {width}x{height} pixels by its header, more than the limit of "
             f"{max_megapixels:g} megapixels; scale it down."
         )
-    needed = width * height * bytes_per_pixel
+    _check_memory(path, f"{width}x{height} pixels", width * height * bytes_per_pixel)
+
+
+def _check_memory(path: pathlib.Path, size: str, needed: int) -> None:
     # What is small needs no look at the machine.
     free = memory.available() if needed > 2**28 else None
     if free is not None and needed > free:
         raise BadImageError(
-            f"{path}: is {width}x{height} pixels and needs about {needed / 1e9:.1f} GB of memory, "
-            f"of which {free / 1e9:.1f} GB are free; scale it down."
+            f"{path}: is {size} and needs about {needed / 1e9:.1f} GB of memory, of which "
+            f"{free / 1e9:.1f} GB are free; scale it down."
         )
 
 
@@ -134,6 +140,8 @@ def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterat
             raise BadImageError(
                 f"{path}: has {size / 1e9:.1f} GB, more than photos have; remove it."
             )
+        # Some decoders read the whole file, and copy it.
+        _check_memory(path, f"a file of {size / 1e9:.1f} GB", 2 * size)
         head = file.read(formats.SIGNATURE_SIZE)
         image_format = formats.format_of_content(head)
         if image_format is None:

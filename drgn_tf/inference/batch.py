@@ -141,7 +141,7 @@ def enhance_file(
     options: OutputOptions = OutputOptions(),
     start: Callable[[int], Callable[[], None]] = lambda count: lambda: None,
 ) -> None:
-    """Enhances one photo or video; `start` is told the number of tiles or of frames.
+    """Enhances one photo or video; `start` is called with the number of tiles or frames.
 
     Raises:
       BadImageError, ModelFileError, UserError: see `enhance_photo`.

@@ -1,4 +1,4 @@
-"""From a name or a path to a network that runs."""
+"""Opens a network by name or path, with the driver of its format."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _EXPECTED = "a .keras, .tflite, .onnx or .ort file, or a SavedModel folder"
 
 
 def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver:
-    """Opens a trained network in any of its forms.
+    """Opens a trained network in any supported format.
 
     Args:
       model: a name of shipped weights (see `drgn_tf.weights.names`), which opens their .tflite
         file: no other form starts as fast. Or the path of a .keras, .tflite, .onnx or .ort file
         or of a SavedModel.
-      threads: used for computing, by default as the runtime likes. TensorFlow (.keras and
-        SavedModel) takes them from `tf.config.threading` instead.
+      threads: number of compute threads, by default the runtime's choice. TensorFlow (.keras and
+        SavedModel) takes it from `tf.config.threading` instead.
 
     Raises:
       ModelFileError: there is no such model, or it cannot be opened.
@@ -34,7 +34,7 @@ def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver
         raise ModelFileError(
             f"{model}: no such model; choose {', '.join(weights.names())}, or give {_EXPECTED}."
         )
-    # Each runtime takes seconds and memory to import.
+    # Imported when needed: each runtime takes seconds and memory to import.
     if path.suffix == ".keras":
         return load_keras(path)
     if path.is_dir():

@@ -10,6 +10,7 @@ import dataclasses
 import glob
 import os
 import pathlib
+import re
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -228,6 +229,7 @@ def _expand(
             paths = [pathlib.Path(given)]
         except FileNotFoundError:
             paths = [pathlib.Path(name) for name in sorted(glob.glob(given, recursive=True))]
+            complaints += _unreadable_folders(given)
             if not paths:
                 complaints.append(f"{given}: no such file, folder or glob.")
         except OSError as error:
@@ -265,6 +267,16 @@ def _photos_below(
     complaints += map(_unreadable, unreadable)
     if empty and not unreadable:
         complaints.append(f"{folder}: no photo or video in this folder.")
+
+
+def _unreadable_folders(pattern: str) -> list[str]:
+    """Returns a line for each folder below a glob's ** that cannot be read, which glob hides."""
+    unreadable: list[OSError] = []
+    if "**" in pattern:
+        above = re.match(r"[^*?[]*/|", pattern).group()
+        for _ in os.walk(above or ".", onerror=unreadable.append):
+            pass
+    return [_unreadable(error) for error in unreadable]
 
 
 def _unreadable(error: OSError) -> str:

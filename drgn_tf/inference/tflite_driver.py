@@ -15,11 +15,11 @@ from drgn_tf.inference.driver import Driver
 class TFLiteDriver(Driver):
     """Runs a TFLite file on the CPU, with XNNPACK.
 
-    Files of 8 bits and of 16 bits in and out are fed and read by their scales and zero points.
+    Integer inputs and outputs are converted by their scales and zero points.
 
     Args:
-      path: the file. It has one signature, with an input "image" and perhaps "thumbnail" and
-        "brightness", and an output "enhanced", and "brightness" where that is an input. In a
+      path: the file. It has one signature, with an input "image", optionally "thumbnail" and
+        "brightness", an output "enhanced", and an output "brightness" if that is an input. In a
         file with one input and one output the names do not matter.
       threads: of the interpreter; by default one per core.
 
@@ -30,7 +30,7 @@ class TFLiteDriver(Driver):
     kind = "tflite"
 
     def __init__(self, path: pathlib.Path, threads: int | None = None):
-        # Here, so that the other formats can be used without it.
+        # Imported here, so that the other formats work without it.
         from ai_edge_litert.interpreter import Interpreter
 
         self.path = path
@@ -75,7 +75,7 @@ class TFLiteDriver(Driver):
             if len(details) > 1:
                 raise ModelFileError(
                     f"{self.path}: has no '{name}' among {', '.join(details)}; give a file that "
-                    "export_main.py made."
+                    "drgn-export made."
                 )
             details[name] = details.pop(next(iter(details)))
         return details[name]
@@ -114,7 +114,7 @@ class TFLiteDriver(Driver):
 
 
 def quantise(value: np.ndarray, detail: dict) -> np.ndarray:
-    """Returns floats in the type, and by the scale, of a tensor as LiteRT details it."""
+    """Converts floats to the type and scale of a tensor, given its LiteRT details."""
     if np.issubdtype(detail["dtype"], np.floating):
         return value.astype(detail["dtype"])
     scale, zero = detail["quantization"]
@@ -124,7 +124,7 @@ def quantise(value: np.ndarray, detail: dict) -> np.ndarray:
 
 
 def dequantise(value: np.ndarray, detail: dict) -> np.ndarray:
-    """Returns a tensor's content as float32; integers without a scale stay as they are."""
+    """Converts a tensor's content to float32; integers without a scale keep their values."""
     if np.issubdtype(detail["dtype"], np.floating):
         return value.astype(np.float32)
     scale, zero = detail["quantization"]

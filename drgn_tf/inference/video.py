@@ -1,7 +1,7 @@
 """Videos, frame by frame, with steady brightness.
 
-The brightness of each frame is given: what the network predicts, steadied over time
-(`drgn_tf.inference.steady`).
+Each frame is enhanced to a given brightness: the predicted one, smoothed over time by
+`drgn_tf.inference.steady`.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def enhance_video(
     Raises:
       BadImageError: the video cannot be read, or not to its end. With `keep_readable`, what is
         before the damage has been written then.
-      ModelFileError: the artefact takes no thumbnail or no brightness, which thus cannot be
-        kept steady.
+      ModelFileError: the artefact takes no thumbnail or no brightness, so the video would
+        flicker.
       UserError: it cannot be written.
     """
     driver = enhancer.driver

@@ -32,6 +32,8 @@ _MISSING = 0.2
 _LONGER = 1.0
 # ... and between two frames of which none is missing there.
 _GAP = 0.5
+# Boxes of an MP4 file that are looked at; recordings in pieces have two a second.
+_MOST_BOXES = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +81,7 @@ def inspect_video(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) ->
                 "it."
             )
         size = os.fstat(file.fileno()).st_size
-        cut = container.content_end(file) > size
+        cut = container.content_end(file, size) > size
     reader = open_video(path)
     try:
         width, height = (
@@ -148,25 +150,28 @@ def _read_through(
     return frames, end, gap
 
 
-def _mp4_end(file: BinaryIO) -> int:
-    """Returns where the boxes of an MP4 file end, by what they say."""
+def _mp4_end(file: BinaryIO, size: int) -> int:
+    """Returns where the boxes of an MP4 file of this size end, by what they say."""
     end = 0
-    while True:
+    for _ in range(_MOST_BOXES):
+        if end > size:
+            break
         file.seek(end)
         header = file.read(16)
         # Some cameras append what is no box.
         if not re.match(rb"....(ftyp|moov|mdat|moof|free|skip|wide|uuid|sidx|styp)", header, re.S):
-            return end
-        size = int.from_bytes(header[:4], "big")
-        if size == 1:
-            size = int.from_bytes(header[8:], "big")
-        if size < 8:
+            break
+        length = int.from_bytes(header[:4], "big")
+        if length == 1:
+            length = int.from_bytes(header[8:], "big")
+        if length < 8:
             # Up to the end of the file.
-            return end
-        end += size
+            break
+        end += length
+    return end
 
 
-def _matroska_end(file: BinaryIO) -> int:
+def _matroska_end(file: BinaryIO, size: int) -> int:
     """Returns where the segment of a Matroska file ends, by its header."""
     file.seek(4)
     for name in (None, b"\x18\x53\x80\x67"):
@@ -186,7 +191,7 @@ def _matroska_end(file: BinaryIO) -> int:
     return file.tell() + value
 
 
-def _avi_end(file: BinaryIO) -> int:
+def _avi_end(file: BinaryIO, size: int) -> int:
     """Returns where the first list of an AVI file ends, by its header."""
     file.seek(4)
     return int.from_bytes(file.read(4), "little")
@@ -195,7 +200,7 @@ def _avi_end(file: BinaryIO) -> int:
 @dataclasses.dataclass(frozen=True)
 class _Container:
     signature: re.Pattern[bytes]
-    content_end: Callable[[BinaryIO], int]
+    content_end: Callable[[BinaryIO, int], int]
     counts_frames: bool
 
 

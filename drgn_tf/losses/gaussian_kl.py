@@ -1,8 +1,8 @@
 """The Kullback-Leibler term between degradations.
 
-That the paper uses one is known; between which distributions is not. [chosen]:
-Gaussians per image and channel. (A softmax over the image, the other reading,
-would not see a constant offset, and a degradation is nearly one.)
+The paper uses one, but does not say between which distributions. [chosen]: Gaussians
+per image and channel. (A softmax over the image, the other possible reading, would
+ignore a constant offset, and a degradation is nearly constant.)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How close an image is to its reference. Images are NHWC in [0, 1].
+"""Metrics of an image against its reference. Images are NHWC in [0, 1].
 
-Beside these: `drgn_tf.metrics.niqe`, without a reference, and `drgn_tf.metrics.detection`.
+Besides these: `drgn_tf.metrics.niqe`, without a reference, and `drgn_tf.metrics.detection`.
 """
 
 from drgn_tf.lazy import lazily

@@ -1,8 +1,8 @@
-"""Grey values of colour images, and brightness matched by them.
+"""Luma of colour images, and GT-mean scaling by it.
 
-Papers differ in what they measure: colour, or grey; results as they are, or results
-scaled to the brightness of the reference. Both change the metrics by decibels, so each
-has a name of its own here.
+Papers measure either colour or grey, and results either as they are or scaled to the
+brightness of the reference (GT-mean). Both choices change the metrics by decibels, so
+each variant has its own name here.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def luma(images):
 def scale_to_gt_mean(images, references):
     """Scales each image so that its grey mean is that of its reference (GT-mean).
 
-    It uses the reference, which nobody has who enhances a photo: metrics of such images
-    say how good the content is apart from its overall brightness. Limiting to [0, 1]
-    lets the means differ again where much is bright. A black image stays black.
+    It uses the reference, which nobody has when enhancing a photo: metrics of such images
+    rate the content apart from its overall brightness. Clipping to [0, 1] makes the means
+    differ again where large parts are bright. A black image stays black.
 
     Args:
       images: [B, H, W, 3] in [0, 1].

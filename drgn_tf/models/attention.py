@@ -8,12 +8,12 @@ from keras import layers
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class ChannelAttention(layers.Layer):
-    """Weights each channel, and shifts it, as the context asks for.
+    """Scales and shifts each channel, depending on the context.
 
-    A bottleneck on the context vector, then a sigmoid for the weights and a linear
-    layer for the shifts, all 1x1 convolutions. The original has no shifts, and gathers
-    its vector from the features themselves; see `drgn_tf.models.context` for why this
-    one does not, and docs/design.md for what both are worth.
+    A bottleneck on the context vector, then a sigmoid for the scales and a linear
+    layer for the shifts, all 1x1 convolutions. The original has no shifts and pools
+    its vector from the features themselves; `drgn_tf.models.context` explains the
+    difference, and docs/design.md measures both.
 
     Args:
       reduction: bottleneck, as a divisor of the number of channels.
@@ -30,13 +30,13 @@ class ChannelAttention(layers.Layer):
 
     def build(self, features_shape, context_shape):
         channels = features_shape[-1]
-        # Contexts of different photos point almost the same way: a plain ReLU would be shut
-        # for all of them in two units of five, and learn nothing there.
+        # Contexts of different photos point in almost the same direction: with a plain ReLU
+        # two of five units would be inactive for all of them, and never learn.
         self.squeeze = layers.Conv2D(channels // self.reduction, 1, activation="leaky_relu")
         self.squeeze.build(context_shape)
         self.excite = layers.Conv2D(channels, 1, activation="sigmoid")
         self.excite.build((None, 1, 1, channels // self.reduction))
-        # Zeros: a new network begins as plain channel attention.
+        # Zeros: a new network starts as plain channel attention.
         self.shift = layers.Conv2D(channels, 1, kernel_initializer="zeros")
         self.shift.build((None, 1, 1, channels // self.reduction))
 

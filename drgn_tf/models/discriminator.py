@@ -1,4 +1,4 @@
-"""The discriminators: D_low judges low-light photos, D_de degradations.
+"""The discriminators: D_low for low-light photos, D_de for degradations.
 
 [chosen]: four strided 3x3 convolutions with spectral normalisation (Miyato et al.,
 ICLR 2018) and LeakyReLU, the mean over the image, one logit: any crop size.
@@ -12,15 +12,15 @@ from keras import layers
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class Discriminator(keras.Model):
-    """Tells real images from made ones.
+    """Classifies images as real or generated.
 
     Args:
       widths: channels of the convolutions; each halves the image.
 
     Call:
       images: [B, H, W, 3], any H and W.
-      training: True first divides each kernel, for good, by an estimate of its norm.
-      Returns logits [B, 1], positive for real.
+      training: True first normalises each kernel in place by an estimate of its spectral norm.
+      Returns logits [B, 1], positive for real images.
     """
 
     def __init__(self, widths: tuple[int, ...] = (64, 128, 256, 512), **kwargs):

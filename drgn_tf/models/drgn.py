@@ -5,8 +5,8 @@ After "Degrade is Upgrade: Learning Degradation for Low-light Image Enhancement"
 
     I_D = DeG(I_L)      I_B = I_L - I_D      I* = ReG(I_B)
 
-Both are told how bright I* is to be [chosen], so that I_B has that brightness already; where
-nobody says, a prediction from the whole photo does. See `drgn_tf.models.brightness`.
+Both are given the brightness that I* should have [chosen], so I_B already has it; where it is not
+given, the network predicts it from the whole photo. See `drgn_tf.models.brightness`.
 
 Images are float32 NHWC RGB in [0, 1]. The paper's code was never released; which
 parts are known and which are chosen is listed in docs/design.md.
@@ -25,6 +25,11 @@ from drgn_tf.models.options import GRID_FACTOR, ModelOptions
 from drgn_tf.models.padding import crop_like, pad_to_multiple
 
 
+def _column(values):
+    """[B, 1, 1, 1] -> [B, 1]; mobile GPUs have no slices that drop dimensions."""
+    return ops.reshape(values, (-1, 1))
+
+
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class DRGN(keras.Model):
     """Both generators and the context they share.
@@ -36,17 +41,17 @@ class DRGN(keras.Model):
       low: [B, H, W, 3] in [0, 1], any H and W from 1: whole photos, or crops.
       thumbnails: [B, T, T, 3] of the whole photos (`self.thumbnail`) where `low` is a
         crop or a tile. By default they are made from `low`.
-      brightness: [B] or [B, 1], mean luma in (0, 1] that the enhanced photos, as wholes, are to
-        have; 0, like None, takes the prediction. Only with `options.brightness`.
-      training: True leaves the enhanced photo unlimited, so that values outside
-        [0, 1] still have a gradient.
+      brightness: [B] or [B, 1], mean luma in (0, 1] that the whole enhanced photos should have;
+        0, like None, uses the prediction. Only with `options.brightness`.
+      training: True does not clip the enhanced photo, so that values outside [0, 1]
+        still have a gradient.
       Returns a dict of [B, H, W, 3]:
-        degradation: I_D, signed, mostly negative (what the dark took away).
+        degradation: I_D, signed, mostly negative.
         base: I_B = I_L - I_D, not limited to [0, 1].
         enhanced: I*, in [0, 1].
       and with `options.brightness` [B, 1]:
-        brightness: what the enhanced photos were to have.
-        predicted_brightness: what they would have without being told.
+        brightness: that the enhanced photos should have.
+        predicted_brightness: that is used where none is given.
 
     Example:
       model = DRGN(preset("mobile"))
@@ -55,8 +60,8 @@ class DRGN(keras.Model):
     """
 
     def __init__(self, options: ModelOptions | dict, **kwargs):
-        # Under a policy of mixed precision the layers inside compute in 16 bits; images, whose
-        # small differences are what it is about, stay in 32.
+        # Under a mixed-precision policy the inner layers compute in 16 bits; images stay in 32,
+        # because their small differences matter.
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if isinstance(options, dict):
@@ -85,18 +90,18 @@ class DRGN(keras.Model):
         self.refinement_generator.build()
 
     def thumbnail(self, photos):
-        """Returns what `call` needs to know of whole photos [B, H, W, 3]: [B, T, T, 3]."""
+        """Returns the thumbnails of whole photos for `call`: [B, H, W, 3] -> [B, T, T, 3]."""
         return thumbnail(photos, self.options.thumbnail_size)
 
     def predicted_brightness(self, low, thumbnails=None):
-        """Returns the brightness that `call` takes where none is given: [B, 1], mean luma."""
+        """Returns the brightness that `call` uses where none is given: [B, 1], mean luma."""
         if self.brightness_predictor is None:
             raise ValueError("this network was made without options.brightness: it predicts none.")
         context = self.context_encoder(self.thumbnail(low) if thumbnails is None else thumbnails)
-        return brightness_scale.from_scale(self.brightness_predictor(context))[:, 0, 0]
+        return _column(brightness_scale.from_scale(self.brightness_predictor(context)))
 
     def _told(self, thumbnails, brightness):
-        """Returns what attention is told, and the brightness aimed at and predicted, [B, 1]."""
+        """Returns the input of attention, and the wanted and the predicted brightness, [B, 1]."""
         context = self.context_encoder(thumbnails)
         if self.brightness_predictor is None:
             if brightness is not None:
@@ -109,7 +114,7 @@ class DRGN(keras.Model):
         told = ops.cast(brightness_scale.features(aimed), context.dtype)
         values = {"brightness": aimed, "predicted_brightness": predicted}
         return ops.concatenate([context, told], axis=-1), {
-            name: brightness_scale.from_scale(value)[:, 0, 0] for name, value in values.items()
+            name: _column(brightness_scale.from_scale(value)) for name, value in values.items()
         }
 
     def call(self, low, thumbnails=None, brightness=None, training: bool = False):

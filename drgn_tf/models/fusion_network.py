@@ -5,7 +5,7 @@ Grids, from fine to coarse (H and W are the padded height and width):
     1    the image, 3 channels. No feature map exists here: space_to_depth takes
          the image to the next grid, depth_to_space brings the result back. A
          full-size feature map of a 12 MP photo would need more memory than all
-         the others together.
+         other feature maps together.
     1/2  `half_width` channels: first convolutions, last decoder step.
     1/4  `width` channels: the branches and the fusion.
 
@@ -35,10 +35,10 @@ from drgn_tf.models.padding import crop_like, pad_to_multiple
 
 
 class ICNR(keras.initializers.GlorotUniform):
-    """First weights of a convolution before `depth_to_space`: all pixels of a block alike.
+    """Initialises a convolution before `depth_to_space` equally for all pixels of a block.
 
-    Otherwise each of the 2x2 pixels starts with weights of its own, and the pattern that this
-    makes takes long to unlearn (Aitken et al., 2017, arXiv 1707.02937, "ICNR").
+    Otherwise each of the 2x2 pixels starts with different weights, and the resulting pattern
+    takes long to unlearn (Aitken et al., 2017, arXiv 1707.02937, "ICNR").
     """
 
     def __call__(self, shape, dtype=None):
@@ -150,17 +150,17 @@ def _build_blocks(blocks: list, options: ModelOptions) -> None:
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class MultiResolutionFusionNetwork(keras.Model):
-    """Image in, image out, told by a context vector what the whole photo is like.
+    """Maps an image to an image, conditioned on a context vector of the whole photo.
 
     Args:
       options: a `ModelOptions`, or its dict.
 
     Call:
       image: float32 [B, H, W, 3] in [0, 1], any H and W from 1.
-      context: float32 [B, 1, 1, options.told_width], from a `ContextEncoder`, and behind it what
-        tells the brightness.
+      context: float32 [B, 1, 1, options.told_width], from a `ContextEncoder`, followed by the
+        features of the brightness.
       aligned: the caller has padded the image to multiples of 4 already.
-      Returns float32 [B, H, W, 3], linear: not limited to any range.
+      Returns float32 [B, H, W, 3], not limited to any range.
     """
 
     def __init__(self, options: ModelOptions | dict, **kwargs):
@@ -224,9 +224,9 @@ class MultiResolutionFusionNetwork(keras.Model):
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class DegradationGenerator(MultiResolutionFusionNetwork):
-    """DeG: I_D = DeG(I_L), what the low light did to the photo. Signed: I_B = I_L - I_D."""
+    """DeG: I_D = DeG(I_L), the degradation. It is signed: I_B = I_L - I_D."""
 
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class RefinementGenerator(MultiResolutionFusionNetwork):
-    """ReG: I* = ReG(I_B), the enhanced photo itself (no skip is drawn around it)."""
+    """ReG: I* = ReG(I_B), the enhanced photo itself, without a skip connection."""

@@ -144,11 +144,12 @@ class Validator:
             automatic = given = _similarity(enhanced, high)
             error = 0.0
             if self._told and high is not low:
-                wanted = float(high.mean((0, 1)) @ LUMA)
+                # Of a black reference 0 would ask for the prediction.
+                wanted = max(float(high.mean((0, 1)) @ LUMA), DARKEST)
                 as_told = self._images(low, wanted)["enhanced"]
                 given = _similarity(photos.to_float(photos.to_uint8(as_told)), high)
                 predicted = float(images["predicted_brightness"][0])
-                error = abs(stops_between(max(wanted, DARKEST), predicted))
+                error = abs(stops_between(wanted, predicted))
             rows.append(
                 [
                     *automatic,

@@ -386,3 +386,22 @@ def test_jax_makes_the_same_of_equal_numbers(tmp_path, view):
         # in the last bit: seldom, and by little.
         assert np.abs(other_low[index] - low).mean() < 0.1 / 255
         np.testing.assert_allclose(other_high[index], high, atol=2e-5)
+
+
+@pytest.mark.parametrize("photons", [200.0, 8000.0])
+def test_noise_cut_off_at_black_brightens_the_thumbnail_too(photons):
+    # In the middle of what is drawn down to; two levels of sRGB are left of this grey.
+    options = PhotometricOptions(
+        gamma=(3.5, 3.5), gain=(0.4, 0.4), cast=0.0, photons=(photons, photons),
+        read_noise=(0.0, 0.0), chroma_noise=(2.5, 2.5),
+    )  # fmt: skip
+    grey = np.full((256, 256, 3), 0.45, np.float32)
+    random = np.random.default_rng(1)
+    unit = random.random(simulation.DRAWS, np.float32)
+    parameters = simulation.scale_parameters(options, unit, grey[:32, :32])
+    noise = random.standard_normal((256, 256, simulation.NOISE_CHANNELS), np.float32)
+    photo = np.asarray(simulation.darken(grey, parameters, noise, options))
+    dark = np.asarray(simulation.darken_thumbnail(grey[:32, :32], parameters))
+    # Rounding to 8 bits moves a mean of 6 to 10 levels by some hundredths; without the noise the
+    # thumbnail of 200 photons would be a quarter too dark.
+    assert photo.mean() == pytest.approx(dark.mean(), rel=0.03)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.errors import UserError
-from drgn_tf.evaluation import image_quality
+from drgn_tf.evaluation import image_quality, report
 from drgn_tf.evaluation.image_quality import Naturalness, PhotoMetrics, Similarity
 from tests.tolerances import BLOCK, SSIM, rounding
 
@@ -61,6 +61,24 @@ def test_the_input_is_measured_beside_the_result(pairs, metrics):
         assert photo.enhanced.psnr > photo.input.psnr + 10
 
 
+def test_a_network_that_is_told_the_brightness_is_measured_so_too(pairs, metrics):
+    assert all(photo.given is None for photo in metrics)
+    asked = []
+
+    def brighten_to(pixels: np.ndarray, brightness: float) -> np.ndarray:
+        asked.append(brightness)
+        return brighten(pixels)
+
+    measured = list(image_quality.evaluate_pairs(brighten, pairs, enhance_to=brighten_to))
+    assert [photo.given for photo in measured] == [photo.enhanced for photo in measured]
+    for pair, brightness in zip(pairs, asked, strict=True):
+        _, high = image_quality.read_pair(pair)
+        assert brightness == pytest.approx(float((high @ [0.299, 0.587, 0.114]).mean() / 255))
+    means = image_quality.mean_metrics(measured)
+    assert list(means) == ["input", "enhanced", "given"]
+    assert "net (given)" in report.table(means, "net")
+
+
 def test_every_enhanced_photo_can_be_kept(pairs):
     kept = {}
     list(image_quality.evaluate_pairs(brighten, pairs, kept.__setitem__))
@@ -93,6 +111,10 @@ def test_photos_without_reference(tmp_path, dark):
     Image.fromarray(dark[:192, :192]).save(path)
     (result,) = image_quality.evaluate_unpaired(brighten, [path])
     assert result.input.niqe != result.enhanced.niqe
+    assert result.input.dark == pytest.approx(
+        (dark[:192, :192] @ [0.299, 0.587, 0.114] < 0.15 * 255).mean(), abs=1e-3
+    )
+    assert result.enhanced.dark < result.input.dark
     Image.fromarray(dark[:100, :150]).save(path)
     with pytest.raises(UserError, match=r"dark\.png: is 150x100 pixels; NIQE needs two blocks"):
         list(image_quality.evaluate_unpaired(brighten, [path]))
@@ -127,9 +149,12 @@ def test_means_are_over_photos(metrics):
 
 def test_a_photo_without_metric_counts_in_neither_mean():
     photos = [
-        PhotoMetrics("a", Naturalness(8.0), Naturalness(4.0)),
-        PhotoMetrics("b", Naturalness(math.nan), Naturalness(2.0)),
+        PhotoMetrics("a", Naturalness(8.0, 0.9, 0.0), Naturalness(4.0, 0.1, 0.1)),
+        PhotoMetrics("b", Naturalness(math.nan, 1.0, 0.0), Naturalness(2.0, 0.0, 0.0)),
     ]
     means = image_quality.mean_metrics(photos)
-    assert means == {"input": {"niqe": 8.0}, "enhanced": {"niqe": 4.0}}
+    assert means == {
+        "input": {"niqe": 8.0, "dark": 0.9, "clipped": 0.0},
+        "enhanced": {"niqe": 4.0, "dark": 0.1, "clipped": 0.1},
+    }
     assert math.isnan(image_quality.mean_metrics(photos[1:])["input"]["niqe"])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drgn_tf.errors import UserError
 from drgn_tf.exports.calibration import calibration_samples, load_calibration_photos
-from drgn_tf.images.photos import DataError
 from drgn_tf.inference import photo_thumbnail
 
 
@@ -28,9 +28,9 @@ def test_a_folder_of_photos(tmp_path, photo):
 
 
 def test_an_empty_or_missing_folder_is_named(tmp_path):
-    with pytest.raises(DataError, match="the folder is empty"):
+    with pytest.raises(UserError, match="the folder is empty"):
         load_calibration_photos(tmp_path)
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(UserError, match="no such folder"):
         load_calibration_photos(tmp_path / "absent")
 
 
@@ -43,6 +43,17 @@ def test_samples_are_the_same_each_time_and_know_the_whole_photo(dark_photos):
         whole = photo_thumbnail(dark_photos[i % len(dark_photos)], 16)
         np.testing.assert_array_equal(a.thumbnail, whole)
     assert not np.array_equal(first[0].image, first[len(dark_photos)].image)
+
+
+def test_samples_ask_for_a_brightness_or_for_none(dark_photos):
+    samples = calibration_samples(dark_photos, (64, 48), 16, 42)
+    asked = [float(sample.brightness[0, 0]) for sample in samples]
+    assert samples[0].brightness.shape == (1, 1) and samples[0].brightness.dtype == np.float32
+    assert asked.count(0.0) >= len(asked) // 2
+    assert min(a for a in asked if a) < 0.3 and max(asked) > 0.6
+    # Each photo is seen with both.
+    for i in range(len(dark_photos)):
+        assert {bool(a) for a in asked[i :: len(dark_photos)]} == {True, False}
 
 
 def test_few_samples_come_from_all_over_the_photos(photo):

@@ -77,12 +77,13 @@ def test_unreadable_folders_are_said(tree, monkeypatch):
 
         return call
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "scandir", denied(os.scandir, tree / "in" / "sub"))
-        plan = plan_jobs([str(tree / "in")], tree / "out")
-    assert targets(plan, tree / "out") == ["a.jpg"]
-    (line,) = plan.complaints
-    assert line.startswith(f"{tree / 'in' / 'sub'}: cannot be read (Permission denied); check")
+    for given in ("in", "in/**/*.jpg"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "scandir", denied(os.scandir, tree / "in" / "sub"))
+            plan = plan_jobs([str(tree / given)], tree / "out")
+        assert targets(plan, tree / "out") == ["a.jpg"]
+        (line,) = plan.complaints
+        assert line.startswith(f"{tree / 'in' / 'sub'}: cannot be read (Permission denied); check")
     closed = tree / "in" / "a.jpg"
     with monkeypatch.context() as patch:
         patch.setattr(os, "stat", denied(os.stat, closed))

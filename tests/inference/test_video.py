@@ -152,6 +152,17 @@ def test_damage_in_the_middle_is_found(tmp_path, films, suffix):
         assert 0.8 < found.end < 2.0
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"\0\0\0\x01ftyp" + b"\xff" * 60, b"\0\0\0\0ftyp", b"\0\0\0\x09free" * 9,
+     b"\x1a\x45\xdf\xa3", b"\x1a\x45\xdf\xa3" + b"\xff" * 60, b"RIFF\xff\xff\xff\xffAVI "],
+)  # fmt: skip
+def test_headers_without_a_video_are_named(tmp_path, content):
+    (tmp_path / "a.mp4").write_bytes(content)
+    with pytest.raises(BadImageError, match=r"a\.mp4: is damaged, and no frame of it can be read"):
+        inspect_video(tmp_path / "a.mp4")
+
+
 def test_an_mp4_that_lost_its_index_is_named(tmp_path, films):
     (tmp_path / "a.mp4").write_bytes(films[".mp4"].read_bytes()[:-500])
     with pytest.raises(BadImageError, match=r"a\.mp4: is damaged, and no frame of it can be read"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from drgn_tf.brightness import AUTOMATIC, DARKEST
 from drgn_tf.models import DRGN, preset
 from drgn_tf.training.validation import SET_FIELDS, Validator
 
@@ -96,3 +97,14 @@ def test_sets_are_measured_apart_and_the_score_is_of_what_is_to_change(grey):
 def test_score_without_further_sets_is_that_of_the_pairs(grey):
     result = Validator(told, told=True)([("view", grey / 4, grey)])
     assert result.score("ssim") == result.ssim
+
+
+def test_a_black_reference_is_given_as_dark_as_can_be_told(grey):
+    asked = []
+
+    def run(low, brightness):
+        asked.append(float(brightness[0, 0]))
+        return told(low, brightness)
+
+    Validator(run, told=True)([("view", grey, 0 * grey)])
+    assert asked == [AUTOMATIC, pytest.approx(DARKEST)]
