@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from drgn_tf.data import decoded_photos
-from drgn_tf.data.dataset import SampleOptions, training_dataset
+from drgn_tf.data.dataset import training_dataset
 from drgn_tf.data.decoded_photos import read_stores
 from drgn_tf.data.loading import DataOptions, load_run_data
+from drgn_tf.data.options import SampleOptions
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.data.photometric import PhotometricOptions
 from drgn_tf.errors import UserError
