@@ -158,7 +158,7 @@ def test_onnx(exported, tiny_model, monkeypatch):
     whole, size = names["image"], tiny_model.options.thumbnail_size
     thumbnail = tiny_model.thumbnail(whole)
     asked = expose(float(tiny_model.predicted_brightness(whole)[0, 0]), 0.5)
-    part = tiny_model(whole[:, :256, :256], thumbnail, [[asked]])["enhanced"]
+    part = tiny_model(whole[:, :256, :256], thumbnail, brightness=[[asked]])["enhanced"]
     assert names["thumbnail"].shape == (1, size, size, 3)
     np.testing.assert_allclose(names["part"], part[:, :224, :224], atol=1e-4)
     assert names["result"].shape == names["photo"].shape
