@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 from keras import ops
 
 from drgn_tf.brightness import LUMA
+from drgn_tf.tensors import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,22 +172,24 @@ _TO_YCC = np.array(
 _JPEG_BLOCK = 16
 
 
-def srgb_to_linear(x):
+def srgb_to_linear(x: Tensor) -> Tensor:
     """Decodes sRGB values in [0, 1] to linear light (IEC 61966-2-1)."""
     return ops.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
 
 
-def linear_to_srgb(x):
+def linear_to_srgb(x: Tensor) -> Tensor:
     """Encodes linear light in [0, 1] as sRGB values, the inverse of `srgb_to_linear`."""
     return ops.where(x <= 0.0031308, x * 12.92, 1.055 * x ** (1 / 2.4) - 0.055)
 
 
-def luma(image):
+def luma(image: Tensor) -> Tensor:
     """Returns BT.601 luma of sRGB values: [..., 3] -> [...]."""
     return ops.sum(image * ops.array(LUMA, image.dtype), axis=-1)
 
 
-def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
+def scale_parameters(
+    options: PhotometricOptions, unit: Tensor, thumbnail: Tensor
+) -> dict[str, Tensor]:
     """Returns the values of one sample.
 
     Args:
@@ -198,10 +202,10 @@ def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
       where `options.local` is not 0.
     """
 
-    def between(lowest, highest, u):
+    def between(lowest: Tensor, highest: Tensor, u: Tensor) -> Tensor:
         return lowest + (highest - lowest) * u
 
-    def log_between(lowest, highest, u):
+    def log_between(lowest: Tensor, highest: Tensor, u: Tensor) -> Tensor:
         return lowest * (highest / lowest) ** u
 
     # One number decides on both, so that without well-lit photos all draws stay what they were.
@@ -237,7 +241,7 @@ def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
     }
 
 
-def file_parameters(options: PhotometricOptions, unit) -> dict:
+def file_parameters(options: PhotometricOptions, unit: Tensor) -> dict[str, Tensor]:
     """Returns the values of one sample that say how it was saved; see `scale_parameters`."""
     lowest, highest = options.jpeg_quality
     smallest, largest = options.resize_scale
@@ -253,7 +257,7 @@ def file_parameters(options: PhotometricOptions, unit) -> dict:
     }
 
 
-def recolour(photo, parameters: dict):
+def recolour(photo: Tensor, parameters: dict[str, Tensor]) -> Tensor:
     """Returns the photo, or its thumbnail, in the colours that it is to have before it is darkened.
 
     Args:
@@ -269,13 +273,13 @@ def _box_matrix(size: int, window: int) -> np.ndarray:
     return inside / inside.sum(axis=1, keepdims=True)
 
 
-def _box(image, window: int):
+def _box(image: Tensor, window: int) -> Tensor:
     """Returns means over windows, [H, W]; at the borders over what there is of them."""
     rows, columns = (_box_matrix(size, window) for size in image.shape)
     return ops.matmul(ops.matmul(rows, image), columns.T)
 
 
-def _guide(image, window: int):
+def _guide(image: Tensor, window: int) -> Tensor:
     """Returns luma without texture but with its strong edges, [H, W] (guided filter)."""
     values = luma(image)
     mean = _box(values, window)
@@ -285,14 +289,14 @@ def _guide(image, window: int):
     return _box(slope, window) * values + _box(offset, window)
 
 
-def _darkness(photo, parameters: dict, window: int):
+def _darkness(photo: Tensor, parameters: dict[str, Tensor], window: int) -> Tensor:
     """Returns where a photo is dark, [H, W, 1] from 0 to 1, with soft but straight borders."""
     edge = (parameters["threshold"] - _guide(photo, window)) / _LOCAL_FADE
     inside = ops.clip(edge + 0.5, 0.0, 1.0)
     return (inside * inside * (3.0 - 2.0 * inside))[..., None]
 
 
-def lift(photo, parameters: dict, window: int = _GUIDE_WINDOW):
+def lift(photo: Tensor, parameters: dict[str, Tensor], window: int = _GUIDE_WINDOW) -> Tensor:
     """Returns the photo with brighter dark parts: what a result that was against the light shows.
 
     Args:
@@ -306,7 +310,7 @@ def lift(photo, parameters: dict, window: int = _GUIDE_WINDOW):
     return linear_to_srgb(ops.minimum(srgb_to_linear(photo) * gain, 1.0))
 
 
-def expose(photo, parameters: dict, window: int = _GUIDE_WINDOW):
+def expose(photo: Tensor, parameters: dict[str, Tensor], window: int = _GUIDE_WINDOW) -> Tensor:
     """Returns the darkened photo in linear light, without noise.
 
     Args:
@@ -321,7 +325,7 @@ def expose(photo, parameters: dict, window: int = _GUIDE_WINDOW):
     return ops.minimum(light * parameters["cast"], 1.0)
 
 
-def develop(light, levels: int = 255):
+def develop(light: Tensor, levels: int = 255) -> Tensor:
     """Returns the photo that a camera saves.
 
     Args:
@@ -334,12 +338,12 @@ def develop(light, levels: int = 255):
     return ops.round(linear_to_srgb(ops.clip(light, 0.0, 1.0)) * levels) / levels
 
 
-def darken_thumbnail(thumbnail, parameters: dict):
+def darken_thumbnail(thumbnail: Tensor, parameters: dict[str, Tensor]) -> Tensor:
     """Darkens the thumbnail of a photo like the photo itself; its noise averages out."""
     return linear_to_srgb(expose(thumbnail, parameters, window=3))
 
 
-def _separably(rows, columns, image):
+def _separably(rows: Tensor, columns: Tensor, image: Tensor) -> Tensor:
     """Returns rows @ image @ columns^T of each channel: [I, J], [K, L], [J, L, C] -> [I, K, C]."""
     _, width, channels = image.shape
     x = ops.reshape(
@@ -348,7 +352,7 @@ def _separably(rows, columns, image):
     return ops.matmul(columns, x)
 
 
-def _correlated(noise, deviation):
+def _correlated(noise: Tensor, deviation: Tensor) -> Tensor:
     """Blurs normal noise [H, W, C] by a Gaussian of this deviation; its variance stays 1."""
     offsets = np.arange(noise.shape[0])[:, None] - np.arange(noise.shape[0])[None]
     # Below a quarter of a pixel the neighbours' weight is nothing.
@@ -360,7 +364,7 @@ def _correlated(noise, deviation):
     return _separably(window, window, noise)
 
 
-def _noisy(light, parameters: dict, normal):
+def _noisy(light: Tensor, parameters: dict[str, Tensor], normal: Tensor) -> Tensor:
     """Adds noise to linear light [N, N, 3], of normal numbers [N, N, NOISE_CHANNELS]."""
     grey = _correlated(normal[..., :1], parameters["noise_size"])
     colour = _correlated(normal[..., 1:], parameters["chroma_size"])
@@ -370,7 +374,7 @@ def _noisy(light, parameters: dict, normal):
     return light + ops.sqrt(variance) * noise
 
 
-def resample(image, size: int, step):
+def resample(image: Tensor, size: int, step: Tensor) -> Tensor:
     """Resizes a square image by linear interpolation, or by tents where it becomes smaller.
 
     Args:
@@ -405,7 +409,7 @@ def _doubling_matrix(size: int) -> np.ndarray:
     return weights.astype(np.float32)
 
 
-def _quantised(channels, table, quality):
+def _quantised(channels: Tensor, table: Tensor, quality: Tensor) -> Tensor:
     """Returns channels [H, W, C] around 0 as rounding their 8x8 cosine coefficients leaves them."""
     height, width, count = channels.shape
     percent = ops.where(quality < 50.0, ops.floor(5000.0 / quality), 200.0 - 2.0 * quality)
@@ -419,7 +423,7 @@ def _quantised(channels, table, quality):
     return ops.reshape(blocks, (height, width, count))
 
 
-def jpeg(image, quality, block_shift=0):
+def jpeg(image: Tensor, quality: Tensor, block_shift: int = 0) -> Tensor:
     """Returns what JPEG (baseline, 4:2:0) leaves of a photo.
 
     Tables, and the interpolation of colour when it is decoded, are those of libjpeg. Of its integer
@@ -450,7 +454,8 @@ def jpeg(image, quality, block_shift=0):
     colour = ops.average_pool(colour[None], 2, strides=2)[0]
     grey = _quantised(grey, _LUMA_TABLE, quality) + 128.0
     colour = _quantised(colour, _CHROMA_TABLE, quality)
-    colour = _separably(*(_doubling_matrix(size) for size in colour.shape[:2]), colour)
+    rows, columns = (_doubling_matrix(size) for size in colour.shape[:2])
+    colour = _separably(rows, columns, colour)
     x = ops.matmul(ops.concatenate([grey, colour], axis=-1), np.linalg.inv(_TO_YCC).T)
     x = ops.roll(x, tuple(-s for s in shift), axis=(0, 1))[:height, :width]
     return ops.round(ops.clip(x, 0.0, 255.0)) / 255.0
@@ -462,7 +467,12 @@ def largest_side(crop_size: int, options: PhotometricOptions) -> int:
     return max(crop_size, math.ceil(crop_size * scale))
 
 
-def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lambda image: image):
+def save_as_file(
+    photo: Tensor,
+    parameters: dict[str, Tensor],
+    options: PhotometricOptions,
+    take: Callable[[Tensor], Tensor] = lambda image: image,
+) -> Tensor:
     """Returns a crop as the file of the photo has it, after `take` took the photo.
 
     Args:
@@ -476,7 +486,7 @@ def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lamb
       sRGB [N, N, 3] in [0, 1].
     """
 
-    def compressed(image, jpeg_name, quality_name):
+    def compressed(image: Tensor, jpeg_name: str, quality_name: str) -> Tensor:
         if not options.jpeg:
             return image
         return ops.cond(
@@ -485,10 +495,10 @@ def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lamb
             lambda: image,
         )
 
-    def plain():
+    def plain() -> Tensor:
         return compressed(take(photo), "jpeg", "quality")
 
-    def resized():
+    def resized() -> Tensor:
         side, scale = photo.shape[0], parameters["resize_scale"]
         image = take(resample(photo, largest_side(side, options), 1.0 / scale))
         image = resample(compressed(image, "jpeg", "quality"), side, scale)
@@ -498,7 +508,9 @@ def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lamb
     return ops.cond(parameters["resized"], resized, plain) if options.resize else plain()
 
 
-def darken(photo, parameters: dict, normal, options: PhotometricOptions):
+def darken(
+    photo: Tensor, parameters: dict[str, Tensor], normal: Tensor, options: PhotometricOptions
+) -> Tensor:
     """Makes a low-light photo.
 
     Args:
@@ -512,7 +524,7 @@ def darken(photo, parameters: dict, normal, options: PhotometricOptions):
       sRGB float32 [N, N, 3] in [0, 1], in steps of 1 / levels.
     """
 
-    def take(image):
+    def take(image: Tensor) -> Tensor:
         side = image.shape[0]
         light = expose(image, parameters)
         return develop(_noisy(light, parameters, normal[:side, :side]), options.levels)
@@ -520,7 +532,7 @@ def darken(photo, parameters: dict, normal, options: PhotometricOptions):
     return save_as_file(photo, parameters, options, take)
 
 
-def relight(photo, factor):
+def relight(photo: Tensor, factor: Tensor) -> Tensor:
     """Makes a finished photo brighter or darker; nothing is clipped.
 
     Args:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from keras import ops
 
+from drgn_tf.tensors import Tensor
 
-def generator_adversarial(fake_logits):
+
+def generator_adversarial(fake_logits: Tensor) -> Tensor:
     """Returns -log sigmoid(z) of made images: what the generator wants small.
 
     Args:
@@ -21,7 +23,7 @@ def generator_adversarial(fake_logits):
     return ops.mean(ops.softplus(-fake_logits))
 
 
-def discriminator_adversarial(real_logits, fake_logits):
+def discriminator_adversarial(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """Returns the binary cross-entropy of the discriminator, real plus fake.
 
     Args:

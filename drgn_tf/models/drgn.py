@@ -14,6 +14,8 @@ parts are known and which are chosen is listed in docs/design.md.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -23,6 +25,7 @@ from drgn_tf.models.context import ContextEncoder, thumbnail
 from drgn_tf.models.fusion_network import DegradationGenerator, RefinementGenerator
 from drgn_tf.models.options import GRID_FACTOR, ModelOptions
 from drgn_tf.models.padding import crop_like, pad_to_multiple
+from drgn_tf.tensors import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
@@ -54,7 +57,7 @@ class DRGN(keras.Model):
       brighter = model(low, brightness=1.2 * model.predicted_brightness(low))["enhanced"]
     """
 
-    def __init__(self, options: ModelOptions | dict, **kwargs):
+    def __init__(self, options: ModelOptions | dict[str, Any], **kwargs: Any):
         # Under a policy of mixed precision the layers inside compute in 16 bits; images, whose
         # small differences are what it is about, stay in 32.
         kwargs.setdefault("dtype", "float32")
@@ -75,7 +78,7 @@ class DRGN(keras.Model):
         )
         self.refinement_generator = RefinementGenerator(options, name="refinement_generator")
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         size = self.options.thumbnail_size
         self.context_encoder.build((None, size, size, 3))
         if self.brightness_predictor is not None:
@@ -84,18 +87,20 @@ class DRGN(keras.Model):
             self.degradation_generator.build()
         self.refinement_generator.build()
 
-    def thumbnail(self, photos):
+    def thumbnail(self, photos: Tensor) -> Tensor:
         """Returns what `call` needs to know of whole photos [B, H, W, 3]: [B, T, T, 3]."""
         return thumbnail(photos, self.options.thumbnail_size)
 
-    def predicted_brightness(self, low, thumbnails=None):
+    def predicted_brightness(self, low: Tensor, thumbnails: Tensor | None = None) -> Tensor:
         """Returns the brightness that `call` takes where none is given: [B, 1], mean luma."""
         if self.brightness_predictor is None:
             raise ValueError("this network was made without options.brightness: it predicts none.")
         context = self.context_encoder(self.thumbnail(low) if thumbnails is None else thumbnails)
         return brightness_scale.from_scale(self.brightness_predictor(context))[:, 0, 0]
 
-    def _told(self, thumbnails, brightness):
+    def _told(
+        self, thumbnails: Tensor, brightness: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns what attention is told, and the brightness aimed at and predicted, [B, 1]."""
         context = self.context_encoder(thumbnails)
         if self.brightness_predictor is None:
@@ -112,7 +117,13 @@ class DRGN(keras.Model):
             name: brightness_scale.from_scale(value)[:, 0, 0] for name, value in values.items()
         }
 
-    def call(self, low, thumbnails=None, brightness=None, training: bool = False):
+    def call(
+        self,
+        low: Tensor,
+        thumbnails: Tensor | None = None,
+        brightness: Tensor | None = None,
+        training: bool = False,
+    ) -> dict[str, Tensor]:
         if thumbnails is None:
             thumbnails = self.thumbnail(low)
         context, values = self._told(thumbnails, brightness)
@@ -128,5 +139,5 @@ class DRGN(keras.Model):
         images = {"degradation": degradation, "base": base, "enhanced": enhanced}
         return {**{name: crop_like(image, low) for name, image in images.items()}, **values}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "options": self.options.to_dict()}
