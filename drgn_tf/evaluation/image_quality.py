@@ -14,12 +14,14 @@ import dataclasses
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from drgn_tf.data.decoded_photos import read_rows
 from drgn_tf.data.pairs import Pair
-from drgn_tf.images.photos import BadImageError, read_photo, to_float, to_uint8
+from drgn_tf.errors import BadImageError
+from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.metrics.photo_similarity import (
     photo_luma,
     photo_psnr,
@@ -80,8 +82,11 @@ class Naturalness:
     niqe: float
 
 
+Metrics = TypeVar("Metrics", bound=Similarity | Naturalness)
+
+
 @dataclasses.dataclass(frozen=True)
-class PhotoMetrics:
+class PhotoMetrics(Generic[Metrics]):
     """The metrics of one photo.
 
     Attributes:
@@ -91,8 +96,8 @@ class PhotoMetrics:
     """
 
     stem: str
-    input: Similarity | Naturalness
-    enhanced: Similarity | Naturalness
+    input: Metrics
+    enhanced: Metrics
 
 
 def similarity(image: np.ndarray, reference: np.ndarray) -> Similarity:
@@ -125,7 +130,7 @@ def read_pair(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
 
 def evaluate_pairs(
     enhance: Enhance, pairs: Iterable[Pair], keep: Keep = lambda stem, enhanced: None
-) -> Iterator[PhotoMetrics]:
+) -> Iterator[PhotoMetrics[Similarity]]:
     """Measures pairs, one at a time.
 
     Args:
@@ -145,7 +150,7 @@ def evaluate_pairs(
 
 def evaluate_unpaired(
     enhance: Enhance, paths: Iterable[pathlib.Path], keep: Keep = lambda stem, enhanced: None
-) -> Iterator[PhotoMetrics]:
+) -> Iterator[PhotoMetrics[Naturalness]]:
     """Measures photos without reference, one at a time; see `evaluate_pairs`."""
     # Here, because it needs SciPy, an extra.
     from drgn_tf.metrics.niqe import BLOCK, fits, niqe
@@ -163,7 +168,7 @@ def evaluate_unpaired(
         yield PhotoMetrics(path.stem, Naturalness(niqe(photo)), Naturalness(niqe(enhanced)))
 
 
-def mean_metrics(photos: Sequence[PhotoMetrics]) -> dict[str, dict[str, float]]:
+def mean_metrics(photos: Sequence[PhotoMetrics[Metrics]]) -> dict[str, dict[str, float]]:
     """Returns the means over photos, by "input" and "enhanced", then by metric.
 
     Photos that lack a metric (NaN) before or after are left out of both means.
@@ -180,7 +185,9 @@ def mean_metrics(photos: Sequence[PhotoMetrics]) -> dict[str, dict[str, float]]:
     }
 
 
-def best_median_worst(photos: Sequence[PhotoMetrics]) -> dict[str, PhotoMetrics]:
+def best_median_worst(
+    photos: Sequence[PhotoMetrics[Similarity]],
+) -> dict[str, PhotoMetrics[Similarity]]:
     """Returns the photos of highest, middle and lowest PSNR when enhanced, each only once."""
     ranked = sorted(photos, key=lambda photo: -photo.enhanced.psnr)
     places = {"best": 0, "worst": len(ranked) - 1, "median": len(ranked) // 2}

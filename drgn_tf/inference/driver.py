@@ -59,16 +59,16 @@ class Driver(abc.ABC):
           `takes_brightness` also "brightness" [B, 1], the one aimed at.
         """
 
-    def predicted_brightness(self, thumbnail: np.ndarray) -> float:
+    def predicted_brightness(self, thumbnail: np.ndarray | None) -> float:
         """Returns the mean luma that an enhanced photo has where none is asked for.
 
         Args:
-          thumbnail: float32 [1, T, T, 3] of the photo.
+          thumbnail: float32 [1, T, T, 3] of the photo, None where the artefact takes none.
 
         Raises:
           ModelFileError: the artefact takes no brightness, or no thumbnail.
         """
-        if not self.takes_brightness or self.thumbnail_size is None:
+        if not self.takes_brightness or thumbnail is None:
             raise ModelFileError(
                 f"{self.path}: cannot be told a brightness; give a 'tiled' file of a network that "
                 "takes one."

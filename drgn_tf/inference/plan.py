@@ -185,10 +185,10 @@ def _conflicts(
         for folder in job.target.parents:
             if folder == output_dir:
                 break
-            if other := writers.get(key(folder)):
+            if writer := writers.get(key(folder)):
                 conflicts.append(
                     f"{job.source}: its result needs a folder {folder}, which is the result of "
-                    f"{other.source}; rename one."
+                    f"{writer.source}; rename one."
                 )
     return conflicts
 
