@@ -60,7 +60,7 @@ def _data(name: str) -> TrainingData:
         return photos.training_data(view)
     options = DataOptions(_DATA_DIR.value, train_pairs=_TRAIN_PAIRS.value)
     data = load_run_data(options, PhotometricOptions(), view).training
-    if data.low is None:
+    if data.pairs is None:
         raise ValueError("--data_dir: holds no pairs to read; give a folder with low/ and high/.")
     return data
 
@@ -124,7 +124,7 @@ def main() -> None:
         for name in names:
             row[f"over training, {name}"] = median[name, method] / median[kind]
         rows.append(row)
-    report = Report(f"Input pipeline, crops of {_CROP_SIZE.value} pixels, {len(data.low)} pairs")
+    report = Report(f"Input pipeline, crops of {_CROP_SIZE.value} pixels, {len(data.pairs)} pairs")
     report.table(f"yardstick {rate / 1e9:.1f} GMAC/s", rows)
     report.save()
 

@@ -45,5 +45,4 @@ def training_data(thumbnail: Callable) -> TrainingData:
 
     options = PhotometricOptions()
     photos = load_run_data(DataOptions(sample.NAME), options, thumbnail).training.normal
-    pairs = darkened_pairs(photos, options)
-    return TrainingData(pairs.low, pairs.high, None, thumbnail)
+    return TrainingData(darkened_pairs(photos, options), None, thumbnail)

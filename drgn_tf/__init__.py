@@ -9,10 +9,15 @@ them. `from drgn_tf import DRGN` registers the networks, so that `keras.models.l
 a trained `.keras` file.
 """
 
+from typing import TYPE_CHECKING
+
 from drgn_tf.api import enhance, load
 from drgn_tf.lazy import lazily
 from drgn_tf.models import PRESETS, ModelOptions, preset
 from drgn_tf.version import __version__
+
+if TYPE_CHECKING:
+    from drgn_tf.models import DRGN
 
 __all__ = ["DRGN", "PRESETS", "ModelOptions", "__version__", "enhance", "load", "preset"]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from drgn_tf.inference import Enhancer
 
 
-def load(model: str | os.PathLike = weights.DEFAULT, threads: int | None = None) -> Enhancer:
+def load(model: str | os.PathLike[str] = weights.DEFAULT, threads: int | None = None) -> Enhancer:
     """Opens a trained network.
 
     Args:
@@ -44,7 +44,7 @@ _loaded = functools.lru_cache(maxsize=1)(load)
 
 def enhance(
     photo: np.ndarray,
-    model: str | os.PathLike = weights.DEFAULT,
+    model: str | os.PathLike[str] = weights.DEFAULT,
     exposure: float = 0.0,
     brightness: float | None = None,
 ) -> np.ndarray:
@@ -66,4 +66,4 @@ def enhance(
     Example:
       enhanced = drgn_tf.enhance(np.asarray(PIL.Image.open("dark.jpg")))
     """
-    return _loaded(model)(photo, exposure, brightness)
+    return _loaded(os.fspath(model))(photo, exposure, brightness)

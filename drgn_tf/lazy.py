@@ -19,7 +19,7 @@ def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
       homes: the module inside the package that defines each name.
     """
 
-    def get(name: str):
+    def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
         return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)

@@ -1,6 +1,8 @@
 """Flags of the photos and of the samples drawn from them."""
 
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 from absl import flags
 
@@ -72,12 +74,12 @@ _CACHE_DIR = flags.DEFINE_string(
 _PHOTOMETRIC = PhotometricOptions()
 
 
-def _range_flag(name: str, help_text: str):
+def _range_flag(name: str, help_text: str) -> flags.FlagHolder[list[str]]:
     default = [f"{value:g}" for value in getattr(_PHOTOMETRIC, name)]
     return flags.DEFINE_list(f"photometric_{name}", default, help_text)
 
 
-def _share_flag(name: str, help_text: str, highest: float = 1.0):
+def _share_flag(name: str, help_text: str, highest: float = 1.0) -> flags.FlagHolder[float]:
     return flags.DEFINE_float(
         f"photometric_{name}",
         getattr(_PHOTOMETRIC, name),
@@ -141,7 +143,7 @@ _SHARES = (
 )
 
 
-def _is_folder_or(*words: str):
+def _is_folder_or(*words: str) -> Callable[[str], bool]:
     return lambda value: value in words or pathlib.Path(value).is_dir()
 
 
@@ -180,7 +182,7 @@ def data_options() -> DataOptions:
 
 def photometric_options() -> PhotometricOptions:
     """Returns the ranges of the photometric synthesis."""
-    values = {flag.name: flag.value for flag in _SHARES}
+    values: dict[str, Any] = {flag.name: flag.value for flag in _SHARES}
     values.update({flag.name: tuple(float(x) for x in flag.value) for flag in _RANGES})
     return PhotometricOptions(
         **{name.removeprefix("photometric_"): value for name, value in values.items()}

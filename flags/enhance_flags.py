@@ -8,6 +8,7 @@ from drgn_tf import weights
 from drgn_tf.brightness import BRIGHTEST, DARKEST
 from drgn_tf.errors import UserError, user_errors
 from drgn_tf.images.formats import FORMATS
+from drgn_tf.images.opening import MAX_MEGAPIXELS
 from drgn_tf.inference import Tiling
 from drgn_tf.inference.batch import OutputOptions
 
@@ -86,7 +87,7 @@ _THREADS = flags.DEFINE_integer(
 )
 _MAX_MEGAPIXELS = flags.DEFINE_integer(
     "max_megapixels",
-    _DEFAULTS.max_megapixels,
+    MAX_MEGAPIXELS,
     "Larger photos, and videos of larger frames, are refused before they are decoded.",
     lower_bound=1,
     upper_bound=10000,

@@ -82,12 +82,17 @@ def task() -> str:
 
 
 def data_dir() -> pathlib.Path | None:
-    """Returns the folder of pairs, or of photos for detection."""
+    """Returns the folder of pairs, or None."""
     return pathlib.Path(_DATA_DIR.value) if _DATA_DIR.value else None
 
 
+def photos_dir() -> pathlib.Path:
+    """Returns the folder of photos with boxes, of the task detection."""
+    return pathlib.Path(_DATA_DIR.value)
+
+
 def unpaired() -> pathlib.Path | None:
-    """Returns the folder of photos without references."""
+    """Returns the folder of photos without references, or None."""
     return pathlib.Path(_UNPAIRED.value) if _UNPAIRED.value else None
 
 

@@ -101,14 +101,14 @@ def eval_data_dir() -> pathlib.Path | None:
     return pathlib.Path(_EVAL_DATA_DIR.value) if _EVAL_DATA_DIR.value else None
 
 
-def _choices(flag, allowed: tuple[str, ...]) -> tuple[str, ...]:
+def _choices(flag: flags.FlagHolder[list[str]], allowed: tuple[str, ...]) -> tuple[str, ...]:
     for value in flag.value:
         if value not in allowed:
             raise UserError(f"--{flag.name}: unknown '{value}'; choose of {', '.join(allowed)}.")
     return tuple(dict.fromkeys(flag.value))
 
 
-def _sizes(flag) -> tuple[tuple[int, int], ...]:
+def _sizes(flag: flags.FlagHolder[list[str]]) -> tuple[tuple[int, int], ...]:
     sizes = []
     for value in flag.value:
         match = re.fullmatch(r"(\d+)x(\d+)", value)

@@ -1,5 +1,7 @@
 """Flags of the losses. A weight of 0 removes the term."""
 
+from typing import Any
+
 from absl import flags
 
 from drgn_tf.losses import LossOptions
@@ -7,7 +9,7 @@ from drgn_tf.losses import LossOptions
 _DEFAULTS = LossOptions()
 
 
-def _weight(name: str, help_text: str, highest: float | None = None):
+def _weight(name: str, help_text: str, highest: float | None = None) -> flags.FlagHolder[float]:
     return flags.DEFINE_float(
         name, getattr(_DEFAULTS, name), help_text, lower_bound=0.0, upper_bound=highest
     )
@@ -83,4 +85,5 @@ _COUNTS = (
 
 def loss_options() -> LossOptions:
     """Returns the weights and ramps."""
-    return LossOptions(**{flag.name: flag.value for flag in _WEIGHTS + _COUNTS})
+    values: dict[str, Any] = {flag.name: flag.value for flag in (*_WEIGHTS, *_COUNTS)}
+    return LossOptions(**values)

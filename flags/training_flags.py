@@ -1,5 +1,7 @@
 """Flags of the training run."""
 
+from typing import Any
+
 from absl import flags
 
 from drgn_tf.training import CadenceOptions, TrainingOptions
@@ -36,11 +38,13 @@ _LOGICAL_CPUS = flags.DEFINE_integer(
 )
 
 
-def _integer(defaults, name: str, help_text: str, lowest: int = 1):
+def _integer(
+    defaults: TrainingOptions | CadenceOptions, name: str, help_text: str, lowest: int = 1
+) -> flags.FlagHolder[int]:
     return flags.DEFINE_integer(name, getattr(defaults, name), help_text, lower_bound=lowest)
 
 
-def _float(name: str, help_text: str, highest: float | None = None):
+def _float(name: str, help_text: str, highest: float | None = None) -> flags.FlagHolder[float]:
     return flags.DEFINE_float(
         name, getattr(_DEFAULTS, name), help_text, lower_bound=0.0, upper_bound=highest
     )
@@ -156,7 +160,8 @@ def strategy() -> tuple[str, int]:
 
 def training_options() -> TrainingOptions:
     """Returns the options of the training."""
-    return TrainingOptions(**{flag.name: flag.value for flag in _TRAINING})
+    values: dict[str, Any] = {flag.name: flag.value for flag in _TRAINING}
+    return TrainingOptions(**values)
 
 
 def cadence_options() -> CadenceOptions:

@@ -13,9 +13,11 @@ folder. Existing results in --output_dir are skipped.
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import sys
 import time
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import tqdm
 
@@ -43,7 +45,7 @@ def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> 
             unit = "frame" if job.is_video else "tile"
             with tqdm.tqdm(leave=False, unit=unit, disable=None) as parts:
 
-                def start(count: int, parts=parts):
+                def start(count: int, parts: tqdm.tqdm[Any] = parts) -> Callable[[], object]:
                     if not parts.disable:
                         parts.reset(total=count or None)
                     return parts.update
@@ -60,7 +62,7 @@ def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> 
 
 
 def _open_enhancer() -> Enhancer:
-    model = enhance_flags.model()
+    model: str | pathlib.Path = enhance_flags.model()
     if enhance_flags.output_options().stages and model in weights.names():
         # The .tflite file, which opens faster, has no stages.
         model = weights.path(model)

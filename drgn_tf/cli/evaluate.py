@@ -15,8 +15,8 @@ import importlib
 import pathlib
 import shlex
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import tqdm
@@ -31,8 +31,10 @@ from drgn_tf.flags import eval_flags
 from drgn_tf.images.photos import list_photos
 from drgn_tf.inference import Enhancer, load_driver
 
+_Item = TypeVar("_Item")
 
-def _progress(photos, total: int):
+
+def _progress(photos: Iterable[_Item], total: int) -> Iterable[_Item]:
     return tqdm.tqdm(photos, total=total, unit="photo", leave=False, disable=None)
 
 
@@ -43,7 +45,7 @@ def _keep_in(folder: pathlib.Path) -> Callable[[str, np.ndarray], None]:
     return lambda name, pixels: report.save_photo(pixels, folder / f"{name}.png")
 
 
-def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) -> dict:
+def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) -> dict[str, Any]:
     """Measures pairs and writes their files; returns their part of the results."""
     keep = _keep_in(folder / report.ENHANCED)
 
@@ -71,7 +73,9 @@ def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) 
     }
 
 
-def _measure_unpaired(enhancer: Enhancer, paths: list[pathlib.Path], folder: pathlib.Path) -> dict:
+def _measure_unpaired(
+    enhancer: Enhancer, paths: list[pathlib.Path], folder: pathlib.Path
+) -> dict[str, Any]:
     """Measures photos without references; see `_measure_pairs`."""
     keep = _keep_in(folder / report.ENHANCED / "unpaired")
     metrics = list(_progress(image_quality.evaluate_unpaired(enhancer, paths, keep), len(paths)))
@@ -94,12 +98,12 @@ def _evaluate_photos(command: str) -> None:
     model = report.model_name(enhancer.driver)
     results = {"task": "pairs", **report.describe_run(enhancer.driver, command)}
     with report.results_folder(eval_flags.output_dir(), eval_flags.overwrite()) as folder:
-        if pairs:
+        if data_dir is not None:
             measured = _measure_pairs(enhancer, pairs, folder)
             name = data_dir.resolve().name
             results["pairs"] = {"data_set": name, "count": len(pairs), **measured}
             print(f"{name}: {len(pairs)} pairs\n{report.table(measured['mean'], model)}")
-        if paths:
+        if unpaired is not None:
             measured = _measure_unpaired(enhancer, paths, folder)
             name = unpaired.resolve().name
             results["unpaired"] = {"data_set": name, "count": len(paths), **measured}
@@ -114,15 +118,15 @@ def _evaluate_detection(command: str) -> None:
 
     detector_path, layout_path = eval_flags.detector()
     layout = read_layout(layout_path)
-    annotations = read_annotations(eval_flags.annotations(), eval_flags.data_dir())
+    annotations = read_annotations(eval_flags.annotations(), eval_flags.photos_dir())
     categories = detection.common_categories(annotations, layout)
     detector = detection.Detector(detector_path, layout)
     enhancer = Enhancer(load_driver(eval_flags.model()))
-    name, count = eval_flags.data_dir().resolve().name, len(annotations.paths)
+    name, count = eval_flags.photos_dir().resolve().name, len(annotations.paths)
     left_out = sorted(annotations.category_ids().keys() - categories.keys())
     with report.results_folder(eval_flags.output_dir(), eval_flags.overwrite()) as folder:
         keep = _keep_in(folder / report.ENHANCED)
-        found: dict[str, list[dict]] = {"input": [], "enhanced": []}
+        found: dict[str, list[dict[str, Any]]] = {"input": [], "enhanced": []}
         runs = detection.detect_before_and_after(enhancer, detector, annotations, keep)
         for before, after in _progress(runs, count):
             found["input"] += before

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from importlib import metadata
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import tqdm
 
@@ -59,7 +59,9 @@ def main(argv: list[str]) -> int:
             else:
                 driver = load_driver(output_dir / artefact.path, options.threads)
                 pictures[str(artefact.path)] = Enhancer(driver)(shown)
-    quality = pipeline.quality(reference, pairs) if pairs else None
+    quality: dict[str, Any] | None = pipeline.quality(reference, pairs) if pairs else None
+    if quality is not None and pairs_dir is not None:
+        quality |= {"photos": len(pairs), "folder": pairs_dir.name}
     facts = {
         "name": options.name,
         "model": reference.path.name,
@@ -69,7 +71,7 @@ def main(argv: list[str]) -> int:
         "versions": {name: metadata.version(name) for name in _PACKAGES},
         "calibration": f"{options.calibration_count} crops of {len(photos)} photos of "
         f"{export_flags.calibration_dir() or 'the sample set, undarkened and darkened'}",
-        "quality": quality and {**quality, "photos": len(pairs), "folder": pairs_dir.name},
+        "quality": quality,
     }
     reports.write_report(output_dir, facts, outcomes, pictures)
     print(reports.table(outcomes))

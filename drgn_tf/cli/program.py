@@ -17,9 +17,9 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO
 
 # Set before TensorFlow is imported, to suppress its start-up messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -64,7 +64,11 @@ def run(
     sys.exit(_exit_code(lambda: _start(main, flag_modules, arguments), extra, interrupted))
 
 
-def _start(main, flag_modules, arguments: bool) -> None:
+def _start(
+    main: Callable[[list[str]], int | None],
+    flag_modules: Sequence[str | ModuleType],
+    arguments: bool,
+) -> None:
     if "--version" in sys.argv[1:]:
         print(f"drgn-tf {__version__}")
         return
@@ -151,10 +155,10 @@ def describe(error: OSError) -> str:
 class _StandardOutput:
     """An error of standard output, which is full or closed by its reader."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: TextIO):
         self._stream = stream
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
@@ -166,7 +170,7 @@ class _StandardOutput:
             self._stream.flush()
 
     @contextlib.contextmanager
-    def _told(self):
+    def _told(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

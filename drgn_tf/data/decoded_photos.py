@@ -12,14 +12,15 @@ import os
 import pathlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from drgn_tf.data.disk_cache import MappedPixels, cached_photos, widened
-from drgn_tf.errors import UserError
-from drgn_tf.images.photos import BadImageError, read_photo, to_float
+from drgn_tf.errors import BadImageError, UserError
+from drgn_tf.images.photos import read_photo, to_float
+from drgn_tf.tensors import Tensor
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -98,7 +99,7 @@ class PhotoStore:
         pixels = self._pixels.read(int(self._starts[index]), height * width * 3)
         return pixels.reshape(height, width, 3)
 
-    def cropper(self) -> Callable:
+    def cropper(self) -> Callable[[Tensor, Tensor, Tensor, int], Tensor]:
         """Returns a function for use inside a graph: (index, top, left, size) -> crop.
 
         The crop is float32 [size, size, 3] in [0, 1].
@@ -108,7 +109,7 @@ class PhotoStore:
         starts = tf.constant(self._starts)
         widths = tf.constant([width for _, width in self.sizes], tf.int64)
 
-        def crop(index, top, left, size: int):
+        def crop(index: Tensor, top: Tensor, left: Tensor, size: int) -> Tensor:
             # Whole rows first, because they are contiguous.
             width = widths[index]
             start = starts[index] + tf.cast(top, tf.int64) * width * 3
@@ -163,7 +164,7 @@ def _decoded(
 ) -> Iterator[list[np.ndarray] | BadImageError]:
     """Yields the photos of each row, which must have one size, or the error of the row."""
 
-    def read(row: tuple[pathlib.Path, ...]):
+    def read(row: tuple[pathlib.Path, ...]) -> list[np.ndarray] | BadImageError:
         try:
             photos = [read_photo(path) for path in row]
             for path, photo in zip(row[1:], photos[1:]):
@@ -181,7 +182,7 @@ def _decoded(
     # may not fit into memory.
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
-        ahead = collections.deque()
+        ahead: collections.deque[Future[list[np.ndarray] | BadImageError]] = collections.deque()
         for row in rows:
             ahead.append(pool.submit(read, row))
             if len(ahead) > 2 * workers:

@@ -23,6 +23,7 @@ import os
 import pathlib
 import platform
 import shutil
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,16 +31,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drgn_tf.errors import UserError
-from drgn_tf.images.photos import BadImageError
+from drgn_tf.errors import BadImageError, UserError
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-try:
+# On Windows two processes may make the same entry one after the other.
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows, where two processes may build the same entry one after the other.
-    fcntl = None
 
 # Incremented when the file layout or the decoding changes.
 _FORMAT = 1
@@ -171,7 +170,7 @@ def _writing(folder: pathlib.Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _locked(folder: pathlib.Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
-        if fcntl is not None:
+        if sys.platform != "win32":
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -235,7 +234,13 @@ def _make(
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write(beside, key, rows, decoded, on_bad) -> None:
+def _write(
+    beside: pathlib.Path,
+    key: str,
+    rows: Sequence[tuple[pathlib.Path, ...]],
+    decoded: Iterator[list[np.ndarray] | BadImageError],
+    on_bad: Callable[[UserError], None] | None,
+) -> None:
     columns = len(rows[0])
     names, left_out, sizes = [], [], []
     dtypes: list[list[np.dtype]] = [[] for _ in range(columns)]
@@ -272,7 +277,9 @@ def _write(beside, key, rows, decoded, on_bad) -> None:
     (beside / f"{key}.json").write_text(json.dumps(listed), encoding="utf-8")
 
 
-def _widen(path: pathlib.Path, sizes, dtypes: list[np.dtype]) -> list[int]:
+def _widen(
+    path: pathlib.Path, sizes: Sequence[tuple[int, int]], dtypes: list[np.dtype]
+) -> list[int]:
     """Rewrites a file of 8-bit and 16-bit photos in 16 bits; returns their checksums."""
     checksums = []
     wide = path.with_suffix(".wide")

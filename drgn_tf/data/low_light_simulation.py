@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 from keras import ops
 
 from drgn_tf.brightness import LUMA
+from drgn_tf.tensors import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,22 +170,24 @@ _TO_YCC = np.array(
 _JPEG_BLOCK = 16
 
 
-def srgb_to_linear(x):
+def srgb_to_linear(x: Tensor) -> Tensor:
     """Decodes sRGB values in [0, 1] to linear light (IEC 61966-2-1)."""
     return ops.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
 
 
-def linear_to_srgb(x):
+def linear_to_srgb(x: Tensor) -> Tensor:
     """Encodes linear light in [0, 1] as sRGB values, the inverse of `srgb_to_linear`."""
     return ops.where(x <= 0.0031308, x * 12.92, 1.055 * x ** (1 / 2.4) - 0.055)
 
 
-def luma(image):
+def luma(image: Tensor) -> Tensor:
     """Returns BT.601 luma of sRGB values: [..., 3] -> [...]."""
     return ops.sum(image * ops.array(LUMA, image.dtype), axis=-1)
 
 
-def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
+def scale_parameters(
+    options: PhotometricOptions, unit: Tensor, thumbnail: Tensor
+) -> dict[str, Tensor]:
     """Returns the values of one sample.
 
     Args:
@@ -196,10 +200,10 @@ def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
       where `options.local` is not 0.
     """
 
-    def between(lowest, highest, u):
+    def between(lowest: Tensor, highest: Tensor, u: Tensor) -> Tensor:
         return lowest + (highest - lowest) * u
 
-    def log_between(lowest, highest, u):
+    def log_between(lowest: Tensor, highest: Tensor, u: Tensor) -> Tensor:
         return lowest * (highest / lowest) ** u
 
     # One number decides both, so that without well-lit photos all draws stay the same.
@@ -235,7 +239,7 @@ def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
     }
 
 
-def file_parameters(options: PhotometricOptions, unit) -> dict:
+def file_parameters(options: PhotometricOptions, unit: Tensor) -> dict[str, Tensor]:
     """Returns the file parameters (JPEG, resizing) of one sample; see `scale_parameters`."""
     lowest, highest = options.jpeg_quality
     smallest, largest = options.resize_scale
@@ -251,7 +255,7 @@ def file_parameters(options: PhotometricOptions, unit) -> dict:
     }
 
 
-def recolour(photo, parameters: dict):
+def recolour(photo: Tensor, parameters: dict[str, Tensor]) -> Tensor:
     """Returns the photo, or its thumbnail, with changed colours, before it is darkened.
 
     Args:
@@ -267,13 +271,13 @@ def _box_matrix(size: int, window: int) -> np.ndarray:
     return inside / inside.sum(axis=1, keepdims=True)
 
 
-def _box(image, window: int):
+def _box(image: Tensor, window: int) -> Tensor:
     """Returns means over windows, [H, W]; at the borders over the part inside the image."""
     rows, columns = (_box_matrix(size, window) for size in image.shape)
     return ops.matmul(ops.matmul(rows, image), columns.T)
 
 
-def _guide(image, window: int):
+def _guide(image: Tensor, window: int) -> Tensor:
     """Returns luma without texture but with its strong edges, [H, W] (guided filter)."""
     values = luma(image)
     mean = _box(values, window)
@@ -283,14 +287,14 @@ def _guide(image, window: int):
     return _box(slope, window) * values + _box(offset, window)
 
 
-def _darkness(photo, parameters: dict, window: int):
+def _darkness(photo: Tensor, parameters: dict[str, Tensor], window: int) -> Tensor:
     """Returns a mask of the dark parts of a photo, [H, W, 1] in [0, 1], with soft borders."""
     edge = (parameters["threshold"] - _guide(photo, window)) / _LOCAL_FADE
     inside = ops.clip(edge + 0.5, 0.0, 1.0)
     return (inside * inside * (3.0 - 2.0 * inside))[..., None]
 
 
-def lift(photo, parameters: dict, window: int = _GUIDE_WINDOW):
+def lift(photo: Tensor, parameters: dict[str, Tensor], window: int = _GUIDE_WINDOW) -> Tensor:
     """Brightens the dark parts of a photo, for the reference of a backlit photo.
 
     Args:
@@ -304,7 +308,7 @@ def lift(photo, parameters: dict, window: int = _GUIDE_WINDOW):
     return linear_to_srgb(ops.minimum(srgb_to_linear(photo) * gain, 1.0))
 
 
-def expose(photo, parameters: dict, window: int = _GUIDE_WINDOW):
+def expose(photo: Tensor, parameters: dict[str, Tensor], window: int = _GUIDE_WINDOW) -> Tensor:
     """Returns the darkened photo in linear light, without noise.
 
     Args:
@@ -319,7 +323,7 @@ def expose(photo, parameters: dict, window: int = _GUIDE_WINDOW):
     return ops.minimum(light * parameters["cast"], 1.0)
 
 
-def develop(light, levels: int = 255):
+def develop(light: Tensor, levels: int = 255) -> Tensor:
     """Returns the photo that a camera saves.
 
     Args:
@@ -337,7 +341,7 @@ _NORMAL_PLACES = (-2.8569700, -1.3556262, 0.0, 1.3556262, 2.8569700)
 _NORMAL_WEIGHTS = (0.0112574, 0.2220759, 0.5333333, 0.2220759, 0.0112574)
 
 
-def darken_thumbnail(thumbnail, parameters: dict):
+def darken_thumbnail(thumbnail: Tensor, parameters: dict[str, Tensor]) -> Tensor:
     """Darkens the thumbnail of a photo like the photo itself.
 
     Noise averages out in a thumbnail, but not what is cut off at black, nor what the curve of
@@ -358,7 +362,7 @@ def darken_thumbnail(thumbnail, parameters: dict):
     )
 
 
-def _separably(rows, columns, image):
+def _separably(rows: Tensor, columns: Tensor, image: Tensor) -> Tensor:
     """Returns rows @ image @ columns^T of each channel: [I, J], [K, L], [J, L, C] -> [I, K, C]."""
     _, width, channels = image.shape
     x = ops.reshape(
@@ -367,7 +371,7 @@ def _separably(rows, columns, image):
     return ops.matmul(columns, x)
 
 
-def _correlated(noise, deviation):
+def _correlated(noise: Tensor, deviation: Tensor) -> Tensor:
     """Blurs normal noise [H, W, C] by a Gaussian of this deviation; its variance stays 1."""
     offsets = np.arange(noise.shape[0])[:, None] - np.arange(noise.shape[0])[None]
     # Below a quarter of a pixel the weight of neighbours is negligible.
@@ -379,7 +383,7 @@ def _correlated(noise, deviation):
     return _separably(window, window, noise)
 
 
-def _noisy(light, parameters: dict, normal):
+def _noisy(light: Tensor, parameters: dict[str, Tensor], normal: Tensor) -> Tensor:
     """Adds noise to linear light [N, N, 3], from normal numbers [N, N, NOISE_CHANNELS]."""
     grey = _correlated(normal[..., :1], parameters["noise_size"])
     colour = _correlated(normal[..., 1:], parameters["chroma_size"])
@@ -388,16 +392,16 @@ def _noisy(light, parameters: dict, normal):
     return light + ops.sqrt(_noise_variance(light, parameters)) * noise
 
 
-def _noise_variance(light, parameters: dict):
+def _noise_variance(light: Tensor, parameters: dict[str, Tensor]) -> Tensor:
     return light / parameters["photons"] + parameters["read_noise"] ** 2
 
 
-def _channel_variance(parameters: dict):
+def _channel_variance(parameters: dict[str, Tensor]) -> Tensor:
     """Returns the variance of one channel of the noise, of which luma has a third."""
     return (1.0 + 2.0 * parameters["chroma_noise"] ** 2) / 3.0
 
 
-def resample(image, size: int, step):
+def resample(image: Tensor, size: int, step: Tensor) -> Tensor:
     """Resizes a square image by linear interpolation, with a triangle filter when reducing.
 
     Args:
@@ -432,7 +436,7 @@ def _doubling_matrix(size: int) -> np.ndarray:
     return weights.astype(np.float32)
 
 
-def _quantised(channels, table, quality):
+def _quantised(channels: Tensor, table: Tensor, quality: Tensor) -> Tensor:
     """Rounds the 8x8 cosine coefficients of channels [H, W, C] around 0."""
     height, width, count = channels.shape
     percent = ops.where(quality < 50.0, ops.floor(5000.0 / quality), 200.0 - 2.0 * quality)
@@ -446,7 +450,7 @@ def _quantised(channels, table, quality):
     return ops.reshape(blocks, (height, width, count))
 
 
-def jpeg(image, quality, block_shift=0):
+def jpeg(image: Tensor, quality: Tensor, block_shift: int = 0) -> Tensor:
     """Compresses a photo by JPEG (baseline, 4:2:0) and decodes it.
 
     Tables, and the interpolation of colour when it is decoded, are those of libjpeg. Of its integer
@@ -477,7 +481,8 @@ def jpeg(image, quality, block_shift=0):
     colour = ops.average_pool(colour[None], 2, strides=2)[0]
     grey = _quantised(grey, _LUMA_TABLE, quality) + 128.0
     colour = _quantised(colour, _CHROMA_TABLE, quality)
-    colour = _separably(*(_doubling_matrix(size) for size in colour.shape[:2]), colour)
+    rows, columns = (_doubling_matrix(size) for size in colour.shape[:2])
+    colour = _separably(rows, columns, colour)
     x = ops.matmul(ops.concatenate([grey, colour], axis=-1), np.linalg.inv(_TO_YCC).T)
     x = ops.roll(x, tuple(-s for s in shift), axis=(0, 1))[:height, :width]
     return ops.round(ops.clip(x, 0.0, 255.0)) / 255.0
@@ -489,7 +494,12 @@ def largest_side(crop_size: int, options: PhotometricOptions) -> int:
     return max(crop_size, math.ceil(crop_size * scale))
 
 
-def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lambda image: image):
+def save_as_file(
+    photo: Tensor,
+    parameters: dict[str, Tensor],
+    options: PhotometricOptions,
+    take: Callable[[Tensor], Tensor] = lambda image: image,
+) -> Tensor:
     """Returns a crop as it is in the saved file of a photo, which `take` simulates.
 
     Args:
@@ -503,7 +513,7 @@ def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lamb
       sRGB [N, N, 3] in [0, 1].
     """
 
-    def compressed(image, jpeg_name, quality_name):
+    def compressed(image: Tensor, jpeg_name: str, quality_name: str) -> Tensor:
         if not options.jpeg:
             return image
         return ops.cond(
@@ -512,10 +522,10 @@ def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lamb
             lambda: image,
         )
 
-    def plain():
+    def plain() -> Tensor:
         return compressed(take(photo), "jpeg", "quality")
 
-    def resized():
+    def resized() -> Tensor:
         side, scale = photo.shape[0], parameters["resize_scale"]
         image = take(resample(photo, largest_side(side, options), 1.0 / scale))
         image = resample(compressed(image, "jpeg", "quality"), side, scale)
@@ -525,7 +535,9 @@ def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lamb
     return ops.cond(parameters["resized"], resized, plain) if options.resize else plain()
 
 
-def darken(photo, parameters: dict, normal, options: PhotometricOptions):
+def darken(
+    photo: Tensor, parameters: dict[str, Tensor], normal: Tensor, options: PhotometricOptions
+) -> Tensor:
     """Makes a low-light photo.
 
     Args:
@@ -539,7 +551,7 @@ def darken(photo, parameters: dict, normal, options: PhotometricOptions):
       sRGB float32 [N, N, 3] in [0, 1], in steps of 1 / levels.
     """
 
-    def take(image):
+    def take(image: Tensor) -> Tensor:
         side = image.shape[0]
         light = expose(image, parameters)
         return develop(_noisy(light, parameters, normal[:side, :side]), options.levels)
@@ -547,7 +559,7 @@ def darken(photo, parameters: dict, normal, options: PhotometricOptions):
     return save_as_file(photo, parameters, options, take)
 
 
-def relight(photo, factor):
+def relight(photo: Tensor, factor: Tensor) -> Tensor:
     """Makes a finished photo brighter or darker; nothing is clipped.
 
     Args:

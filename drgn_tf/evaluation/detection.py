@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +24,11 @@ from drgn_tf.inference.tflite_driver import dequantise, quantise
 
 # Boxes below this hardly affect any metric, and there are thousands of them.
 _LOWEST_SCORE = 0.001
+
+# Tensors by place and by name, with a batch of 1.
+_Outputs = dict[int | str, np.ndarray]
+# What runs an image [1, H, W, 3] or [1, 3, H, W].
+_Run = Callable[[np.ndarray], _Outputs]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,11 +71,13 @@ class Detector:
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
             raise ModelFileError(f"{self.path}: takes {list(shape)}, not RGB images.")
         self._channels_first = shape[3] != 3
-        sides = tuple(shape[2:] if self._channels_first else shape[1:3])
-        fixed = all(isinstance(side, int) and side > 0 for side in sides)
-        if not fixed and layout.size is None:
+        height, width = shape[2:] if self._channels_first else shape[1:3]
+        if all(isinstance(side, int) and side > 0 for side in (height, width)):
+            self.size = (height, width)
+        elif layout.size is not None:
+            self.size = layout.size
+        else:
             raise ModelFileError(f'{self.path}: takes any size; give "size" in its layout.')
-        self.size = sides if fixed else layout.size
 
     def __call__(self, photo: np.ndarray) -> Boxes:
         """Returns the boxes in a photo, uint8 [H, W, 3].
@@ -106,17 +114,17 @@ def resize(
     Returns:
       uint8 [height, width, 3]; the scales of height and width; top and left of the photo in it.
     """
-    scales = [side / length for side, length in zip(size, photo.shape)]
+    scales = size[0] / photo.shape[0], size[1] / photo.shape[1]
     if layout.resize_mode == "letterbox":
-        scales = [min(scales)] * 2
+        scales = min(scales), min(scales)
     height, width = (max(1, round(s * length)) for s, length in zip(scales, photo.shape))
     framed = np.full((*size, 3), layout.pad_value, np.uint8)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     framed[top : top + height, left : left + width] = cv2.resize(photo, (width, height))
-    return framed, tuple(scales), (top, left)
+    return framed, scales, (top, left)
 
 
-def decode(outputs: Mapping[int | str, np.ndarray], layout: Layout, size: tuple[int, int]) -> Boxes:
+def decode(outputs: _Outputs, layout: Layout, size: tuple[int, int]) -> Boxes:
     """Returns the boxes in a detector's outputs, in pixels of its input.
 
     Args:
@@ -145,14 +153,16 @@ def decode(outputs: Mapping[int | str, np.ndarray], layout: Layout, size: tuple[
     corners, scores, classes = corners[kept], scores[kept], classes[kept]
     if layout.nms_iou is not None and len(scores):
         sides = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-        kept = cv2.dnn.NMSBoxesBatched(
+        best = cv2.dnn.NMSBoxesBatched(
             sides.tolist(), scores.tolist(), classes.tolist(), 0.0, layout.nms_iou
         )
-        corners, scores, classes = corners[kept], scores[kept], classes[kept]
+        corners, scores, classes = corners[best], scores[best], classes[best]
     return Boxes(corners.astype(np.float32), scores.astype(np.float32), classes.astype(np.int64))
 
 
-def _decode_ssd(tensors: Mapping[str, np.ndarray], layout: Layout):
+def _decode_ssd(
+    tensors: Mapping[str, np.ndarray], layout: Layout
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     corners, scores = tensors["boxes"], tensors["scores"]
     classes = tensors.get("classes")
     if classes is None:
@@ -164,7 +174,9 @@ def _decode_ssd(tensors: Mapping[str, np.ndarray], layout: Layout):
     return corners[:count], scores[:count], np.round(classes[:count]).astype(np.int64)
 
 
-def _decode_anchors(tensors: Mapping[str, np.ndarray], layout: Layout, size: tuple[int, int]):
+def _decode_anchors(
+    tensors: Mapping[str, np.ndarray], layout: Layout, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     offsets, logits = tensors["boxes"], tensors["scores"]
     centres = anchor_centres(layout.anchors, size)
     if len(offsets) != len(centres):
@@ -189,7 +201,7 @@ def _corners(centres: np.ndarray, sides: np.ndarray) -> np.ndarray:
     return np.concatenate([centres - sides / 2, centres + sides / 2], axis=1)
 
 
-def _open_tflite(path: pathlib.Path):
+def _open_tflite(path: pathlib.Path) -> tuple[_Run, list[Any]]:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
@@ -199,7 +211,7 @@ def _open_tflite(path: pathlib.Path):
         raise ModelFileError(f"{path}: cannot be loaded ({first_line(error)}).") from error
     taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()
 
-    def run(image: np.ndarray) -> dict:
+    def run(image: np.ndarray) -> _Outputs:
         if interpreter.get_input_details()[0]["shape"].tolist() != list(image.shape):
             interpreter.resize_tensor_input(taken["index"], image.shape)
             interpreter.allocate_tensors()
@@ -211,7 +223,7 @@ def _open_tflite(path: pathlib.Path):
     return run, [int(side) for side in taken["shape_signature"]]
 
 
-def _open_onnx(path: pathlib.Path):
+def _open_onnx(path: pathlib.Path) -> tuple[_Run, list[Any]]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -227,7 +239,7 @@ def _open_onnx(path: pathlib.Path):
     dtype = np.uint8 if taken.type == "tensor(uint8)" else np.float32
     names = [value.name for value in session.get_outputs()]
 
-    def run(image: np.ndarray) -> dict:
+    def run(image: np.ndarray) -> _Outputs:
         try:
             values = session.run(None, {taken.name: image.astype(dtype)})
         except Exception as error:
@@ -237,7 +249,7 @@ def _open_onnx(path: pathlib.Path):
     return run, taken.shape
 
 
-def _by_place_and_name(values: list[np.ndarray], names: list[str]) -> dict:
+def _by_place_and_name(values: list[np.ndarray], names: list[str]) -> _Outputs:
     return {**dict(enumerate(values)), **dict(zip(names, values))}
 
 
@@ -265,7 +277,7 @@ def detect_before_and_after(
     detector: Detector,
     annotations: Annotations,
     keep: Callable[[str, np.ndarray], None] = lambda name, enhanced: None,
-) -> Iterator[tuple[list[dict], list[dict]]]:
+) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
     """Runs a detector on each photo, untouched and enhanced, one at a time.
 
     Args:
@@ -285,15 +297,16 @@ def detect_before_and_after(
         photo = to_uint8(read_photo(annotations.paths[image["id"]]))
         enhanced = enhance(photo)
         keep(str(pathlib.PurePath(image["file_name"]).with_suffix("")), enhanced)
-        yield tuple(
+        before, after = (
             _to_coco(detector(pixels), image["id"], detector.layout.class_names, category_ids)
             for pixels in (photo, enhanced)
         )
+        yield before, after
 
 
 def _to_coco(
     boxes: Boxes, image_id: int, class_names: tuple[str, ...], category_ids: Mapping[str, int]
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     return [
         {
             "image_id": image_id,

@@ -14,19 +14,20 @@ import dataclasses
 import json
 import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from drgn_tf.errors import UserError
 from drgn_tf.files import first_line
 
-_YOLO = {
+_YOLO: dict[str, Any] = {
     "units": "pixels",
     "resize_mode": "letterbox",
     "nms_iou": 0.45,
     "outputs": {"predictions": 0},
 }
 # Defaults of each kind.
-_DEFAULTS = {
+_DEFAULTS: dict[str, dict[str, Any]] = {
     "ssd": {
         "units": "normalised",
         "resize_mode": "stretch",
@@ -43,16 +44,19 @@ _DEFAULTS = {
     },
 }
 
+# A check, and what it asks for in words.
+_Form = tuple[Callable[[Any], object], str]
 
-def _one_of(*choices: str):
+
+def _one_of(*choices: str) -> _Form:
     return lambda value: value in choices, f"one of {', '.join(choices)}"
 
 
-def _is_number(value) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _is_pair(value, lowest: float) -> bool:
+def _is_pair(value: object, lowest: float) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 2
@@ -61,7 +65,7 @@ def _is_pair(value, lowest: float) -> bool:
 
 
 # For each entry a check of its value, and the expected form in words.
-_FORMS = {
+_FORMS: dict[str, _Form] = {
     "kind": _one_of(*_DEFAULTS),
     "class_names": (
         lambda value: (

@@ -14,12 +14,14 @@ import dataclasses
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from drgn_tf.data.decoded_photos import read_rows
 from drgn_tf.data.pairs import Pair
-from drgn_tf.images.photos import BadImageError, read_photo, to_float, to_uint8
+from drgn_tf.errors import BadImageError
+from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.metrics.photo_similarity import (
     photo_luma,
     photo_psnr,
@@ -89,8 +91,11 @@ class Naturalness:
     clipped: float
 
 
+Metrics = TypeVar("Metrics", bound=Similarity | Naturalness)
+
+
 @dataclasses.dataclass(frozen=True)
-class PhotoMetrics:
+class PhotoMetrics(Generic[Metrics]):
     """The metrics of one photo.
 
     Attributes:
@@ -101,16 +106,16 @@ class PhotoMetrics:
     """
 
     stem: str
-    input: Similarity | Naturalness
-    enhanced: Similarity | Naturalness
-    given: Similarity | None = None
+    input: Metrics
+    enhanced: Metrics
+    given: Metrics | None = None
 
 
 # What is measured of each photo, by the attributes of `PhotoMetrics`.
 IMAGES = ("input", "enhanced", "given")
 
 
-def images_of(photo: PhotoMetrics) -> list[str]:
+def images_of(photo: PhotoMetrics[Any]) -> list[str]:
     """Returns those of `IMAGES` that were measured."""
     return [image for image in IMAGES if getattr(photo, image) is not None]
 
@@ -148,7 +153,7 @@ def evaluate_pairs(
     pairs: Iterable[Pair],
     keep: Keep = lambda stem, enhanced: None,
     enhance_to: EnhanceTo | None = None,
-) -> Iterator[PhotoMetrics]:
+) -> Iterator[PhotoMetrics[Similarity]]:
     """Measures pairs, one at a time.
 
     Args:
@@ -173,7 +178,7 @@ def evaluate_pairs(
 
 def evaluate_unpaired(
     enhance: Enhance, paths: Iterable[pathlib.Path], keep: Keep = lambda stem, enhanced: None
-) -> Iterator[PhotoMetrics]:
+) -> Iterator[PhotoMetrics[Naturalness]]:
     """Measures photos without reference, one at a time; see `evaluate_pairs`."""
     # Here, because it needs SciPy, an extra.
     from drgn_tf.metrics.niqe import BLOCK, fits, niqe
@@ -203,7 +208,7 @@ def _shares(photo: np.ndarray, dark: float, clipped: float) -> tuple[float, floa
     return float((luma < dark).mean()), float((luma > clipped).mean())
 
 
-def mean_metrics(photos: Sequence[PhotoMetrics]) -> dict[str, dict[str, float]]:
+def mean_metrics(photos: Sequence[PhotoMetrics[Metrics]]) -> dict[str, dict[str, float]]:
     """Returns the means over photos, by the images of `IMAGES` that there are, then by metric.
 
     Photos that lack a metric (NaN) of one image are left out of the means of all.
@@ -219,7 +224,9 @@ def mean_metrics(photos: Sequence[PhotoMetrics]) -> dict[str, dict[str, float]]:
     return {image: dict(zip(names, map(float, row))) for image, row in zip(images, means)}
 
 
-def best_median_worst(photos: Sequence[PhotoMetrics]) -> dict[str, PhotoMetrics]:
+def best_median_worst(
+    photos: Sequence[PhotoMetrics[Similarity]],
+) -> dict[str, PhotoMetrics[Similarity]]:
     """Returns the enhanced photos with the highest, median and lowest PSNR, each only once."""
     ranked = sorted(photos, key=lambda photo: -photo.enhanced.psnr)
     places = {"best": 0, "worst": len(ranked) - 1, "median": len(ranked) // 2}

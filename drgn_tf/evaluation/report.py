@@ -23,12 +23,19 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from drgn_tf.errors import UserError
-from drgn_tf.evaluation.image_quality import PhotoMetrics, images_of
+from drgn_tf.evaluation.image_quality import (
+    Metrics,
+    Naturalness,
+    PhotoMetrics,
+    Similarity,
+    images_of,
+)
 from drgn_tf.files import sha256
 from drgn_tf.images.grids import save_grid
 from drgn_tf.inference.driver import Driver
@@ -107,13 +114,13 @@ def save_photo(pixels: np.ndarray, path: pathlib.Path) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def save_results(results: Mapping, path: pathlib.Path) -> None:
+def save_results(results: Mapping[str, Any], path: pathlib.Path) -> None:
     """Writes results as JSON, with null for NaN."""
     text = json.dumps(_without_nan(results), indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def describe_run(driver: Driver, command: str) -> dict:
+def describe_run(driver: Driver, command: str) -> dict[str, Any]:
     """Returns the weights, versions and command of a run."""
     return {
         "model": {
@@ -141,12 +148,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def metrics_to_json(photos: Sequence[PhotoMetrics]) -> list[dict]:
+def metrics_to_json(photos: Sequence[PhotoMetrics[Metrics]]) -> list[dict[str, Any]]:
     """Returns the metrics of each photo."""
     return [dataclasses.asdict(photo) for photo in photos]
 
 
-def save_metrics(photos: Sequence[PhotoMetrics], path: pathlib.Path) -> None:
+def save_metrics(photos: Sequence[PhotoMetrics[Metrics]], path: pathlib.Path) -> None:
     """Writes a CSV file with a line per photo: its stem, then input_*, enhanced_* metrics etc."""
     names = [field.name for field in dataclasses.fields(photos[0].input)]
     images = images_of(photos[0])
@@ -159,7 +166,9 @@ def save_metrics(photos: Sequence[PhotoMetrics], path: pathlib.Path) -> None:
 
 
 def save_detections(
-    found: Mapping[str, Sequence[Mapping]], ground_truth: Mapping, path: pathlib.Path
+    found: Mapping[str, Sequence[dict[str, Any]]],
+    ground_truth: Mapping[str, list[dict[str, Any]]],
+    path: pathlib.Path,
 ) -> None:
     """Writes a CSV file with a line per box.
 
@@ -217,14 +226,14 @@ def save_contact_sheet(
     save_grid([list(zip((f"{label}\nlow", *names[1:]), images)) for label, images in rows], path)
 
 
-def _save_table(header: Sequence[str], rows: Iterable[Sequence], path: pathlib.Path) -> None:
+def _save_table(header: Sequence[str], rows: Iterable[Sequence[str]], path: pathlib.Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
 
 
-def _cells(metrics) -> list[str]:
+def _cells(metrics: Similarity | Naturalness) -> list[str]:
     values = dataclasses.asdict(metrics).values()
     return ["" if math.isnan(value) else f"{value:.6f}" for value in values]
 
@@ -235,7 +244,7 @@ def _shown(metric: str, value: float) -> str:
     return f"{value:.3f}" if metric.startswith(("psnr", "niqe")) else f"{value:.4f}"
 
 
-def _without_nan(value):
+def _without_nan(value: Any) -> Any:
     """Returns a JSON value with null in place of NaN, which JSON lacks."""
     if isinstance(value, Mapping):
         return {key: _without_nan(entry) for key, entry in value.items()}

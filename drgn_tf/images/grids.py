@@ -43,6 +43,8 @@ def save_grid(
     """
     width = _GRID_WIDTH // max(len(row) for row in rows)
     font = ImageFont.load_default(font_size)
+    # Its fixed bitmap font is for those who give no size.
+    assert isinstance(font, ImageFont.FreeTypeFont)
     strips = [[_titled(title, image, width, font) for title, image in row] for row in rows]
     heights = [max(cell.height for cell in strip) for strip in strips]
     grid = Image.new("RGB", (_GRID_WIDTH, sum(heights)), "white")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
 SMALLEST_SIDE = 16
 
 # By EXIF orientation; 1 is upright.
-_TURNS = {
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
     3: lambda image: np.rot90(image, 2),
     4: np.flipud,

@@ -59,16 +59,16 @@ class Driver(abc.ABC):
           `takes_brightness` also "brightness" [B, 1], the given or predicted one.
         """
 
-    def predicted_brightness(self, thumbnail: np.ndarray) -> float:
+    def predicted_brightness(self, thumbnail: np.ndarray | None) -> float:
         """Returns the predicted brightness, the mean luma of the result where none is given.
 
         Args:
-          thumbnail: float32 [1, T, T, 3] of the photo.
+          thumbnail: float32 [1, T, T, 3] of the photo, None where the artefact takes none.
 
         Raises:
           ModelFileError: the artefact takes no brightness, or no thumbnail.
         """
-        if not self.takes_brightness or self.thumbnail_size is None:
+        if not self.takes_brightness or thumbnail is None:
             raise ModelFileError(
                 f"{self.path}: cannot be told a brightness; give a 'tiled' file of a network that "
                 "takes one."

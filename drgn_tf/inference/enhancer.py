@@ -40,7 +40,7 @@ class Enhancer:
         photo: np.ndarray,
         exposure: float = 0.0,
         brightness: float | None = None,
-        on_tile: Callable[[], None] = lambda: None,
+        on_tile: Callable[[], object] = lambda: None,
     ) -> np.ndarray:
         """Enhances one photo.
 
@@ -86,7 +86,7 @@ class Enhancer:
         converters: Mapping[str, Callable[[np.ndarray], np.ndarray]],
         exposure: float = 0.0,
         brightness: float | None = None,
-        on_tile: Callable[[], None] = lambda: None,
+        on_tile: Callable[[], object] = lambda: None,
     ) -> dict[str, np.ndarray]:
         """Returns images by name, converted by `converters`; see `tiling.run_tiled`."""
         for name, value in (("exposure", exposure), ("brightness", brightness or 0.0)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _EXPECTED = "a .keras, .tflite, .onnx or .ort file, or a SavedModel folder"
 
 
-def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver:
+def load_driver(model: str | os.PathLike[str], threads: int | None = None) -> Driver:
     """Opens a trained network in any supported format.
 
     Args:
@@ -52,7 +53,7 @@ def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver
     raise ModelFileError(f"{model}: is not {_EXPECTED}.")
 
 
-def load_keras(model: str | pathlib.Path) -> KerasDriver:
+def load_keras(model: str | os.PathLike[str]) -> KerasDriver:
     """Opens a trained network as Keras has it: what is exported, and has all stages.
 
     Args:

@@ -9,6 +9,7 @@ import numpy as np
 from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.inference.driver import Driver
+from drgn_tf.inference.thumbnail import photo_thumbnail
 
 
 class OnnxDriver(Driver):
@@ -81,6 +82,10 @@ class OnnxDriver(Driver):
         """See `Driver.run`. With a fixed size, the images of a batch are run one by one."""
         feeds = {self._image: images}
         if self.thumbnail_size is not None:
+            if thumbnails is None:
+                thumbnails = np.concatenate(
+                    [photo_thumbnail(image, self.thumbnail_size) for image in images]
+                )
             feeds["thumbnail"] = thumbnails
         if self._channels_first:
             feeds = {name: _to_nchw(value) for name, value in feeds.items()}

@@ -116,7 +116,7 @@ def grid(driver: Driver, height: int, width: int, tiling: Tiling) -> tuple[list[
       ModelFileError: the artefact takes no thumbnail, and cannot take the photo whole.
     """
     if driver.thumbnail_size is None:
-        if driver.size not in (None, (height, width)):
+        if driver.size is not None and driver.size != (height, width):
             raise ModelFileError(
                 f"{driver.path}: takes only photos of {driver.size[1]}x{driver.size[0]}, and this "
                 f"is {width}x{height}; give a 'tiled' file, which takes a thumbnail too."
@@ -129,16 +129,17 @@ def grid(driver: Driver, height: int, width: int, tiling: Tiling) -> tuple[list[
         return spans(height, height, 0, 0), spans(width, width, 0, 0)
     if driver.size is not None:
         # Small tiles get smaller margins, so that most of the tile is used.
-        sides = driver.size
-        room = min(sides) // 8
+        room = min(driver.size) // 8
         margin, feather = min(tiling.margin, room), min(tiling.feather, room)
-        return tuple(
-            spans(length, side, margin, feather) for length, side in zip((height, width), sides)
+        return (
+            spans(height, driver.size[0], margin, feather),
+            spans(width, driver.size[1], margin, feather),
         )
     if height * width <= WHOLE and tiling.tile >= TILE:
         return spans(height, height, 0, 0), spans(width, width, 0, 0)
-    return tuple(
-        spans(length, tiling.tile, tiling.margin, tiling.feather) for length in (height, width)
+    return (
+        spans(height, tiling.tile, tiling.margin, tiling.feather),
+        spans(width, tiling.tile, tiling.margin, tiling.feather),
     )
 
 
@@ -148,7 +149,7 @@ def run_tiled(
     thumbnail: np.ndarray | None,
     converters: Mapping[str, Callable[[np.ndarray], np.ndarray]],
     tiling: Tiling = Tiling(),
-    on_tile: Callable[[], None] = lambda: None,
+    on_tile: Callable[[], object] = lambda: None,
     brightness: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Runs an artefact over a photo of any size.
@@ -169,7 +170,8 @@ def run_tiled(
     Raises:
       ModelFileError: see `grid`.
     """
-    rows, columns = grid(driver, *pixels.shape[:2], tiling)
+    height, width = pixels.shape[:2]
+    rows, columns = grid(driver, height, width, tiling)
 
     def run(image: np.ndarray) -> dict[str, np.ndarray]:
         if brightness is None:
@@ -195,7 +197,13 @@ def run_tiled(
 
 
 def _row_of_tiles(
-    driver: Driver, run, pixels, row: Span, columns: list[Span], names: list[str], on_tile
+    driver: Driver,
+    run: Callable[[np.ndarray], dict[str, np.ndarray]],
+    pixels: np.ndarray,
+    row: Span,
+    columns: list[Span],
+    names: list[str],
+    on_tile: Callable[[], object],
 ) -> dict[str, np.ndarray]:
     width = pixels.shape[1]
     strips = {name: np.zeros((row.stop - row.start, width, 3), np.float32) for name in names}

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from keras import ops
 
+from drgn_tf.tensors import Tensor
 
-def generator_adversarial(fake_logits):
+
+def generator_adversarial(fake_logits: Tensor) -> Tensor:
     """Returns the generator's loss: -log sigmoid(z) of generated images.
 
     Args:
@@ -20,7 +22,7 @@ def generator_adversarial(fake_logits):
     return ops.mean(ops.softplus(-fake_logits))
 
 
-def discriminator_adversarial(real_logits, fake_logits):
+def discriminator_adversarial(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """Returns the binary cross-entropy of the discriminator, real plus fake.
 
     Args:

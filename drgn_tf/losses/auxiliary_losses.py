@@ -9,12 +9,13 @@ from __future__ import annotations
 from keras import ops
 
 from drgn_tf.losses.charbonnier import charbonnier
+from drgn_tf.tensors import Tensor
 
 # Cb and Cr of BT.601 for R, G, B.
 _CHROMA = ((-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
 
-def gradient_difference(images, references):
+def gradient_difference(images: Tensor, references: Tensor) -> Tensor:
     """Returns the Charbonnier loss of horizontal and vertical gradients, ignoring brightness.
 
     Args:
@@ -30,7 +31,7 @@ def gradient_difference(images, references):
     return 0.5 * (across + down)
 
 
-def spectral_difference(images, references):
+def spectral_difference(images: Tensor, references: Tensor) -> Tensor:
     """Returns the mean absolute difference of Fourier coefficients, real and imaginary parts.
 
     (Cho et al., "Rethinking Coarse-to-Fine Approach in Single Image Deblurring", ICCV 2021, there
@@ -51,7 +52,7 @@ def spectral_difference(images, references):
     return 0.5 * total / (height * width) ** 0.5
 
 
-def chroma_difference(images, references):
+def chroma_difference(images: Tensor, references: Tensor) -> Tensor:
     """Returns the Charbonnier loss of Cb and Cr (BT.601): colour without luminance.
 
     Args:

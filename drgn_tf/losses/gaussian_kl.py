@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from keras import ops
 
+from drgn_tf.tensors import Tensor
+
 # Added to both variances, (2.5 / 255)^2: a degradation may be perfectly flat.
 VARIANCE_FLOOR = 1e-4
 
 
-def gaussian_kl(degradations, synthetic_degradations):
+def gaussian_kl(degradations: Tensor, synthetic_degradations: Tensor) -> Tensor:
     """Returns KL(P || Q) of Gaussians fitted to each image and channel, averaged.
 
     With means m and variances v over height and width,

@@ -22,6 +22,8 @@ Generators and discriminators share one forward pass. Written with `keras.ops`: 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from keras import ops
 
@@ -36,7 +38,10 @@ from drgn_tf.losses.charbonnier import charbonnier
 from drgn_tf.losses.gaussian_kl import gaussian_kl
 from drgn_tf.losses.ssim import ssim_loss
 from drgn_tf.models.brightness import to_scale
+from drgn_tf.models.discriminator import Discriminator
+from drgn_tf.models.drgn import DRGN
 from drgn_tf.models.options import ModelOptions
+from drgn_tf.tensors import Tensor
 
 # The restoration losses besides the content loss, on real and synthetic pairs alike.
 _RESTORATION = {
@@ -144,7 +149,7 @@ class LossOptions:
 
 def for_model(options: LossOptions, model: ModelOptions) -> LossOptions:
     """Returns the options without the losses that a network cannot have."""
-    changes = {}
+    changes: dict[str, Any] = {}
     if not model.brightness:
         changes["brightness_weight"] = 0.0
     if not model.two_step:
@@ -170,7 +175,7 @@ def term_names(options: LossOptions, synthetic: bool) -> list[str]:
     return names
 
 
-def low_frequencies(images, block: int):
+def low_frequencies(images: Tensor, block: int) -> Tensor:
     """Returns the means of blocks, interpolated to all pixels.
 
     Args:
@@ -188,7 +193,7 @@ def low_frequencies(images, block: int):
     return ops.image.resize(means, (height, width), interpolation="bilinear")
 
 
-def mean_difference(images, references):
+def mean_difference(images: Tensor, references: Tensor) -> Tensor:
     """Returns the absolute difference of the means of each image and channel, averaged.
 
     Args:
@@ -201,7 +206,7 @@ def mean_difference(images, references):
     return ops.mean(ops.abs(ops.mean(images - references, axis=(1, 2))))
 
 
-def synthesize_low_light(normal, degradations):
+def synthesize_low_light(normal: Tensor, degradations: Tensor) -> Tensor:
     """Darkens normal-light photos by the degradations of others.
 
     Args:
@@ -214,7 +219,7 @@ def synthesize_low_light(normal, degradations):
     return ops.clip(normal + degradations, 0.0, 1.0)
 
 
-def scale_to_gt_mean(images, references):
+def scale_to_gt_mean(images: Tensor, references: Tensor) -> Tensor:
     """Scales images so that each has its reference's mean.
 
     A low-light photo says little about the brightness of its reference. A loss that is dominated
@@ -234,7 +239,9 @@ def scale_to_gt_mean(images, references):
     return images * ops.clip(means[1] / ops.maximum(means[0], 0.02), 0.4, 2.5)
 
 
-def _restoration_terms(results: dict, references, options: LossOptions) -> dict:
+def _restoration_terms(
+    results: dict[str, Tensor], references: Tensor, options: LossOptions
+) -> dict[str, Tensor]:
     terms = {}
     images = results["enhanced"]
     share = options.gt_mean_share
@@ -256,7 +263,9 @@ def _restoration_terms(results: dict, references, options: LossOptions) -> dict:
     return terms
 
 
-def _adversarial_terms(discriminator, real, fake):
+def _adversarial_terms(
+    discriminator: Discriminator, real: Tensor, fake: Tensor
+) -> tuple[Tensor, Tensor]:
     """Returns the generator's and the discriminator's loss from one forward pass."""
     logits = discriminator(ops.concatenate([real, fake], axis=0), training=True)
     real_logits, fake_logits = ops.split(logits, 2, axis=0)
@@ -266,7 +275,13 @@ def _adversarial_terms(discriminator, real, fake):
     )
 
 
-def objective(model, discriminators: dict, batch: dict, options: LossOptions, ramp=None):
+def objective(
+    model: DRGN,
+    discriminators: Mapping[str, Discriminator],
+    batch: Mapping[str, Tensor],
+    options: LossOptions,
+    ramp: Tensor | None = None,
+) -> tuple[Tensor, Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """Runs the networks on a batch and returns the losses of generators and discriminators.
 
     Differentiate the first result with respect to the generators' variables only, the
@@ -290,7 +305,7 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
     """
     told = model.options.brightness
 
-    def run(low, thumbnail, brightness: str) -> dict:
+    def run(low: Tensor, thumbnail: Tensor, brightness: str) -> dict[str, Tensor]:
         # A reference that is black has a brightness too: 0 would ask for the prediction.
         wanted = ops.maximum(batch[brightness], DARKEST) if told else None
         return dict(model(low, thumbnail, wanted, training=True))

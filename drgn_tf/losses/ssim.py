@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from drgn_tf.metrics.constants import C1, C2, SIGMA, WINDOW
+from drgn_tf.tensors import Tensor
 
 
 def _window_matrix(size: int) -> np.ndarray:
@@ -27,7 +28,7 @@ def _window_matrix(size: int) -> np.ndarray:
     return matrix
 
 
-def ssim_loss(images, references):
+def ssim_loss(images: Tensor, references: Tensor) -> Tensor:
     """Returns 1 - SSIM, the mean over the batch.
 
     Args:

@@ -19,9 +19,13 @@ import contextlib
 import dataclasses
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
 
 PROTOCOL = (
     "Boxes are matched as by COCO: by descending score, to the free ground-truth box of their "
@@ -55,7 +59,9 @@ class DetectionMetrics:
 
 
 def detection_metrics(
-    ground_truth: Mapping, boxes: Sequence[Mapping], categories: Sequence[int] | None = None
+    ground_truth: Mapping[str, Sequence[Mapping[str, Any]]],
+    boxes: Sequence[Mapping[str, Any]],
+    categories: Iterable[int] | None = None,
 ) -> DetectionMetrics:
     """Measures what a detector found.
 
@@ -110,7 +116,7 @@ def detection_metrics(
     )
 
 
-def _index(content: Mapping):
+def _index(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> COCO:
     from pycocotools.coco import COCO
 
     index = COCO()

@@ -11,9 +11,10 @@ from keras import ops
 
 from drgn_tf.brightness import LUMA
 from drgn_tf.metrics.constants import BLACK
+from drgn_tf.tensors import Tensor
 
 
-def luma(images):
+def luma(images: Tensor) -> Tensor:
     """Returns the grey values of RGB images: BT.601 luma, not rounded.
 
     Args:
@@ -26,7 +27,7 @@ def luma(images):
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
-def scale_to_gt_mean(images, references):
+def scale_to_gt_mean(images: Tensor, references: Tensor) -> Tensor:
     """Scales each image so that its grey mean is that of its reference (GT-mean).
 
     It uses the reference, which nobody has when enhancing a photo: metrics of such images

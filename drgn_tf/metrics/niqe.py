@@ -90,7 +90,7 @@ def _natural() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _normalised(image: np.ndarray) -> np.ndarray:
-    def blur(values):
+    def blur(values: np.ndarray) -> np.ndarray:
         return ndimage.gaussian_filter(values, _WINDOW_SIGMA, mode="nearest", radius=_WINDOW_RADIUS)
 
     mean = blur(image)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import layers
+
+from drgn_tf.tensors import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
@@ -24,11 +28,11 @@ class ChannelAttention(layers.Layer):
       Returns [B, H, W, C].
     """
 
-    def __init__(self, reduction: int, **kwargs):
+    def __init__(self, reduction: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.reduction = reduction
 
-    def build(self, features_shape, context_shape):
+    def build(self, features_shape: Shape, context_shape: Shape) -> None:
         channels = features_shape[-1]
         # Contexts of different photos point in almost the same direction: with a plain ReLU
         # two of five units would be inactive for all of them, and never learn.
@@ -40,11 +44,11 @@ class ChannelAttention(layers.Layer):
         self.shift = layers.Conv2D(channels, 1, kernel_initializer="zeros")
         self.shift.build((None, 1, 1, channels // self.reduction))
 
-    def call(self, features, context):
+    def call(self, features: Tensor, context: Tensor) -> Tensor:
         squeezed = self.squeeze(context)
         return features * self.excite(squeezed) + self.shift(squeezed)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "reduction": self.reduction}
 
 
@@ -61,12 +65,12 @@ class ResidualChannelAttentionBlock(layers.Layer):
       Returns [B, H, W, C].
     """
 
-    def __init__(self, reduction: int, **kwargs):
+    def __init__(self, reduction: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.reduction = reduction
         self.attention = ChannelAttention(reduction)
 
-    def build(self, features_shape, context_shape):
+    def build(self, features_shape: Shape, context_shape: Shape) -> None:
         channels = features_shape[-1]
         self.first = layers.Conv2D(channels, 3, padding="same", activation="relu")
         self.first.build(features_shape)
@@ -74,8 +78,8 @@ class ResidualChannelAttentionBlock(layers.Layer):
         self.second.build(features_shape)
         self.attention.build(features_shape, context_shape)
 
-    def call(self, features, context):
+    def call(self, features: Tensor, context: Tensor) -> Tensor:
         return features + self.attention(self.second(self.first(features)), context)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "reduction": self.reduction}

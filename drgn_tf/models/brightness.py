@@ -15,12 +15,14 @@ set it. [chosen]: the paper has none of this.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 from keras import layers, ops
 
 from drgn_tf.brightness import BRIGHTEST, DARKEST
 from drgn_tf.models.options import BRIGHTNESS_FEATURES
+from drgn_tf.tensors import Shape, Tensor
 
 # About the mean luma of normal-light photos.
 MIDDLE = 0.4
@@ -28,18 +30,18 @@ MIDDLE = 0.4
 _SWITCH = 2.0 / DARKEST
 
 
-def to_scale(brightness):
+def to_scale(brightness: Tensor) -> Tensor:
     """Returns log2(brightness / MIDDLE), with brightness limited to the valid range."""
     limited = ops.minimum(ops.maximum(brightness, DARKEST), BRIGHTEST)
     return ops.log(limited) * (1.0 / math.log(2.0)) - math.log2(MIDDLE)
 
 
-def from_scale(scale):
+def from_scale(scale: Tensor) -> Tensor:
     """Returns the brightness of a value on the scale, the inverse of `to_scale`."""
     return ops.exp((scale + math.log2(MIDDLE)) * math.log(2.0))
 
 
-def choose(given, predicted):
+def choose(given: Tensor, predicted: Tensor) -> Tensor:
     """Returns the given brightness where there is one, else the predicted one.
 
     Uses arithmetic, because not all mobile GPUs support a selection.
@@ -55,7 +57,7 @@ def choose(given, predicted):
     return is_given * to_scale(given) + (1.0 - is_given) * predicted
 
 
-def features(scale):
+def features(scale: Tensor) -> Tensor:
     """Returns the features of a brightness on the scale: [B, 1, 1, 1] -> [B, 1, 1, 4]."""
     above = ops.relu(scale)
     # relu(-scale), without a negation, which not all mobile GPUs run.
@@ -79,21 +81,21 @@ class BrightnessPredictor(layers.Layer):
       Returns [B, 1, 1, 1] on the scale, within the valid range.
     """
 
-    def __init__(self, width: int = 16, **kwargs):
+    def __init__(self, width: int = 16, **kwargs: Any):
         super().__init__(**kwargs)
         self.width = width
 
-    def build(self, context_shape):
+    def build(self, context_shape: Shape) -> None:
         self.hidden = layers.Conv2D(self.width, 1, activation="leaky_relu")
         self.hidden.build(context_shape)
         # A new network predicts the middle.
         self.output_layer = layers.Conv2D(1, 1, kernel_initializer="zeros")
         self.output_layer.build((None, 1, 1, self.width))
 
-    def call(self, context):
+    def call(self, context: Tensor) -> Tensor:
         scale = ops.cast(self.output_layer(self.hidden(context)), "float32")
         lowest, highest = (math.log2(x / MIDDLE) for x in (DARKEST, BRIGHTEST))
         return ops.minimum(ops.maximum(scale, lowest), highest)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "width": self.width}

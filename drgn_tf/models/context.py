@@ -14,11 +14,14 @@ surroundings gives exactly the pixels of the whole photo.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from drgn_tf.models.options import GRID_FACTOR
 from drgn_tf.models.padding import pad_at_least
+from drgn_tf.tensors import Shape, Tensor
 
 # Of the normalised thumbnail. A mean below half a level of 8 bits is that of a black photo, and
 # lamps in a dark scene must not dominate.
@@ -27,7 +30,7 @@ _SMALLEST_MEAN = 0.5 / 255
 _BRIGHTEST = 3.0
 
 
-def thumbnail(image, size: int):
+def thumbnail(image: Tensor, size: int) -> Tensor:
     """Returns a small square view of whole photos, whatever their shape.
 
     4x4 averages, then bilinear sampling: every runtime has both, also for sizes
@@ -61,7 +64,7 @@ class ContextEncoder(layers.Layer):
       thumbnails: [B, T, T, 3] in [0, 1] -> [B, 1, 1, width].
     """
 
-    def __init__(self, width: int, normalised: bool = False, **kwargs):
+    def __init__(self, width: int, normalised: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.width = width
         self.normalised = normalised
@@ -74,14 +77,14 @@ class ContextEncoder(layers.Layer):
         ]
         self.pool = layers.GlobalAveragePooling2D(keepdims=True)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = 6 if self.normalised else 3
         for convolution, activation in zip(self.convolutions, self.activations):
             convolution.build((None, None, None, channels))
             channels = convolution.filters
             activation.build((None, None, None, channels))
 
-    def call(self, thumbnails):
+    def call(self, thumbnails: Tensor) -> Tensor:
         x = thumbnails
         if self.normalised:
             # One factor for all channels: the colour of the light stays visible. Mobile GPUs
@@ -94,5 +97,5 @@ class ContextEncoder(layers.Layer):
             x = activation(convolution(x))
         return self.pool(x)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "width": self.width, "normalised": self.normalised}

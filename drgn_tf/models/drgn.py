@@ -14,6 +14,8 @@ parts are known and which are chosen is listed in docs/design.md.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -23,9 +25,10 @@ from drgn_tf.models.context import ContextEncoder, thumbnail
 from drgn_tf.models.fusion_network import DegradationGenerator, RefinementGenerator
 from drgn_tf.models.options import GRID_FACTOR, ModelOptions
 from drgn_tf.models.padding import crop_like, pad_to_multiple
+from drgn_tf.tensors import Shape, Tensor
 
 
-def _column(values):
+def _column(values: Tensor) -> Tensor:
     """[B, 1, 1, 1] -> [B, 1]; mobile GPUs have no slices that drop dimensions."""
     return ops.reshape(values, (-1, 1))
 
@@ -59,7 +62,7 @@ class DRGN(keras.Model):
       brighter = model(low, brightness=1.2 * model.predicted_brightness(low))["enhanced"]
     """
 
-    def __init__(self, options: ModelOptions | dict, **kwargs):
+    def __init__(self, options: ModelOptions | dict[str, Any], **kwargs: Any):
         # Under a mixed-precision policy the inner layers compute in 16 bits; images stay in 32,
         # because their small differences matter.
         kwargs.setdefault("dtype", "float32")
@@ -80,7 +83,7 @@ class DRGN(keras.Model):
         )
         self.refinement_generator = RefinementGenerator(options, name="refinement_generator")
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         size = self.options.thumbnail_size
         self.context_encoder.build((None, size, size, 3))
         if self.brightness_predictor is not None:
@@ -89,18 +92,20 @@ class DRGN(keras.Model):
             self.degradation_generator.build()
         self.refinement_generator.build()
 
-    def thumbnail(self, photos):
+    def thumbnail(self, photos: Tensor) -> Tensor:
         """Returns the thumbnails of whole photos for `call`: [B, H, W, 3] -> [B, T, T, 3]."""
         return thumbnail(photos, self.options.thumbnail_size)
 
-    def predicted_brightness(self, low, thumbnails=None):
+    def predicted_brightness(self, low: Tensor, thumbnails: Tensor | None = None) -> Tensor:
         """Returns the brightness that `call` uses where none is given: [B, 1], mean luma."""
         if self.brightness_predictor is None:
             raise ValueError("this network was made without options.brightness: it predicts none.")
         context = self.context_encoder(self.thumbnail(low) if thumbnails is None else thumbnails)
         return _column(brightness_scale.from_scale(self.brightness_predictor(context)))
 
-    def _told(self, thumbnails, brightness):
+    def _told(
+        self, thumbnails: Tensor, brightness: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the input of attention, and the wanted and the predicted brightness, [B, 1]."""
         context = self.context_encoder(thumbnails)
         if self.brightness_predictor is None:
@@ -117,7 +122,13 @@ class DRGN(keras.Model):
             name: _column(brightness_scale.from_scale(value)) for name, value in values.items()
         }
 
-    def call(self, low, thumbnails=None, brightness=None, training: bool = False):
+    def call(
+        self,
+        low: Tensor,
+        thumbnails: Tensor | None = None,
+        brightness: Tensor | None = None,
+        training: bool = False,
+    ) -> dict[str, Tensor]:
         if thumbnails is None:
             thumbnails = self.thumbnail(low)
         context, values = self._told(thumbnails, brightness)
@@ -133,5 +144,5 @@ class DRGN(keras.Model):
         images = {"degradation": degradation, "base": base, "enhanced": enhanced}
         return {**{name: crop_like(image, low) for name, image in images.items()}, **values}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "options": self.options.to_dict()}

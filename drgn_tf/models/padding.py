@@ -13,8 +13,10 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
+from drgn_tf.tensors import Tensor
 
-def _repeat_last(x, axis: int, multiple: int):
+
+def _repeat_last(x: Tensor, axis: int, multiple: int) -> Tensor:
     """Pads a known size to the next multiple, an unknown one by the most it could need."""
     size = ops.shape(x)[axis]
     missing = -size % multiple if isinstance(size, int) else multiple - 1
@@ -24,7 +26,7 @@ def _repeat_last(x, axis: int, multiple: int):
     return ops.concatenate([x] + [last] * missing, axis=axis)
 
 
-def pad_at_least(x, multiple: int):
+def pad_at_least(x: Tensor, multiple: int) -> Tensor:
     """Repeats the last row and column as `pad_to_multiple` does, or a few more times.
 
     Args:
@@ -38,7 +40,7 @@ def pad_at_least(x, multiple: int):
     return _repeat_last(_repeat_last(x, 1, multiple), 2, multiple)
 
 
-def pad_to_multiple(x, multiple: int):
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """Repeats the last row and column until both sizes divide by `multiple`.
 
     Args:
@@ -60,7 +62,7 @@ def pad_to_multiple(x, multiple: int):
     return ops.depth_to_space(x, multiple)
 
 
-def crop_like(x, reference):
+def crop_like(x: Tensor, reference: Tensor) -> Tensor:
     """Cuts `x` at the bottom and the right to the size of `reference`.
 
     Args:

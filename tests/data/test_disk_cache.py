@@ -163,7 +163,7 @@ def test_photos_left_out_are_told_every_time(pair_folder, cache):
     for cache_dir in ("", cache, cache):
         told.append([])
         data = load(pair_folder, cache_dir, told[-1].append)
-        assert "view_2" not in data.training.low.names + data.validation.low.names
+        assert "view_2" not in data.training.pairs.low.names + data.validation.low.names
     assert [str(error) for error in told[0]] == [str(error) for error in told[1]]
     assert [str(error) for error in told[0]] == [str(error) for error in told[2]]
     with pytest.raises(BadImageError, match=r"view_2\.png: the file is empty"):

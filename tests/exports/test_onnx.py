@@ -50,9 +50,10 @@ def test_any_size_is_the_networks(files, tiny_model, dark_photos, name, size):
     np.testing.assert_allclose(result, expected, atol=1e-4, rtol=0)
 
 
-def test_a_batch_of_any_length(files, tiny_model, dark_photos):
+@pytest.mark.parametrize("name", ["nhwc_dynamic_whole", "nchw_dynamic_tiled"])
+def test_a_batch_of_whole_photos(files, tiny_model, dark_photos, name):
     images = np.concatenate([cut(dark_photos, 20, 31), cut(dark_photos, 40, 31)[:, 20:]])
-    result = load_driver(files["nhwc_dynamic_whole"], threads=1).run(images)["enhanced"]
+    result = load_driver(files[name], threads=1).run(images)["enhanced"]
     np.testing.assert_allclose(result, tiny_model(images)["enhanced"], atol=1e-4, rtol=0)
 
 
