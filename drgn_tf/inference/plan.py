@@ -274,7 +274,8 @@ def _unreadable_folders(pattern: str) -> list[str]:
     unreadable: list[OSError] = []
     if "**" in pattern:
         # The folder before the first wildcard.
-        above = re.split(r"[*?[]", pattern)[0].rpartition("/")[0]
+        plain = re.split(r"[*?[]", pattern)[0]
+        above = plain[: plain.rfind("/") + 1]
         for _ in os.walk(above or ".", onerror=unreadable.append):
             pass
     return [_unreadable(error) for error in unreadable]
