@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 
 def make(model: str, folder: pathlib.Path, calibration_count: int) -> Iterator[tuple[str, float]]:
-    """Exports the default artefacts of `export_main.py`, without verification.
+    """Exports the default artefacts of `drgn-export`, without verification.
 
     Args:
-      model: as of `drgn_tf.inference.load_driver`, of kind "keras".
+      model: as of `drgn_tf.inference.loading.load_keras`.
       folder: of the artefacts.
       calibration_count: number of crops of photos for calibration.
 
