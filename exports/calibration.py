@@ -23,6 +23,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.data import photometric, sample
+from drgn_tf.data.low_light_simulation import PhotometricOptions
 from drgn_tf.exports.tflite_metadata import text, unpacked
 from drgn_tf.images.photos import list_photos, read_photo, to_float, to_uint8
 from drgn_tf.inference.thumbnail import photo_thumbnail
@@ -62,7 +63,7 @@ def load_calibration_photos(folder: pathlib.Path | None = None) -> list[np.ndarr
     if folder is not None:
         return [to_uint8(read_photo(path)) for path in list_photos(folder).values()]
     photos = []
-    options = photometric.PhotometricOptions()
+    options = PhotometricOptions()
     for i, path in enumerate(sample.training_photos() + sample.held_out_photos()):
         photo = to_float(read_photo(path))
         for j in range(_STRENGTHS):
@@ -72,9 +73,7 @@ def load_calibration_photos(folder: pathlib.Path | None = None) -> list[np.ndarr
     return photos
 
 
-def _darkened(
-    photo: np.ndarray, options: photometric.PhotometricOptions, seed: tuple[int, int]
-) -> np.ndarray:
+def _darkened(photo: np.ndarray, options: PhotometricOptions, seed: tuple[int, int]) -> np.ndarray:
     height, width = photo.shape[:2]
     side = max(height, width)
     # Darkening takes squares.

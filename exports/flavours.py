@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from drgn_tf.errors import UserError
 from drgn_tf.models import DRGN, ModelOptions
+from drgn_tf.tensors import Tensor
 
 # In the order in which files have them, with what files say of them.
 INPUTS = {
@@ -68,7 +69,7 @@ def traceable(
     if told:
         shapes["brightness"] = [batch, 1]
 
-    def enhance(*values):
+    def enhance(*values: Tensor) -> dict[str, Tensor]:
         given = dict(zip(shapes, values))
         results = model(given["image"], given.get("thumbnail"), given.get("brightness"))
         enhanced = {"enhanced": results["enhanced"]}

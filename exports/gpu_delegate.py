@@ -97,12 +97,12 @@ def _reason(
     return None
 
 
-def _is_8_bit_quantised(tensor) -> bool:
+def _is_8_bit_quantised(tensor: schema.TensorT) -> bool:
     scale = tensor.quantization.scale if tensor.quantization else None
     return type_name(tensor) in ("INT8", "UINT8") and scale is not None
 
 
-def _broadcasts(operator, graph) -> bool:
+def _broadcasts(operator: schema.OperatorT, graph: schema.SubGraphT) -> bool:
     output = _shape(graph.tensors[operator.outputs[0]])
     return all(
         len(shape) <= 1
@@ -112,7 +112,7 @@ def _broadcasts(operator, graph) -> bool:
     )
 
 
-def _shape(tensor) -> list[int]:
+def _shape(tensor: schema.TensorT) -> list[int]:
     # The signature marks dimensions that may vary; the shape has a 1 there.
     signature = tensor.shapeSignature
     shape = tensor.shape if signature is None else signature

@@ -134,8 +134,8 @@ def _fuse_prelu(graph: onnx.GraphProto) -> None:
     constants = {tensor.name: tensor for tensor in graph.initializer}
     fused = []
     for add in graph.node:
-        parts = [producers.get(name) for name in add.input]
-        if add.op_type != "Add" or [part and part.op_type for part in parts] != ["Relu", "Mul"]:
+        parts = [producers[name] for name in add.input if name in producers]
+        if add.op_type != "Add" or [part.op_type for part in parts] != ["Relu", "Mul"]:
             continue
         positive, scaled = parts
         negative = producers.get(scaled.input[0])

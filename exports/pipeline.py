@@ -22,6 +22,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from drgn_tf.data.pairs import Pair
 from drgn_tf.errors import UserError
 from drgn_tf.evaluation.image_quality import evaluate_pairs, mean_metrics
 from drgn_tf.exports import gpu_delegate, tflite_inspection
-from drgn_tf.exports.calibration import calibration_samples
+from drgn_tf.exports.calibration import CalibrationSample, calibration_samples
 from drgn_tf.exports.flavours import flavours
 from drgn_tf.exports.measurement import Measurement, measure
 from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
@@ -38,6 +39,7 @@ from drgn_tf.exports.tflite import DEFAULT_PRECISIONS, export_tflite
 from drgn_tf.exports.verification import BOUNDS, Agreement, verify, verify_serving
 from drgn_tf.files import first_line, sha256
 from drgn_tf.inference import Driver, Enhancer, ModelFileError, load_driver
+from drgn_tf.inference.keras_driver import KerasDriver
 from drgn_tf.models import DRGN
 
 # The default formats, and all formats.
@@ -101,12 +103,25 @@ class Artefact:
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
-    """The outcome of an artefact: `reason` if it failed, else the other attributes.
+class Failure:
+    """An artefact that failed.
 
     Attributes:
       path: relative to the output folder.
-      reason: why it failed, or None.
+      reason: why it failed.
+    """
+
+    path: pathlib.PurePosixPath
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Success:
+    """An artefact that was made and verified.
+
+    Attributes:
+      path: relative to the output folder.
+      reason: None, which tells it from a `Failure`.
       bytes: size on disk.
       sha256: of the file, or of all files in the folder.
       agreement: with the network.
@@ -119,16 +134,19 @@ class Outcome:
     """
 
     path: pathlib.PurePosixPath
-    reason: str | None = None
-    bytes: int = 0
-    sha256: str = ""
-    agreement: Agreement | None = None
-    operators: dict[str, int] = dataclasses.field(default_factory=dict)
-    quantisation: dict[str, tuple[float, int]] = dataclasses.field(default_factory=dict)
-    gpu_fallbacks: list[str] | None = None
-    measurement: Measurement | None = None
-    quality: dict[str, float] | None = None
+    reason: None = dataclasses.field(default=None, init=False)
+    bytes: int
+    sha256: str
+    agreement: Agreement
+    operators: dict[str, int]
+    quantisation: dict[str, tuple[float, int]]
+    gpu_fallbacks: list[str] | None
+    measurement: Measurement | None
+    quality: dict[str, float] | None
     notes: str = ""
+
+
+Outcome: TypeAlias = Success | Failure
 
 
 def plan(model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]) -> list[Artefact]:
@@ -159,6 +177,7 @@ def plan(model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]) -> l
 def _plan_tflite(
     model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]
 ) -> Iterator[Artefact]:
+    wanted: list[tuple[tuple[int, int] | None, str, str]]
     wanted = [(None, flavour, "float32") for flavour in flavours(model.options)]
     wanted += [
         (size, "tiled", precision)
@@ -166,7 +185,7 @@ def _plan_tflite(
         for precision in options.tflite_precisions
     ]
     for size, flavour, precision in wanted:
-        samples = ()
+        samples: Sequence[CalibrationSample] = ()
         if size is not None:
             samples = calibration_samples(
                 photos, size, model.options.thumbnail_size, options.calibration_count
@@ -190,6 +209,7 @@ def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
         for suffix, write in (("onnx", export_onnx), ("ort", _export_ort))
         if suffix in options.formats
     ]
+    wanted: list[tuple[tuple[int, int] | None, str]]
     wanted = [(None, flavour) for flavour in flavours(model.options)]
     wanted += [(size, "tiled") for size in options.onnx_sizes]
     for suffix, export_one in kinds:
@@ -202,7 +222,7 @@ def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
                 yield Artefact(pathlib.PurePosixPath("onnx", name), "float32", write)
 
 
-def _export_ort(model: DRGN, path: pathlib.Path, **options) -> str:
+def _export_ort(model: DRGN, path: pathlib.Path, **options: Any) -> str:
     source = path.with_suffix(".onnx")
     try:
         export_onnx(model, source, **options)
@@ -254,7 +274,7 @@ def export(
     artefact: Artefact,
     folder: pathlib.Path,
     output_dir: pathlib.Path,
-    reference: Driver,
+    reference: KerasDriver,
     photos: Sequence[np.ndarray],
     pairs: Sequence[Pair] = (),
     threads: int | None = 2,
@@ -282,10 +302,10 @@ def export(
         _rename(staged, output_dir / artefact.path)
         return dataclasses.replace(outcome, notes=notes)
     except UserError as error:
-        return Outcome(artefact.path, reason=str(error))
+        return Failure(artefact.path, str(error))
     # Converters raise errors of any type; the other artefacts must still be made.
     except Exception as error:  # noqa: BLE001
-        return Outcome(artefact.path, reason=f"{artefact.path.name}: {first_line(error)}.")
+        return Failure(artefact.path, f"{artefact.path.name}: {first_line(error)}.")
     finally:
         if staged.is_dir():
             shutil.rmtree(staged, ignore_errors=True)
@@ -293,19 +313,29 @@ def export(
             staged.unlink(missing_ok=True)
 
 
-def _examined(artefact, staged, driver, agreement, photos, pairs, threads) -> Outcome:
+def _examined(
+    artefact: Artefact,
+    staged: pathlib.Path,
+    driver: Driver,
+    agreement: Agreement,
+    photos: Sequence[np.ndarray],
+    pairs: Sequence[Pair],
+    threads: int | None,
+) -> Success:
     size = driver.size or _TIMED
     repeats = [-(-side // have) for side, have in zip(size, photos[0].shape)]
     timed = np.tile(photos[0], (*repeats, 1))[: size[0], : size[1]]
     files = [file for file in staged.rglob("*") if file.is_file()] or [staged]
-    operators, quantisation, fallbacks = {}, {}, None
+    operators: dict[str, int] = {}
+    quantisation: dict[str, tuple[float, int]] = {}
+    fallbacks = None
     if artefact.is_tflite:
         operators = tflite_inspection.operators(staged)
         quantisation = tflite_inspection.quantisation(staged)
         fallbacks = gpu_delegate.gpu_fallbacks(staged)
     elif staged.suffix == ".onnx":
         operators = onnx_operators(staged)
-    return Outcome(
+    return Success(
         artefact.path,
         bytes=sum(file.stat().st_size for file in files),
         sha256=sha256(staged),

@@ -7,21 +7,27 @@ import json
 import pathlib
 import platform
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from drgn_tf.exports.pipeline import Outcome
+from drgn_tf.exports.pipeline import Outcome, Success
 from drgn_tf.exports.verification import Agreement
 from drgn_tf.files import atomic_path
 from drgn_tf.images.grids import save_grid
 
 # Of report.png.
 _COLUMNS = 4
+# The keys of every artefact in report.json; a failed one has only path and reason to fill in.
+_FAILED: dict[str, Any] = {
+    "path": "", "reason": None, "bytes": 0, "sha256": "", "agreement": None, "operators": {},
+    "quantisation": {}, "gpu_fallbacks": None, "measurement": None, "quality": None, "notes": "",
+}  # fmt: skip
 
 
 def write_report(
     output_dir: pathlib.Path,
-    facts: Mapping,
+    facts: Mapping[str, Any],
     outcomes: Sequence[Outcome],
     pictures: Mapping[str, np.ndarray],
 ) -> None:
@@ -61,21 +67,19 @@ def machine() -> str:
     return f"{model}, {platform.system()}"
 
 
-def _to_json(outcome: Outcome) -> dict:
-    content = dataclasses.asdict(outcome)
-    return {**content, "path": str(outcome.path)}
+def _to_json(outcome: Outcome) -> dict[str, Any]:
+    return {**_FAILED, **dataclasses.asdict(outcome), "path": str(outcome.path)}
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """Returns the artefacts as a Markdown table; failed ones with their reason below it."""
-    with_quality = any(outcome.quality for outcome in outcomes)
+    made = [outcome for outcome in outcomes if outcome.reason is None]
+    with_quality = any(outcome.quality for outcome in made)
     header = ["artefact", "MB", "largest error", "PSNR to the network", "ms", "MB in use",
               "GPU"]  # fmt: skip
     header += ["PSNR", "SSIM"] * with_quality
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    for outcome in outcomes:
-        if outcome.reason:
-            continue
+    for outcome in made:
         agreement, timed = outcome.agreement, outcome.measurement
         cells = [
             f"`{outcome.path}`",
@@ -90,18 +94,21 @@ def table(outcomes: Sequence[Outcome]) -> str:
             quality = outcome.quality
             cells += [f"{quality['psnr']:.2f}", f"{quality['ssim']:.4f}"] if quality else ["", ""]
         lines.append("| " + " | ".join(cells) + " |")
-    failed = [f"- **{o.path}** is not handed over: {o.reason}" for o in outcomes if o.reason]
+    failed = [
+        f"- **{o.path}** is not handed over: {o.reason}" for o in outcomes if o.reason is not None
+    ]
     return "\n".join([*lines, *([""] if failed else []), *failed])
 
 
-def _gpu(outcome: Outcome) -> str:
+def _gpu(outcome: Success) -> str:
     if outcome.gpu_fallbacks is None:
         return ""
     return "no" if outcome.gpu_fallbacks else "yes"
 
 
-def _markdown(facts: Mapping, outcomes: Sequence[Outcome]) -> str:
-    timed = next((o.measurement for o in outcomes if o.measurement), None)
+def _markdown(facts: Mapping[str, Any], outcomes: Sequence[Outcome]) -> str:
+    made = [outcome for outcome in outcomes if outcome.reason is None]
+    timed = next((outcome.measurement for outcome in made if outcome.measurement), None)
     lines = [
         f"# Exports of {facts['name']}",
         "",
@@ -130,14 +137,13 @@ def _markdown(facts: Mapping, outcomes: Sequence[Outcome]) -> str:
             f"{quality['psnr']:.2f} dB, {quality['ssim']:.4f}.",
         ]
     lines += ["", f"Calibration: {facts['calibration']}.", ""]
-    for outcome in outcomes:
-        if not outcome.reason:
-            lines += _details(outcome)
+    for outcome in made:
+        lines += _details(outcome)
     lines += [f"Made with {', '.join(f'{k} {v}' for k, v in facts['versions'].items())}."]
     return "\n".join(lines) + "\n"
 
 
-def _details(outcome: Outcome) -> list[str]:
+def _details(outcome: Success) -> list[str]:
     agreement, timed = outcome.agreement, outcome.measurement
     sizes = ", ".join(f"{width}x{height}" for height, width in agreement.sizes)
     lines = [

@@ -26,7 +26,7 @@ Every signature gets a warm-up request; see `drgn_tf.exports.serving_warmup`.
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -35,6 +35,7 @@ from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.exports.serving_warmup import prediction_log, write_requests
 from drgn_tf.files import atomic_path
 from drgn_tf.models import DRGN
+from drgn_tf.tensors import Tensor
 
 _UINT8 = tf.TensorSpec([None, None, None, 3], tf.uint8, name="image")
 _FLOAT32 = tf.TensorSpec([None, None, None, 3], tf.float32, name="image")
@@ -78,16 +79,22 @@ def export_saved_model(
         write_requests(beside, logs)
 
 
-def _signatures(model: DRGN, stages: bool) -> dict[str, Callable]:
+def _signatures(model: DRGN, stages: bool) -> dict[str, tf.types.experimental.PolymorphicFunction]:
     side, takes_brightness = model.options.thumbnail_size, model.options.brightness
     thumbnails = tf.TensorSpec([None, side, side, 3], tf.float32, name="thumbnail")
 
-    # All signatures call this one, so that the file holds one graph of the network.
-    @tf.function(input_signature=[_FLOAT32, thumbnails, _BRIGHTNESS])
-    def network(image, thumbnail, brightness):
+    def enhance(image: Tensor, thumbnail: Tensor, brightness: Tensor) -> dict[str, Tensor]:
         return dict(model(image, thumbnail, brightness if takes_brightness else None))
 
-    def run(names, image, brightness, thumbnail=None):
+    # All signatures call this one, so that the file holds one graph of the network.
+    network = tf.function(enhance, input_signature=[_FLOAT32, thumbnails, _BRIGHTNESS])
+
+    def run(
+        names: Sequence[str],
+        image: Tensor,
+        brightness: Tensor | None,
+        thumbnail: Tensor | None = None,
+    ) -> dict[str, Tensor]:
         """Returns images, and with a brightness given the one aimed at."""
         if thumbnail is None:
             thumbnail = model.thumbnail(image)
@@ -96,29 +103,32 @@ def _signatures(model: DRGN, stages: bool) -> dict[str, Callable]:
         names = names if brightness is None else [*names, "brightness"]
         return {name: results[name] for name in names}
 
-    def serving_default(image, brightness=None):
+    def serving_default(image: Tensor, brightness: Tensor | None = None) -> dict[str, Tensor]:
         results = run(["enhanced"], _to_float(image), brightness)
         return {**results, "enhanced": _to_uint8(results["enhanced"])}
 
-    def float_whole(image, brightness=None):
+    def float_whole(image: Tensor, brightness: Tensor | None = None) -> dict[str, Tensor]:
         return run(["enhanced"], image, brightness)
 
-    def float_tiled(image, thumbnail, brightness=None):
+    def float_tiled(
+        image: Tensor, thumbnail: Tensor, brightness: Tensor | None = None
+    ) -> dict[str, Tensor]:
         return run(_STAGES, image, brightness, thumbnail)
 
-    def all_stages(image, brightness=None):
+    def all_stages(image: Tensor, brightness: Tensor | None = None) -> dict[str, Tensor]:
         return run(_STAGES, _to_float(image), brightness)
 
-    def image_bytes(image_bytes, brightness=None):
-        def enhance_encoded(inputs):
+    def image_bytes(image_bytes: Tensor, brightness: Tensor | None = None) -> dict[str, Tensor]:
+        def enhance_encoded(inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
             asked = None if brightness is None else inputs[1][tf.newaxis]
             results = run(["enhanced"], _decoded(inputs[0])[tf.newaxis], asked)
             encoded = {"enhanced_bytes": tf.io.encode_png(_to_uint8(results.pop("enhanced"))[0])}
             return {**encoded, **{name: value[0] for name, value in results.items()}}
 
-        inputs, types = (image_bytes,), {"enhanced_bytes": tf.string}
+        inputs = (image_bytes,) if brightness is None else (image_bytes, brightness)
+        types = {"enhanced_bytes": tf.string}
         if brightness is not None:
-            inputs, types = (image_bytes, brightness), {**types, "brightness": tf.float32}
+            types["brightness"] = tf.float32
         # One after another: side by side they would need the memory of all at once.
         return tf.map_fn(enhance_encoded, inputs, fn_output_signature=types, parallel_iterations=1)
 
@@ -138,7 +148,7 @@ def _signatures(model: DRGN, stages: bool) -> dict[str, Callable]:
     return signatures
 
 
-def _decoded(encoded: tf.Tensor) -> tf.Tensor:
+def _decoded(encoded: Tensor) -> Tensor:
     """Decodes a photo of any channels and bit depth to RGB floats [H, W, 3]."""
     is_png = tf.equal(tf.strings.substr(encoded, 0, 4), b"\x89PNG")
     image = tf.case(
@@ -156,15 +166,17 @@ def _decoded(encoded: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(image, [None, None, 3])
 
 
-def _to_float(image: tf.Tensor) -> tf.Tensor:
+def _to_float(image: Tensor) -> Tensor:
     return tf.cast(image, tf.float32) / 255.0
 
 
-def _to_uint8(image: tf.Tensor) -> tf.Tensor:
+def _to_uint8(image: Tensor) -> Tensor:
     return tf.cast(tf.round(255.0 * image), tf.uint8)
 
 
-def _request(model: DRGN, photo: np.ndarray, specs: Sequence[tf.TensorSpec]) -> dict:
+def _request(
+    model: DRGN, photo: np.ndarray, specs: Sequence[tf.TensorSpec]
+) -> dict[str, np.ndarray]:
     """Returns what a signature with these inputs is warmed up with, by name."""
     images = photo[np.newaxis]
     floats = images / np.float32(255)

@@ -93,7 +93,9 @@ def export_tflite(
         beside.write_bytes(packed(content))
 
 
-def _check_arguments(precision, size, calibration) -> None:
+def _check_arguments(
+    precision: str, size: tuple[int, int] | None, calibration: Sequence[CalibrationSample]
+) -> None:
     if precision not in PRECISIONS:
         raise UserError(f"unknown precision '{precision}'; choose one of: {', '.join(PRECISIONS)}.")
     if size is not None and min(size) < 1:
@@ -115,7 +117,9 @@ def _check_arguments(precision, size, calibration) -> None:
             )
 
 
-def _converted(model: DRGN, precision: str, size, flavour: str) -> schema.ModelT:
+def _converted(
+    model: DRGN, precision: str, size: tuple[int, int] | None, flavour: str
+) -> schema.ModelT:
     """Returns a file whose results are float32; its weights have what "precision" says."""
     module = tf.Module()
     # TensorFlow does not find the variables inside a Keras model.
@@ -232,7 +236,9 @@ def _check_content(content: schema.ModelT, precision: str) -> None:
         _check_scales(subgraph, inner, schema.TensorType.INT16, 1 / 32767, 0)
 
 
-def _check_scales(subgraph, numbers, kind: int, scale: float, zero_point: int) -> None:
+def _check_scales(
+    subgraph: schema.SubGraphT, numbers: Sequence[int], kind: int, scale: float, zero_point: int
+) -> None:
     if not len(numbers):
         raise UserError("the quantiser left the image in float; report this as a bug.")
     for number in numbers:

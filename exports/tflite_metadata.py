@@ -50,7 +50,7 @@ _RGB = 1
 class _AlignedBuilder(flatbuffers.Builder):
     """Aligns constants to 16 bytes, as runtimes that map the file expect."""
 
-    def StartVector(self, elemSize, numElems, alignment):
+    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:
         return super().StartVector(elemSize, numElems, 16 if elemSize == 1 else alignment)
 
 
@@ -115,7 +115,12 @@ def attach(
     model.description = description
 
 
-def _metadata(name, description, inputs, outputs) -> bytes:
+def _metadata(
+    name: str,
+    description: str,
+    inputs: list[TensorDescription],
+    outputs: list[TensorDescription],
+) -> bytes:
     builder = flatbuffers.Builder(1024)
     subgraph = _table(
         builder,
@@ -143,7 +148,7 @@ def _table(
     builder: flatbuffers.Builder,
     slots: int,
     offsets: dict[int, int],
-    scalars: dict[int, tuple[Callable, int]] | None = None,
+    scalars: dict[int, tuple[Callable[[int, int, int], None], int]] | None = None,
 ) -> int:
     """Writes a table.
 
@@ -247,7 +252,7 @@ class _Reader:
         offset = self._offset(slot)
         return text(self._table.String(offset + self._table.Pos)) if offset else ""
 
-    def scalar(self, slot: int, kind) -> int:
+    def scalar(self, slot: int, kind: type) -> int:
         offset = self._offset(slot)
         return int(self._table.Get(kind, offset + self._table.Pos)) if offset else 0
 

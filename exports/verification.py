@@ -18,7 +18,8 @@ import dataclasses
 import io
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +28,8 @@ from PIL import Image
 from drgn_tf.brightness import AUTOMATIC, expose
 from drgn_tf.errors import UserError
 from drgn_tf.inference import Driver, photo_thumbnail
+from drgn_tf.inference.keras_driver import KerasDriver
+from drgn_tf.tensors import Tensor
 
 # Height and width in pixels of the crops of photos for artefacts of any size.
 SIZES = ((256, 384), (151, 233), (1, 1), (3, 5), (40, 320), (17, 2))
@@ -114,13 +117,13 @@ def cases(photos: Sequence[np.ndarray], driver: Driver, thumbnail_size: int) -> 
 
 
 def verify(
-    artefact: Driver, reference: Driver, photos: Sequence[np.ndarray], bound: Bound
+    artefact: Driver, reference: KerasDriver, photos: Sequence[np.ndarray], bound: Bound
 ) -> Agreement:
     """Compares an artefact with the network it was made from.
 
     Args:
       artefact: to be verified.
-      reference: the network; its `thumbnail_size` is not None.
+      reference: the network.
       photos: low-light photos, uint8 [H, W, 3].
       bound: the allowed difference.
 
@@ -130,12 +133,13 @@ def verify(
     """
     if reference.takes_brightness and artefact.thumbnail_size and not artefact.takes_brightness:
         raise UserError(f"{artefact.path.name}: lost the network's input for the brightness.")
-    tried = cases(photos, artefact, reference.thumbnail_size)
+    tried = cases(photos, artefact, reference.model.options.thumbnail_size)
     found = [
         _compared(artefact, reference, case, brightness, bound)
         for case in tried
         for brightness in _asked(artefact, reference, case)
     ]
+    aimed = [one.brightness_error for one in found if one.brightness_error is not None]
     return Agreement(
         photos=len(tried),
         sizes=tuple(dict.fromkeys(case.image.shape[:2] for case in tried)),
@@ -144,9 +148,7 @@ def verify(
         psnr=min(one.psnr for one in found),
         minimum=min(one.minimum for one in found),
         maximum=max(one.maximum for one in found),
-        brightness_error=max(one.brightness_error for one in found)
-        if artefact.takes_brightness
-        else None,
+        brightness_error=max(aimed, default=None),
     )
 
 
@@ -233,7 +235,9 @@ def psnr_between(a: np.ndarray, b: np.ndarray) -> float:
     return 200.0 if error < 1e-20 else -10 * math.log10(error)
 
 
-def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.ndarray]) -> None:
+def verify_serving(
+    path: pathlib.Path, reference: KerasDriver, photos: Sequence[np.ndarray]
+) -> None:
     """Verifies the signatures of a SavedModel that clients of a server call.
 
     Args:
@@ -248,7 +252,7 @@ def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.nd
     cut = [photo[: 90 + 7 * i, : 120 - 9 * i] for i, photo in enumerate(photos)]
     _verify_signatures(path, signatures, reference, cut, None)
     if reference.takes_brightness:
-        size = reference.thumbnail_size
+        size = reference.model.options.thumbnail_size
         proposed = [reference.predicted_brightness(photo_thumbnail(image, size)) for image in cut]
         # A stop darker, a stop brighter and automatic, in turn.
         asked = [
@@ -260,22 +264,28 @@ def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.nd
         )
 
 
-def _verify_signatures(path, signatures, reference, photos, asked: np.ndarray | None) -> None:
+def _verify_signatures(
+    path: pathlib.Path,
+    signatures: Mapping[str, Callable[..., dict[str, Tensor]]],
+    reference: Driver,
+    photos: Sequence[np.ndarray],
+    asked: np.ndarray | None,
+) -> None:
     """Compares automatic results, or with `asked` [B, 1] those of signatures that take it."""
     suffix = "" if asked is None else "_with_brightness"
 
-    def call(key: str, number: slice, **inputs) -> dict[str, np.ndarray]:
+    def call(key: str, number: slice, **inputs: Any) -> dict[str, np.ndarray]:
         if asked is not None:
             inputs["brightness"] = asked[number]
         inputs = {name: tf.constant(value) for name, value in inputs.items()}
         results = signatures[f"{key}{suffix}"](**inputs)
         return {name: value.numpy() for name, value in results.items()}
 
-    def check(key: str, i: int, enhanced: np.ndarray, brightness, bound: Bound) -> None:
+    def check(key: str, i: int, results: dict[str, np.ndarray], bound: Bound) -> None:
         case = f"{key}{suffix}, photo {i + 1}"
-        check_image(path, case, enhanced, expected["enhanced"], bound)
+        check_image(path, case, results["enhanced"], expected["enhanced"], bound)
         if asked is not None:
-            check_brightness(path, case, brightness, expected["brightness"], bound)
+            check_brightness(path, case, results["brightness"], expected["brightness"], bound)
 
     encoded = call("image_bytes", slice(None), image_bytes=[_png(photo) for photo in photos])
     for i, photo in enumerate(photos):
@@ -283,19 +293,18 @@ def _verify_signatures(path, signatures, reference, photos, asked: np.ndarray | 
         floats = image / np.float32(255)
         expected = reference.run(floats, None, None if asked is None else asked[one])
         results = call("float_whole", one, image=floats)
-        aimed = results.get("brightness")
-        check("float_whole", i, results["enhanced"], aimed, BOUNDS["float32"])
+        check("float_whole", i, results, BOUNDS["float32"])
         results = call("serving_default", one, image=image)
         if results["enhanced"].dtype != np.uint8:
             raise UserError(
                 f"{path.name}: serving_default{suffix} gives {results['enhanced'].dtype}."
             )
-        enhanced = results["enhanced"] / np.float32(255)
-        check("serving_default", i, enhanced, results.get("brightness"), BOUNDS["uint8"])
-        decoded = Image.open(io.BytesIO(encoded["enhanced_bytes"][i])).convert("RGB")
-        enhanced = np.asarray(decoded)[np.newaxis] / np.float32(255)
-        aimed = None if asked is None else encoded["brightness"][one]
-        check("image_bytes", i, enhanced, aimed, BOUNDS["uint8"])
+        results["enhanced"] = results["enhanced"] / np.float32(255)
+        check("serving_default", i, results, BOUNDS["uint8"])
+        results = {name: values[one] for name, values in encoded.items()}
+        decoded = Image.open(io.BytesIO(results.pop("enhanced_bytes")[0])).convert("RGB")
+        results["enhanced"] = np.asarray(decoded)[np.newaxis] / np.float32(255)
+        check("image_bytes", i, results, BOUNDS["uint8"])
 
 
 def _png(image: np.ndarray) -> bytes:
