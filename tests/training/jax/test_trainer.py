@@ -124,8 +124,8 @@ def both(photo, low_photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
 def test_the_losses_are_those_of_tensorflow(both):
     expected, found = both
     names = [name for name in expected if "/" not in name]
-    # The whole; six of restoration, twice; the brightness, the KL, and two for each discriminator.
-    assert len(names) == 1 + 6 + 6 + 1 + 1 + 4
+    # The whole; seven of restoration, twice; the brightness, the KL; two for each discriminator.
+    assert len(names) == 1 + 7 + 7 + 1 + 1 + 4
     for name in names:
         assert found[name] == pytest.approx(float(expected[name]), rel=1e-4, abs=1e-6), name
 
