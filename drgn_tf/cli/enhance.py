@@ -52,7 +52,7 @@ def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> 
                     enhance_file(enhancer, job, options, start)
                     done.append(job)
                 except (UserError, OSError) as error:
-                    files.write(f"error: {error}", file=sys.stderr)
+                    files.write(program.error_line(error), file=sys.stderr)
                     complaints.append(str(error))
             files.update()
     return done
@@ -69,7 +69,7 @@ def _open_enhancer() -> Enhancer:
 
 def _say_errors(lines: list[str]) -> None:
     for line in lines:
-        print(f"error: {line}", file=sys.stderr)
+        print(program.error_line(line), file=sys.stderr)
 
 
 def main(argv: list[str]) -> int:
