@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from drgn_tf import weights
 from drgn_tf.files import ModelFileError
+from drgn_tf.inference import trial
 from drgn_tf.inference.driver import Driver
 
 if TYPE_CHECKING:
@@ -15,8 +16,14 @@ if TYPE_CHECKING:
 _EXPECTED = "a .keras, .tflite, .onnx or .ort file, or a SavedModel folder"
 
 
-def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver:
+def load_driver(
+    model: str | pathlib.Path, threads: int | None = None, trusted: bool = False
+) -> Driver:
     """Opens a trained network in any of its forms.
+
+    Files of native runtimes are tried in a process of their own first, see
+    `drgn_tf.inference.trial`, and `.keras` files checked before Keras sees them. A SavedModel is
+    a program that TensorFlow runs: open none that you do not trust.
 
     Args:
       model: a name of shipped weights (see `drgn_tf.weights.names`), which opens their .tflite
@@ -24,6 +31,8 @@ def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver
         or of a SavedModel.
       threads: used for computing, by default as the runtime likes. TensorFlow (.keras and
         SavedModel) takes them from `tf.config.threading` instead.
+      trusted: the file is opened without being tried, as shipped weights always are. Saves half a
+        second.
 
     Raises:
       ModelFileError: there is no such model, or it cannot be opened.
@@ -41,6 +50,8 @@ def load_driver(model: str | pathlib.Path, threads: int | None = None) -> Driver
         from drgn_tf.inference.saved_model_driver import SavedModelDriver
 
         return SavedModelDriver(path)
+    if path.suffix in (".tflite", ".onnx", ".ort") and name not in weights.names() and not trusted:
+        trial.try_in_process(path)
     if path.suffix == ".tflite":
         from drgn_tf.inference.tflite_driver import TFLiteDriver
 
