@@ -19,9 +19,11 @@ test-newest:
 	.venv-newest/bin/$(INSTALL) -e '.[dev]'
 	.venv-newest/bin/python -m pytest -n 2 --dist loadfile
 
-lint: .venv/lint
+# mypy reads the types of what is installed, so all of it is.
+lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 # Tables for the terminal, and JSON in bench/: about a quarter of an hour on two cores.
 bench: .venv/all
@@ -62,11 +64,6 @@ lock:
 
 .venv/dev: .venv/all
 	$(BIN)/$(INSTALL) -c constraints/python-$(VERSION).txt -e '.[dev]'
-	touch $@
-
-.venv/lint: constraints/python-$(VERSION).txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/$(INSTALL) -c constraints/python-$(VERSION).txt ruff
 	touch $@
 
 clean:

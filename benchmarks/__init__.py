@@ -1,1 +1,1 @@
-"""Programs that measure speed, each comparing within one run: machines drift."""
+"""Benchmarks. Each compares within one run, because the speed of machines drifts."""

@@ -1,4 +1,4 @@
-"""The artefacts that benchmarks run: made here, or by an earlier export."""
+"""The artefacts of the benchmarks: made here, or by an earlier export."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 
 def make(model: str, folder: pathlib.Path, calibration_count: int) -> Iterator[tuple[str, float]]:
-    """Exports all that `export_main.py` makes by default, without its proofs.
+    """Exports the default artefacts of `export_main.py`, without verification.
 
     Args:
       model: as of `drgn_tf.inference.load_driver`, of kind "keras".
-      folder: to write to.
-      calibration_count: cuttings of photos that quantisation is calibrated with.
+      folder: of the artefacts.
+      calibration_count: number of crops of photos for calibration.
 
     Yields:
-      Path below the folder, and the seconds that it took to make.
+      Path relative to the folder, and the seconds of its export.
     """
     from drgn_tf.exports import pipeline
     from drgn_tf.exports.calibration import load_calibration_photos
@@ -35,7 +35,7 @@ def make(model: str, folder: pathlib.Path, calibration_count: int) -> Iterator[t
 def find(folder: pathlib.Path) -> list[pathlib.Path]:
     """Returns the artefacts in a folder that an export made.
 
-    Of the two flavours that which takes a thumbnail ("tiled"): the other differs by next to
+    Of the flavours that which takes a thumbnail ("tiled"): the others differ by next to
     nothing in speed. Files of any size come before those of a fixed one.
 
     Raises:
@@ -44,7 +44,7 @@ def find(folder: pathlib.Path) -> list[pathlib.Path]:
     found = [
         *sorted(path.parent for path in folder.glob("saved_model/*/saved_model.pb")),
         *sorted(folder.glob("tflite/*_dynamic_tiled_*.tflite")),
-        *sorted(folder.glob("tflite/*[0-9]_tile_*.tflite")),
+        *sorted(folder.glob("tflite/*[0-9]_tiled_*.tflite")),
         *sorted(folder.glob("onnx/*_dynamic_tiled.onnx")),
     ]
     if not found:

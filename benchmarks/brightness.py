@@ -1,11 +1,11 @@
-"""Whether results are as bright as they were asked to be.
+"""Compares the brightness of results with the brightness given to the network.
 
   python -m benchmarks.brightness --model=mobile --photos=LOL-v1/eval15/low,photos
 
-Each photo is enhanced from one stop below its predicted brightness to one above. For each step,
-the mean luma of the 8-bit result over what was asked for: the mean over photos, and the
-photo that is furthest off. A photo counts as clipped if more than 2 % of its pixels have a channel
-at its end in the brightest result: no network can make those brighter.
+Each photo is enhanced from one stop below its predicted brightness to one above. Each step prints
+the mean luma of the 8-bit result over the given one: the mean over photos, and the worst photo. A
+photo counts as clipped if more than 2 % of its pixels have a channel at its maximum in the
+brightest result, because no network can make those brighter.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from drgn_tf.images.photos import list_photos, read_photo, to_uint8
 
 _MODEL = flags.DEFINE_string("model", "mobile", "A network that takes a brightness.")
 _PHOTOS = flags.DEFINE_list("photos", [], "Folders of low-light photos.")
-_STOPS = flags.DEFINE_list("stops", ["-1", "-0.5", "0", "0.5", "1"], "EV against automatic.")
+_STOPS = flags.DEFINE_list(
+    "stops", ["-1", "-0.5", "0", "0.5", "1"], "Stops (EV) relative to the predicted brightness."
+)
 
-# Share of pixels with a channel in its last level from which on a photo counts as clipped.
+# A photo counts as clipped above this share of pixels with a channel at its maximum.
 _CLIPPED = 0.02
 
 
 def _ratios(enhancer, photo: np.ndarray, stops: list[float]) -> tuple[list[float], list[float]]:
-    """Returns mean luma over asked, and mean luma, at each step; NaN where the photo clips."""
+    """Returns mean luma over given, and mean luma, at each step; NaN where the photo clips."""
     predicted = enhancer.predicted_brightness(photo)
     ratios, means = [], []
     for step in stops:
@@ -46,7 +48,7 @@ def _measure() -> None:
 
     enhancer = Enhancer(load_driver(_MODEL.value))
     stops = sorted(float(step) for step in _STOPS.value)
-    report = Report(f"Is {_MODEL.value} as bright as it is asked to be?")
+    report = Report(f"Brightness of the results of {_MODEL.value}")
     rows, falling = [], []
     for folder in _PHOTOS.value:
         ratios = []
@@ -65,11 +67,11 @@ def _measure() -> None:
                     "photos": pathlib.PurePath(folder).name,
                     "EV": step,
                     "not clipped": f"{kept.size} of {len(column)}",
-                    "mean / asked": float(kept.mean()) if kept.size else float("nan"),
+                    "mean / given": float(kept.mean()) if kept.size else float("nan"),
                     "worst": float(worst),
                 }
             )
-    report.table("Mean luma of the result over what was asked for", rows)
+    report.table("Mean luma of the result over the given one", rows)
     report.note(
         "Brightness rises from step to step on every photo."
         if not falling

@@ -1,11 +1,11 @@
-"""How long each kind of artefact takes to make.
+"""Measures how long the export of each kind of artefact takes.
 
   python -m benchmarks.export
   python -m benchmarks.export --model=base --output_dir=exported
 
-Each is made once, and only made: `export_main.py` also proves and measures it. The first
-of a kind pays for what its converter does once. The yardstick is timed before each; "as
-GMAC" is what it computes in the same time.
+Each is exported once, without the verification and measurement of `export_main.py`. The first
+of a kind includes one-time initialisation of its converter. The yardstick is timed before each;
+"as GMAC" is what it computes in the same time.
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from drgn_tf.inference.loading import load_keras
 
 _MODEL = flags.DEFINE_string("model", "mobile", "Trained network, as of export_main.py.")
 _OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", "", "New folder to leave the artefacts in, for benchmarks of these."
+    "output_dir", "", "New folder that keeps the artefacts, for other benchmarks."
 )
 _CALIBRATION_COUNT = flags.DEFINE_integer("calibration_count", 64, "As of export_main.py.", 1)
-_SECONDS = flags.DEFINE_float("seconds", 0.3, "Least duration of a yardstick's measurement.", 0.0)
+_SECONDS = flags.DEFINE_float(
+    "seconds", 0.3, "Minimum seconds per measurement of the yardstick.", 0.0
+)
 
 
 def _size(path: pathlib.Path) -> int:
@@ -64,7 +66,7 @@ def _run(folder: pathlib.Path) -> None:
 
 
 def main() -> None:
-    """Makes, times and prints."""
+    """Exports, times and prints."""
     output_dir = pathlib.Path(_OUTPUT_DIR.value)
     if _OUTPUT_DIR.value and output_dir.exists():
         raise ValueError(f"{output_dir}: exists; give a new folder as --output_dir.")

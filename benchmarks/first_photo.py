@@ -1,4 +1,4 @@
-"""What a fresh process spends until its second photo; `benchmarks.startup` starts it.
+"""Times a new process until its second photo; `benchmarks.startup` runs it.
 
 python -m benchmarks.first_photo model.tflite photo.npy
 """

@@ -1,15 +1,15 @@
-"""How fast and how large each form of a network is, next to what the machine can do.
+"""Measures speed and memory of each artefact, relative to the machine's yardstick.
 
   python -m benchmarks.inference
   python -m benchmarks.inference --model=base --artefacts=exported --everything
 
-Each artefact has a process of its own. All are measured in turn, round after round, each
-right after the yardstick of its runtime (`benchmarks.yardstick`). Artefacts of any size
-take a photo whole, those of a fixed size an image of their own size.
+Each artefact has its own process. All are measured in turn, round after round, each directly
+after the yardstick of its runtime (`benchmarks.yardstick`). Artefacts for any size run a whole
+photo, those of a fixed size an image of that size.
 
     share of yardstick   the network's MAC/s over those of the yardstick
     over TFLite float32  time over that of the TFLite file in float32 on the same image
-    MB                   most memory in use since before the artefact was opened
+    MB                   peak memory, less that before the artefact was opened
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ _ARTEFACTS = flags.DEFINE_string(
     "artefacts", "", "Folder of export_main.py with artefacts of --model. Default: makes them."
 )
 _MEGAPIXELS = flags.DEFINE_list("megapixels", ["0.25", "1", "4"], "Sizes of the photos.")
-_THREADS = flags.DEFINE_list("threads", ["2", "1"], "Numbers of threads.")
+_THREADS = flags.DEFINE_list("threads", ["2", "1"], "Numbers of compute threads.")
 _EVERYTHING = flags.DEFINE_boolean(
     "everything",
     False,
     "All artefacts at all sizes and threads. Otherwise above 1 megapixel, and with other than the "
     "first number of threads, only the first of each runtime.",
 )
-_ROUNDS = flags.DEFINE_integer("rounds", 3, "Measurements of each; medians are printed.", 1)
-_SECONDS = flags.DEFINE_float("seconds", 0.3, "Least duration of a measurement.", 0.0)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Number of measurements; medians are printed.", 1)
+_SECONDS = flags.DEFINE_float("seconds", 0.3, "Minimum seconds per measurement.", 0.0)
 
 
 def _first_of_each(paths: list[pathlib.Path]) -> list[pathlib.Path]:
-    """Returns one artefact a runtime."""
+    """Returns one artefact per runtime."""
     first = {path.suffix: path for path in reversed(paths)}
     return [path for path in paths if path == first[path.suffix]]
 
@@ -54,7 +54,7 @@ def _first_of_each(paths: list[pathlib.Path]) -> list[pathlib.Path]:
 def _images(
     sessions: dict[pathlib.Path, Session],
 ) -> list[tuple[tuple[int, int], list[pathlib.Path]]]:
-    """Returns sizes, from small to large, and the artefacts that are to be run at each."""
+    """Returns sizes, from small to large, and the artefacts to run at each."""
     fixed: dict[tuple[int, int], list[pathlib.Path]] = {}
     for path, session in sessions.items():
         size = session.fixed_size()
@@ -73,14 +73,14 @@ def _measure(paths: list[pathlib.Path], threads: int, macs: float, width: int) -
 
     Args:
       paths: of the artefacts.
-      threads: to compute with.
-      macs: of the network, a pixel.
+      threads: number of compute threads.
+      macs: of the network, per pixel.
       width: of the network.
     """
     with contextlib.ExitStack() as stack:
         sessions = {path: stack.enter_context(opened(str(path), threads, width)) for path in paths}
         images = _images(sessions)
-        # All memory first: the yardstick takes some too.
+        # Memory first, because the yardstick needs some too.
         memory = {
             (size, path): sessions[path].prepare(*size) for size, used in images for path in used
         }

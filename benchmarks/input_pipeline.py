@@ -1,13 +1,12 @@
-"""How fast the input pipeline makes samples, next to how fast training takes them.
+"""Measures the input pipeline, compared with the samples that training consumes.
 
   python -m benchmarks.input_pipeline
   python -m benchmarks.input_pipeline --data_dir=LOL-v1 --train_pairs=our485 --presets=mobile,base
 
-Each kind of samples is drained alone, in turn with the training steps that take them and
-with the yardstick, round after round. What a sample costs is also given in the
-multiply-accumulates that the yardstick (TensorFlow's, at the first preset's width) does
-meanwhile. While a step computes, its input has only the cores that are left:
-`benchmarks.training` measures how long a step waits.
+Each kind of samples is drained alone, in turn with the training steps that consume it and with
+the yardstick, round after round. The cost of a sample is also given in multiply-accumulates that
+the yardstick (TensorFlow's, at the first preset's width) computes meanwhile. During a training
+step the input has only the remaining cores: `benchmarks.training` measures how long a step waits.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ from drgn_tf.data import (
 from drgn_tf.models import preset
 from drgn_tf.models.context import thumbnail
 
-_PRESETS = flags.DEFINE_list("presets", ["mobile"], "Whose training is to be fed.")
+_PRESETS = flags.DEFINE_list("presets", ["mobile"], "Presets whose training consumes the samples.")
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", "", "See drgn-train. Default: pairs made of the free photos."
 )
 _TRAIN_PAIRS = flags.DEFINE_string("train_pairs", "", "See drgn-train.")
 _CROP_SIZE = flags.DEFINE_integer("crop_size", 96, "Side of the crops in pixels.", 16)
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Samples a step.", 1)
-_BATCHES = flags.DEFINE_integer("batches", 64, "Batches drained a measurement.", 8)
-_ROUNDS = flags.DEFINE_integer("rounds", 3, "Measurements of each; medians are printed.", 1)
-_SECONDS = flags.DEFINE_float("seconds", 1.0, "Least duration of the other measurements.", 0.0)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Samples per step.", 1)
+_BATCHES = flags.DEFINE_integer("batches", 64, "Batches per measurement.", 8)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Number of measurements; medians are printed.", 1)
+_SECONDS = flags.DEFINE_float("seconds", 1.0, "Minimum seconds of the other measurements.", 0.0)
 
-# Share of darkened photos, whether normal photos come along, and who trains on such samples.
+# Share of darkened photos, whether normal photos are included, and the method that uses them.
 _KINDS = {
     "real pairs": (0.0, False, "plain"),
     "darkened photos": (1.0, False, "plain"),
@@ -61,7 +60,7 @@ def _data(name: str) -> TrainingData:
         return photos.training_data(view)
     options = DataOptions(_DATA_DIR.value, train_pairs=_TRAIN_PAIRS.value)
     data = load_run_data(options, PhotometricOptions(), view).training
-    if data.low is None:
+    if data.pairs is None:
         raise ValueError("--data_dir: holds no pairs to read; give a folder with low/ and high/.")
     return data
 
@@ -78,16 +77,16 @@ def _samples(kind: str) -> SampleOptions:
 
 
 def _drain(data: TrainingData, kind: str) -> float:
-    """Returns the seconds a sample of a pipeline that is made, drained and gone.
+    """Returns the seconds per sample of a pipeline that is created, drained and deleted.
 
-    One that stays would fill its buffers while something else is timed, and then be
-    found to take no time at all.
+    A pipeline that stays would fill its buffers while something else is timed, and then seem to
+    take no time.
     """
     times = []
     begin = time.perf_counter()
     for _ in steps.drawn(data, _samples(kind), _BATCHES.value):
         times.append(time.perf_counter() - begin)
-    # The first batches also pay for the start and for tuning.
+    # The first batches include start-up and tuning.
     skipped = len(times) // 4
     return (times[-1] - times[skipped]) / (len(times) - 1 - skipped) / _BATCH_SIZE.value
 
@@ -125,7 +124,7 @@ def main() -> None:
         for name in names:
             row[f"over training, {name}"] = median[name, method] / median[kind]
         rows.append(row)
-    report = Report(f"Input pipeline, crops of {_CROP_SIZE.value} pixels, {len(data.low)} pairs")
+    report = Report(f"Input pipeline, crops of {_CROP_SIZE.value} pixels, {len(data.pairs)} pairs")
     report.table(f"yardstick {rate / 1e9:.1f} GMAC/s", rows)
     report.save()
 

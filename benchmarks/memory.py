@@ -1,13 +1,12 @@
-"""How much memory training takes, by preset, batch and crop.
+"""Measures the memory of training by preset, batch and crop.
 
   python -m benchmarks.memory
   python -m benchmarks.memory --presets=base --shapes=8x96,32x96,8x256 --everything
 
-Each row is a process of its own that makes a few steps on one batch. What is added, by
-networks, graphs and steps, stands beside what `drgn_tf.training.memory` estimates, by
-which runs are refused. The peak is of all memory of the process, interpreter and
-TensorFlow included; a run has its photos besides. Batches are noise: memory does not
-depend on what is in them.
+Each row is a separate process that makes a few steps on one batch. The table compares the memory
+added by networks, graphs and steps with the estimate of `drgn_tf.training.memory`, by which runs
+are refused. The peak is that of the whole process, interpreter and TensorFlow included, but without
+the photos of a run. The batches are noise, because memory does not depend on their content.
 """
 
 from __future__ import annotations
@@ -34,15 +33,15 @@ _SHAPES = flags.DEFINE_list(
     "shapes", ["8x96", "32x96"], "BATCHxCROP: samples a step, side of the crops in pixels."
 )
 _EVERYTHING = flags.DEFINE_boolean(
-    "everything", False, "The whole method at all shapes, too. Otherwise only at the first."
+    "everything", False, "Also measure the whole method at all shapes, not only at the first."
 )
-_STEPS = flags.DEFINE_integer("steps", 3, "Steps of a measurement.", 1)
+_STEPS = flags.DEFINE_integer("steps", 3, "Steps per measurement.", 1)
 
 
 def _megabytes(
     name: str, method: str, batch_size: int, crop_size: int, count: int
 ) -> tuple[float, float]:
-    """Returns the memory of this process before anything is built and at most, in MB."""
+    """Returns the memory of this process before building, and its peak, in MB."""
     forget_peak()
     before = peak_memory()
     trainer = steps.trainer(name, method, crop_size, batch_size)
@@ -71,7 +70,7 @@ def _shapes() -> list[tuple[int, int]]:
     for shape in _SHAPES.value:
         match = re.fullmatch(r"(\d+)x(\d+)", shape)
         if not match:
-            raise ValueError(f"--shapes: '{shape}' is none; give BATCHxCROP, such as 8x96.")
+            raise ValueError(f"--shapes: '{shape}' is not a shape; give BATCHxCROP, such as 8x96.")
         shapes.append((int(match[1]), int(match[2])))
     return shapes
 

@@ -1,4 +1,4 @@
-"""Which operators the time goes into, by TensorFlow's profiler."""
+"""Measures the time of each type of operator with TensorFlow's profiler."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 # "name of the node:type of the operator".
 _OPERATOR = re.compile(r"[^:\s]+:(\w+)")
-# They contain others.
+# These contain other operators.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall", "While", "If", "IteratorGetNext")
 
 
 def operator_seconds(run: Callable[[], object], calls: int) -> dict[str, float]:
     """Returns the seconds that operators of each type take in one call of `run`, longest first.
 
-    Operators that run side by side each count in full.
+    Operators that run in parallel each count fully.
     """
     run()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,13 +1,12 @@
-"""What a photo of any size costs: time per megapixel, and memory.
+"""Measures photos of any size: time per megapixel, and memory.
 
   python -m benchmarks.photo_sizes --model=mobile
   python -m benchmarks.photo_sizes --model=base --megapixels=0.25,1,4,12
 
-Each size runs in a process of its own, as one photo does for a user: a JPEG is read,
-enhanced and written. Time is without start-up, after a small photo as warm-up; of a
-network in TensorFlow, the yardstick (`benchmarks.yardstick`) follows right after. Memory
-is the most that the process ever had in use, all of it: interpreter, TensorFlow, photo
-and result.
+Each size runs in its own process, as for a user: a JPEG is read, enhanced and written. The time
+excludes start-up and follows a small photo as warm-up; for a network in TensorFlow the yardstick
+(`benchmarks.yardstick`) runs directly after it. The memory is the peak of the whole process:
+interpreter, TensorFlow, photo and result.
 """
 
 from __future__ import annotations
@@ -32,12 +31,14 @@ from drgn_tf import weights
 from drgn_tf.exports.measurement import peak_memory
 
 _MODEL = flags.DEFINE_string("model", "mobile", "As of enhance_main.py.")
-_MEGAPIXELS = flags.DEFINE_list("megapixels", ["0.25", "1", "4", "12", "48"], "Sizes to try.")
-_SECONDS = flags.DEFINE_float("seconds", 0.3, "Least duration of a yardstick's measurement.", 0.0)
+_MEGAPIXELS = flags.DEFINE_list("megapixels", ["0.25", "1", "4", "12", "48"], "Sizes to measure.")
+_SECONDS = flags.DEFINE_float(
+    "seconds", 0.3, "Minimum seconds per measurement of the yardstick.", 0.0
+)
 
 
 def _enhance(model: str, folder: str, least: float) -> dict[str, float]:
-    """Returns what photo.jpg in a folder costs in this process, after small.jpg."""
+    """Measures photo.jpg of a folder in this process, after small.jpg."""
     from drgn_tf.inference import Enhancer, load_driver
     from drgn_tf.inference.batch import Job, enhance_photo
     from drgn_tf.inference.loading import load_keras

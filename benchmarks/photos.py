@@ -1,4 +1,4 @@
-"""What is measured on: the free sample photos, darkened, in any size."""
+"""The photos of the benchmarks: free sample photos, darkened, in any size."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def size_of(megapixels: float) -> tuple[int, int]:
-    """Returns (height, width) in pixels of a 4:3 photo; both are multiples of 4, as cameras'."""
+    """Returns (height, width) in pixels of a 4:3 photo; both are multiples of 4, as in cameras."""
     width = 4 * round((megapixels * 1e6 * 4 / 3) ** 0.5 / 4)
     return max(4, 4 * round(width * 3 / 16)), max(4, width)
 
 
 def dark_photo(height: int, width: int) -> np.ndarray:
-    """Returns a dark photo, uint8 [height, width, 3]: a free one, repeated."""
+    """Returns a low-light photo, uint8 [height, width, 3], made by repeating a free one."""
     from drgn_tf.data import sample
     from drgn_tf.images.photos import read_photo
 
@@ -29,7 +29,7 @@ def dark_photo(height: int, width: int) -> np.ndarray:
 
 
 def training_data(thumbnail: Callable) -> TrainingData:
-    """Returns the free photos as pairs to train on, their low photos darkened once.
+    """Returns the free photos as training pairs, darkened once.
 
     Args:
       thumbnail: see `drgn_tf.data.TrainingData`.
@@ -45,5 +45,4 @@ def training_data(thumbnail: Callable) -> TrainingData:
 
     options = PhotometricOptions()
     photos = load_run_data(DataOptions(sample.NAME), options, thumbnail).training.normal
-    pairs = darkened_pairs(photos, options)
-    return TrainingData(pairs.low, pairs.high, None, thumbnail)
+    return TrainingData(darkened_pairs(photos, options), None, thumbnail)

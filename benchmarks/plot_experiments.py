@@ -83,7 +83,7 @@ def _sets(record: dict) -> list[str]:
     """Names of the further sets of held-out pairs in a record."""
     suffix = "_psnr_given"
     names = [x.removesuffix(suffix) for x in record["validations"] if x.endswith(suffix)]
-    # A photo that is its own reference has no brightness to be given.
+    # For a photo that is its own reference the given brightness is not meaningful.
     return [x for x in names if record["validations"][f"{x}_input_psnr"][0] < 99]
 
 
@@ -114,7 +114,7 @@ def _quality_over_cost(records: list[dict]) -> None:
 
 
 def _bars(records: list[dict], name: str, title: str) -> None:
-    """SSIM with given brightness of each set, one bar a run; seeds of one label side by side."""
+    """SSIM with given brightness of each set, one bar per run; seeds of one label side by side."""
     labels = list(dict.fromkeys(record["label"] for record in records))
     sets = ("", *sorted({set_name for r in records for set_name in _sets(r)}))
     figure, axes = pyplot.subplots(
@@ -148,8 +148,8 @@ def _plot() -> None:
     if finished := [record for record in shipped if record["report"]]:
         _quality_over_cost(finished)
     for group, title in (
-        ("claims", "What the parts of the method are worth: each point a seed"),
-        ("sources", "What each source of photos is worth: each point a seed"),
+        ("claims", "Effect of the parts of the method: one point per seed"),
+        ("sources", "Effect of each source of photos: one point per seed"),
     ):
         if by_group.get(group):
             _bars(by_group[group], group, title)

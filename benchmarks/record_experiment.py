@@ -1,10 +1,10 @@
-"""Keeps what a training run measured, for the plots of docs/experiments.md.
+"""Records the results of a training run for the plots of docs/experiments.md.
 
   python -m benchmarks.record_experiment --run_dir=runs/mobile --name=mobile --group=shipped
 
-Reads metrics.csv, config.json and report.json of the folder of a run, and writes
-docs/experiments/<name>.json: the validations, what was trained on, with which options that are
-not the defaults, and the final report. Nothing in it names a folder of this machine.
+Reads metrics.csv, config.json and report.json of a run folder, and writes
+docs/experiments/<name>.json: the validations, the training data, the options that differ from the
+defaults, and the final report. It contains no path of the machine.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from drgn_tf.errors import UserError
 from drgn_tf.files import atomic_path
 
 _RUN_DIR = flags.DEFINE_string("run_dir", None, "Folder of the run.", required=True)
-_NAME = flags.DEFINE_string("name", None, "Of the record.", required=True)
-_GROUP = flags.DEFINE_string("group", "", "Which runs it is compared with.")
-_LABEL = flags.DEFINE_string("label", "", "In plots. Default: the name.")
+_NAME = flags.DEFINE_string("name", None, "Name of the record.", required=True)
+_GROUP = flags.DEFINE_string("group", "", "Group of runs that are compared with each other.")
+_LABEL = flags.DEFINE_string("label", "", "Label in plots. Default: the name.")
 
 
 def _validations(path: pathlib.Path) -> dict[str, list[float]]:
@@ -53,7 +53,7 @@ def _record() -> None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         validations = _validations(folder / "metrics.csv")
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder}: holds no run that could be read ({error}).") from error
+        raise UserError(f"{folder}: holds no readable run ({error}).") from error
     report = folder / "report.json"
     record = {
         "name": _NAME.value,

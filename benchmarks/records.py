@@ -1,4 +1,4 @@
-"""Where records of training runs are kept, for docs/experiments.md."""
+"""The folder of the records of training runs, for docs/experiments.md."""
 
 import pathlib
 

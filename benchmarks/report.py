@@ -1,4 +1,4 @@
-"""What all benchmarks share as programs: flags, one line for bad input, tables and JSON."""
+"""The common parts of the benchmark programs: flags, errors, tables and JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from drgn_tf.cli import program
 from drgn_tf.errors import user_errors
 from drgn_tf.files import atomic_path
 
-_JSON = flags.DEFINE_string("json", "", "File for the measurements; '' for none.")
+_JSON = flags.DEFINE_string("json", "", "JSON file of the measurements; '' for none.")
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "onnxruntime")
 
 
@@ -36,10 +36,10 @@ def run(benchmark: Callable[[], None]) -> None:
 
 
 class Report:
-    """Prints tables as they come and keeps them.
+    """Prints tables as they are added, and keeps them.
 
     Args:
-      question: what the program answers, in a line.
+      question: of the program, in one line.
     """
 
     def __init__(self, question: str):
@@ -57,7 +57,7 @@ class Report:
         print(f"\n## {question}", flush=True)
 
     def table(self, title: str, rows: list[dict]) -> None:
-        """Prints rows as Markdown; a column that a row lacks is empty there.
+        """Prints rows as Markdown; missing columns of a row stay empty.
 
         Args:
           title: above the table, and its name in the JSON.
@@ -72,12 +72,12 @@ class Report:
         print(end="", flush=True)
 
     def note(self, line: str) -> None:
-        """Prints a line that the numbers must be read with."""
+        """Prints a note on the numbers."""
         self._content["notes"].append(line)
         print(f"\n{line}", flush=True)
 
     def save(self) -> None:
-        """Writes the JSON, if --json asks for it.
+        """Writes the JSON, if --json is given.
 
         Raises:
           UserError: it cannot be written.
@@ -89,7 +89,7 @@ class Report:
 
 
 def _shown(value: object) -> str:
-    """Returns three digits of a number, or all before the point."""
+    """Formats a number with three digits, or with all digits before the point."""
     if not isinstance(value, float):
         return str(value)
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,7 +1,6 @@
-"""One artefact in a process of its own, which lives as long as it is measured.
+"""Runs an artefact in a separate process for as long as it is measured.
 
-What another artefact left in memory or in caches does not count, and several can still be
-measured in turn.
+Memory and caches of other artefacts do not affect it, and several can be measured in turn.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ class Session:
 
     Args:
       path: of the artefact.
-      threads: to compute with.
+      threads: number of compute threads.
       width: of the network.
     """
 
@@ -43,15 +42,15 @@ class Session:
         self._feeds: tuple = ()
 
     def fixed_size(self) -> tuple[int, int] | None:
-        """Returns (height, width) if the artefact takes no other."""
+        """Returns the fixed (height, width) of the artefact, or None."""
         return self._driver.size
 
     def prepare(self, height: int, width: int) -> float:
-        """Makes the photo to run and warms up.
+        """Creates the photo to run and warms up.
 
         Returns:
-          The most memory that was in use until now, less that before the artefact was opened,
-          in MB: so sizes go upward.
+          The peak memory so far, less that before the artefact was opened, in MB; hence sizes
+          should increase.
         """
         from benchmarks.photos import dark_photo
         from drgn_tf.inference import photo_thumbnail
@@ -65,9 +64,9 @@ class Session:
         return peak_memory() - self._before
 
     def measure(self, least: float) -> tuple[float, float]:
-        """Returns MAC a second of the yardstick, and seconds of a run right after it."""
+        """Returns the yardstick in MAC per second, and the seconds of a run directly after it."""
         if self._yardstick is None:
-            # Not earlier: its memory is not the artefact's.
+            # Created only now, because its memory must not count for the artefact.
             self._yardstick = yardstick(self._driver.kind, self._width, self._threads)
             self._yardstick.run()
         rate = self._yardstick.rate(seconds(self._yardstick.run, least))
@@ -75,7 +74,7 @@ class Session:
 
 
 def _quiet() -> None:
-    """Drops what the runtimes tell the terminal when they start; errors come back as such."""
+    """Suppresses the start-up messages of the runtimes; errors are raised."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
@@ -88,7 +87,7 @@ _Manager.register("Session", Session)
 
 @contextlib.contextmanager
 def opened(path: str, threads: int, width: int) -> Iterator[Session]:
-    """Gives a session; its process ends afterwards. See `Session`."""
+    """Yields a session and ends its process afterwards; see `Session`."""
     manager = _Manager(ctx=multiprocessing.get_context("spawn"))
     manager.start(initializer=_quiet)
     with manager:

@@ -1,12 +1,12 @@
-"""How long one waits for the first photo: import, load, first and second photo.
+"""Measures start-up: import, load, first and second photo.
 
   python -m benchmarks.startup
   python -m benchmarks.startup --model=base --artefacts=exported
 
-Every start is a fresh process, in turn with the others and with the yardstick. The
-last rows are `enhance_main.py`, from the command line to the written file and the end of
-the process. "as GMAC" is what the yardstick computes in the time of the whole process.
-Files are in the system's cache: nothing here waits for a disk.
+Every start is a new process, in turn with the others and with the yardstick. The last rows are
+`enhance_main.py`, from the command line to the end of the process. "as GMAC" is what the
+yardstick computes in the time of the whole process. Files are in the system's cache, so disk
+access is excluded.
 """
 
 from __future__ import annotations
@@ -38,13 +38,15 @@ _ARTEFACTS = flags.DEFINE_string(
     "artefacts", "", "Folder of export_main.py with artefacts of --model. Default: makes them."
 )
 _MEGAPIXELS = flags.DEFINE_float("megapixels", 0.25, "Size of the photo.", 0.0)
-_ROUNDS = flags.DEFINE_integer("rounds", 3, "Starts of each; medians are printed.", 1)
-_SECONDS = flags.DEFINE_float("seconds", 0.3, "Least duration of a yardstick's measurement.", 0.0)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Number of starts; medians are printed.", 1)
+_SECONDS = flags.DEFINE_float(
+    "seconds", 0.3, "Minimum seconds per measurement of the yardstick.", 0.0
+)
 _ROOT = pathlib.Path(__file__).parents[1]
 
 
 def _started(command: list[str]) -> tuple[float, str]:
-    """Returns the seconds of a whole process, and what it printed."""
+    """Returns the seconds of a whole process, and its output."""
     begin = time.perf_counter()
     process = subprocess.run(
         [sys.executable, *command], cwd=_ROOT, capture_output=True, text=True, check=True

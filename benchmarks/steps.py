@@ -1,4 +1,4 @@
-"""Training steps to be timed: a trainer, the batches that it takes, what it computes."""
+"""Training steps for timing: trainers, their batches and their MAC."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def trainer(
 
     Args:
       name: of the preset.
-      method: of `METHODS`.
+      method: one of `METHODS`.
       crop_size: side of the crops in pixels.
-      batch_size: samples a step.
-      steps_per_call: 1, or more than `run` is asked for.
+      batch_size: samples per step.
+      steps_per_call: 1, or more than the `count` of `run`.
       **changes: other fields of `TrainingOptions`.
     """
     options = RunOptions(
@@ -52,12 +52,12 @@ def run(made: TensorFlowTrainer, batches: Iterator, count: int = 1) -> None:
 
 
 def repeated(batch: dict) -> Iterator:
-    """Returns the same batch over and over, as the trainer fetches them."""
+    """Returns a source that repeats one batch, as the trainer fetches it."""
     return iter(tf.data.Dataset.from_tensors(batch).repeat())
 
 
 def drawn(photos: data.TrainingData, options: data.SampleOptions, count: int = _PLENTY) -> Iterator:
-    """Returns the batches of a pipeline that is new: nothing is prefetched yet."""
+    """Returns the batches of a new pipeline, without prefetched ones."""
     return iter(data.training_dataset(photos, options, 0, count))
 
 
@@ -66,6 +66,6 @@ def forward_macs(made: TensorFlowTrainer, method: str, crop_size: int) -> float:
     macs = macs_per_pixel(made.model)
     if method == "plain":
         return macs
-    # The synthetic pair goes the same way; a discriminator sees a real and a false image.
+    # The synthetic pair costs the same; a discriminator sees a real and a generated image.
     players = made.discriminators.values()
     return 2 * macs + 2 * sum(macs_per_pixel(player, crop_size) for player in players)

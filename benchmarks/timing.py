@@ -1,4 +1,4 @@
-"""Times of things that are measured in turn: machines drift, and neighbours come and go."""
+"""Times several functions in turn, because the speed of shared machines drifts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 
 def seconds(run: Callable[[], object], least: float) -> float:
-    """Returns the seconds of one call, averaged over as many as take `least` seconds."""
+    """Returns the seconds per call, averaged over calls of at least `least` seconds."""
     calls = 0
     begin = now = time.perf_counter()
     while not calls or now - begin < least:
@@ -21,15 +21,15 @@ def seconds(run: Callable[[], object], least: float) -> float:
 def alternate(
     calls: Mapping[str, Callable[[], object]], rounds: int, least: float
 ) -> dict[str, float]:
-    """Measures several things in turn, round after round.
+    """Times several functions in turn, round after round.
 
     Args:
-      calls: each is called once beforehand: what compiles, compiles then.
-      rounds: measurements of each.
-      least: seconds of a measurement.
+      calls: functions by name; each is called once beforehand, to compile.
+      rounds: number of measurements.
+      least: minimum seconds per measurement.
 
     Returns:
-      The median over the rounds of the seconds of one call, by name.
+      The median over the rounds of the seconds per call, by name.
     """
     for run in calls.values():
         run()

@@ -1,15 +1,14 @@
-"""How fast training is, next to what the machine can do, and where a step's time goes.
+"""Measures training steps relative to the machine's yardstick, and breaks down their time.
 
   python -m benchmarks.training
   python -m benchmarks.training --presets=base --variants=plain,plain_xla --crop_size=128
 
-Everything is measured in turn, round after round; the yardstick (`benchmarks.yardstick`)
-is TensorFlow's at each network's width. A step counts as three forward passes: one
-forward, two backward. What the losses compute is not counted, so it is part of what is
-missing in the share of the yardstick.
+Everything is measured in turn, round after round; the yardstick (`benchmarks.yardstick`) is
+TensorFlow's at each network's width. The MAC of a step count as three forward passes: one
+forward, two backward. The losses are not counted, which lowers the share of the yardstick.
 
-The parts of a plain step are differences between functions of their own, each of which
-does what the one before does, and more. The operators are from TensorFlow's profiler.
+The parts of a plain step are differences between separate functions, each of which extends the
+one before. The operators are from TensorFlow's profiler.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from drgn_tf.models.context import thumbnail
 from drgn_tf.training.tensorflow.trainer import TensorFlowTrainer
 
 _STEPS_PER_CALL = 8
-# Method, steps a call, and what differs in the training options.
+# Method, steps per call, and changed training options.
 _VARIANTS = {
     "plain": ("plain", 1, {}),
     "plain_steps": ("plain", _STEPS_PER_CALL, {}),
@@ -49,20 +48,20 @@ _VARIANTS = {
     "whole_xla": ("whole", 1, {"xla": True}),
     "whole_narrow": ("whole_narrow", 1, {}),
 }
-# Of the operators, those that are printed.
+# Number of printed operators.
 _LONGEST = 12
 
 _PRESETS = flags.DEFINE_list("presets", ["mobile", "base"], "See drgn-train.")
 _CHOSEN = flags.DEFINE_list(
     "variants",
     ["plain", "plain_bfloat16", "whole", "whole_narrow"],
-    f"Of {', '.join(_VARIANTS)}. _steps: {_STEPS_PER_CALL} steps a call; _accumulate: two "
+    f"Of {', '.join(_VARIANTS)}. _steps: {_STEPS_PER_CALL} steps per call; _accumulate: two "
     "micro-batches; _narrow: --discriminator_width=16.",
 )
 _CROP_SIZE = flags.DEFINE_integer("crop_size", 96, "Side of the crops in pixels.", 16)
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Samples a step.", 1)
-_ROUNDS = flags.DEFINE_integer("rounds", 3, "Measurements of each; medians are printed.", 1)
-_SECONDS = flags.DEFINE_float("seconds", 0.5, "Least duration of a measurement.", 0.0)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 8, "Samples per step.", 1)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Number of measurements; medians are printed.", 1)
+_SECONDS = flags.DEFINE_float("seconds", 0.5, "Minimum seconds per measurement.", 0.0)
 
 
 def _parts(trainer: TensorFlowTrainer, batch: dict) -> dict[str, Callable[[], object]]:
@@ -142,7 +141,7 @@ def _measure_preset(name: str, data: TrainingData, batch: dict, report: Report) 
 
 
 def _measure_dissimilarity(report: Report) -> None:
-    """Prints what the SSIM loss costs beside the usual way to compute it."""
+    """Prints the cost of the SSIM loss compared with the usual implementation."""
     x, y = (tf.random.uniform((_BATCH_SIZE.value, *2 * [_CROP_SIZE.value], 3)) for _ in range(2))
 
     def with_gradient(loss: Callable) -> Callable[[], object]:

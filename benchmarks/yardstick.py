@@ -1,11 +1,11 @@
-"""The machine itself, as a runtime can use it: one large 3x3 convolution.
+"""The yardstick: the speed of one large 3x3 convolution on this machine and runtime.
 
-Its rate in multiply-accumulates (MAC) a second, at the network's width and with as many
-threads, is what all measurements are compared with. It is float32 in every runtime, also
-where the thing that is measured computes in 8 bits.
+All measurements are compared with its multiply-accumulates (MAC) per second, at the network's
+width and with the same number of threads. It is float32 in every runtime, even where the
+measured artefact computes in 8 bits.
 
-The image that is convolved, 256x256, is that of a photo of one megapixel on the 1/4
-grid, where most of the network lives.
+Its image of 256x256 is that of a photo of one megapixel on the 1/4 grid, where most of the
+network is.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ _SIDE = 256
 
 @dataclasses.dataclass(frozen=True)
 class Yardstick:
-    """A convolution that is ready to run.
+    """A convolution, ready to run.
 
     Attributes:
       run: computes it once.
-      macs: multiply-accumulates that this takes.
+      macs: multiply-accumulates of a run.
     """
 
     run: Callable[[], object]
     macs: int
 
     def rate(self, seconds: float) -> float:
-        """Returns MAC a second, if `run` took `seconds`."""
+        """Returns MAC per second, given the seconds of `run`."""
         return self.macs / seconds
 
 
 def yardstick(kind: str, width: int, threads: int | None = None) -> Yardstick:
-    """Makes the convolution for a runtime.
+    """Creates the convolution for a runtime.
 
     Args:
       kind: of a driver: "keras" and "saved_model" (both TensorFlow), "tflite" or "onnx".
       width: channels in and out.
-      threads: to compute with, by default as the runtime likes. TensorFlow takes them from
-        `tf.config.threading` instead.
+      threads: number of compute threads, by default the runtime's choice. TensorFlow takes it
+        from `tf.config.threading` instead.
     """
     generator = np.random.default_rng(0)
     image = generator.uniform(size=(1, _SIDE, _SIDE, width)).astype(np.float32)
@@ -61,7 +61,7 @@ def _tensorflow(image: np.ndarray, kernel: np.ndarray) -> Callable[[], object]:
 
     image, kernel = tf.constant(image), tf.constant(kernel)
     convolve = tf.function(lambda: tf.nn.conv2d(image, kernel, 1, "SAME")[0, 0, 0, 0])
-    # A GPU is done when its result is here.
+    # A GPU has finished only when its result has been copied.
     return lambda: convolve().numpy()
 
 

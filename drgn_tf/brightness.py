@@ -1,32 +1,31 @@
-"""How bright a photo is, and what a photographic stop more of it is.
+"""The brightness of a photo, and its changes in exposure stops (EV).
 
-The brightness of a photo is the mean luma (BT.601) of its sRGB values, in [0, 1]: what a
-histogram shows, and what a person means by "darker". Photographers count in stops (EV): one
-more is twice the light. sRGB values grow nearly with the light's 2.2nd root, so a stop
-multiplies brightness by 2^(1 / 2.2) = 1.37, exactly so for a grey photo in a pure power law,
-nearly so for sRGB and for photos that are not clipped.
+The brightness of a photo is the mean luma (BT.601) of its sRGB values, in [0, 1]. A stop
+more is twice the light. sRGB values grow approximately with the 2.2nd root of the light, so
+a stop multiplies brightness by 2^(1 / 2.2) = 1.37: exactly for a grey photo and a pure power
+law, approximately for sRGB and for photos without clipped areas.
 
-Plain Python: what runs an exported network needs it too.
+Plain Python, because programs that run an exported network need it too.
 """
 
 from __future__ import annotations
 
 import math
 
-# Exponent that sRGB's curve is closest to.
+# Exponent of the power law that is closest to the sRGB curve.
 GAMMA = 2.2
-# What can be asked for, and what a network predicts at most: neither black nor white.
+# The valid range of a brightness, given or predicted: neither black nor white.
 DARKEST, BRIGHTEST = 0.02, 0.95
 # More stops than lie between any two of these.
 _MOST_STOPS = 32.0
-# Given in place of a brightness, asks the network for its own prediction.
+# Given in place of a brightness, it makes the network use its own prediction.
 AUTOMATIC = 0.0
 # BT.601, of R, G and B.
 LUMA = (0.299, 0.587, 0.114)
 
 
 def expose(brightness: float, stops: float) -> float:
-    """Returns the brightness that lies `stops` (EV) above another, within what can be asked for.
+    """Returns the brightness `stops` (EV) above another, limited to the valid range.
 
     Args:
       brightness: mean luma in [0, 1].
@@ -37,5 +36,5 @@ def expose(brightness: float, stops: float) -> float:
 
 
 def stops_between(brightness: float, other: float) -> float:
-    """Returns by how many stops (EV) `other` is brighter, the inverse of `expose`."""
+    """Returns how many stops (EV) brighter `other` is, the inverse of `expose`."""
     return GAMMA * math.log2(other / brightness)

@@ -1,4 +1,4 @@
-"""The one error that people see as a line of text."""
+"""The base class of errors that users see as one line of text."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 
 class UserError(Exception):
-    """Something a person can mend: the message says what is wrong and what to do.
+    """An error that the user can correct: the message says what is wrong and what to do.
 
-    Raised where it happens, and caught in one place, which prints "error: <message>" and
-    leaves with `exit_code`. A subclass exists only where code has to tell it from others.
+    It is raised where it occurs and caught in one place, which prints "error: <message>" and
+    exits with `exit_code`. A subclass exists only where code must distinguish it.
 
     Attributes:
-      exit_code: of a program that ends with it.
+      exit_code: exit code of the program.
     """
 
     exit_code = 1

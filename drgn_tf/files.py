@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and what to say of them."""
+"""Files that are written completely or not at all, and their names, hashes and errors."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PARTIAL = ".partial-"
 
 
 class ModelFileError(UserError):
-    """A file that cannot be used as a network. The message says why and what to do."""
+    """A file that is not a usable network. The message says why and what to do."""
 
 
 @contextlib.contextmanager
 def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a name to write to, and renames it to `path` once that has succeeded.
+    """Gives a temporary path to write to, and renames it to `path` on success.
 
     The name has the ending of `path`, by which some writers choose the format. It lies in a
     new folder beside `path` that nobody else can write to or guess. What is written may also
@@ -116,7 +116,7 @@ def _flush_folder(path: pathlib.Path) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """Returns what an error says, in one line without a full stop."""
+    """Returns the message of an error, in one line without a full stop."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0].rstrip(".") if lines else type(error).__name__
 

@@ -1,7 +1,7 @@
-"""Names of a package that are imported when they are first asked for.
+"""Lazy attributes of a package, imported at first access.
 
-Parts of `drgn_tf.data` and `drgn_tf.training` need TensorFlow and others do not. With
-their names bound lazily, the others can be used where TensorFlow is not installed.
+Only parts of `drgn_tf.data` and `drgn_tf.training` need TensorFlow. As their names are lazy,
+the other parts work where TensorFlow is not installed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
       homes: the module inside the package that defines each name.
     """
 
-    def get(name: str):
+    def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
         return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)

@@ -45,8 +45,8 @@ def _control_group_memory(root: pathlib.Path) -> Iterator[int]:
         _, controllers, path = line.split(":", 2)
         if controllers not in _CONTROL_GROUPS:
             continue
-        top, limit_name, usage_name, cache_name = _CONTROL_GROUPS[controllers]
-        top = root / top
+        mount, limit_name, usage_name, cache_name = _CONTROL_GROUPS[controllers]
+        top = root / mount
         # Groups lie in each other, and each may have a limit. In a container the path may be
         # one that only exists outside.
         group = top / path.strip("/")

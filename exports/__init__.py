@@ -1,1 +1,1 @@
-"""From a trained network to artefacts for servers and phones, each proven equal to it."""
+"""Exports trained networks for servers and phones, and verifies each artefact."""

@@ -1,14 +1,13 @@
-"""What quantisation is calibrated with, and the ranges that follow from it.
+"""Calibration photos for quantisation, and the ranges of activations measured on them.
 
-A network of 8 bits stands or falls with the range that each intermediate result is
-given: here the extremes that were seen on low-light photos. That is not enough before a
-PReLU, where values far below zero (to -24, where what comes of them lies between -0.4 and
-2.8) are common and a range that spans them wastes most of its steps; so `tflite` keeps
-those in float. Cutting a share off either end instead clips the brighter parts of photos
-that are only dim (27 dB from float on such a photo).
+The accuracy of an 8-bit network depends on the range of each activation: here the extremes
+on low-light photos. That fails before a PReLU: inputs far below zero (to -24, for outputs
+between -0.4 and 2.8) are common there, and a range that spans them wastes most of its steps.
+`tflite` therefore keeps these activations in float. Clipping a share at either end instead
+clips the brighter parts of photos that are only dim (27 dB from float on such a photo).
 
-The built-in photos hold each photo also as it is. Otherwise, whatever is brighter than the
-darkened ones lies far outside of all ranges: such photos came out at 17 dB from float.
+The built-in set includes each photo undarkened too. Without them, anything brighter than the
+darkened photos is far outside of all ranges: such photos came out at 17 dB from float.
 """
 
 from __future__ import annotations
@@ -22,34 +21,40 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.data import photometric, sample
-from drgn_tf.exports.tflite_metadata import unpacked
+from drgn_tf.exports.tflite_metadata import text, unpacked
 from drgn_tf.images.photos import list_photos, read_photo, to_float, to_uint8
 from drgn_tf.inference.thumbnail import photo_thumbnail
 
-# Darkenings of each free photo.
+# Number of darkened versions of each free photo.
 _STRENGTHS = 8
+# What samples ask for in turn: mostly nothing, else one within two stops about the middle. Of a
+# length that has no factor in common with the nine views of a photo.
+_BRIGHTNESS = (AUTOMATIC, 0.2, AUTOMATIC, 0.75, AUTOMATIC, 0.4, AUTOMATIC)
 
 
 @dataclasses.dataclass(frozen=True)
 class CalibrationSample:
-    """A cutting of a photo.
+    """A crop of a photo.
 
     Attributes:
       image: uint8 [H, W, 3].
       thumbnail: float32 [1, T, T, 3] of the whole photo.
+      brightness: float32 [1, 1], mean luma asked for, 0 for automatic.
     """
 
     image: np.ndarray
     thumbnail: np.ndarray
+    brightness: np.ndarray
 
 
 def load_calibration_photos(folder: pathlib.Path | None = None) -> list[np.ndarray]:
     """Returns low-light photos, uint8 [H, W, 3].
 
     Args:
-      folder: with low-light photos of the kind that will be enhanced. By default the free
-        sample photos, each darkened from slightly to very much, and as it is.
+      folder: of low-light photos like those to be enhanced. By default the free sample
+        photos, each darkened from slightly to strongly, and undarkened.
 
     Raises:
       UserError: the folder is missing or holds no photo, or one cannot be used.
@@ -85,19 +90,19 @@ def calibration_samples(
     count: int,
     seed: int = 0,
 ) -> list[CalibrationSample]:
-    """Cuts samples out of photos, the same at every call.
+    """Crops samples from photos, the same at every call.
 
     Args:
       photos: uint8 [H, W, 3]; those smaller than `size` are repeated to fill it.
       size: height and width of the samples in pixels.
       thumbnail_size: side of the thumbnails in pixels.
-      count: of samples; each photo gives as many as the others, or one more. With fewer than
-        photos, chance decides which give one.
-      seed: of that and of the places.
+      count: number of samples, spread evenly over the photos. If it is smaller than the number
+        of photos, the photos are drawn at random.
+      seed: of the photos and positions.
     """
     generator = np.random.default_rng(seed)
     samples = []
-    # Not the first ones: those of a list may be of one kind.
+    # Not the first ones, which may all be of one kind.
     order = generator.permutation(len(photos)) if count < len(photos) else range(len(photos))
     for i in range(count):
         photo = photos[order[i % len(order)]]
@@ -105,22 +110,24 @@ def calibration_samples(
         filled = np.tile(photo, (*repeats, 1))
         y, x = (generator.integers(0, have - side + 1) for have, side in zip(filled.shape, size))
         image = filled[y : y + size[0], x : x + size[1]]
-        samples.append(CalibrationSample(image, photo_thumbnail(photo, thumbnail_size)))
+        brightness = np.full((1, 1), _BRIGHTNESS[i % len(_BRIGHTNESS)], np.float32)
+        thumbnail = photo_thumbnail(photo, thumbnail_size)
+        samples.append(CalibrationSample(image, thumbnail, brightness))
     return samples
 
 
 def observed_ranges(
     data: bytes, samples: Sequence[CalibrationSample]
 ) -> dict[int, tuple[float, float]]:
-    """Runs a float `.tflite` file and returns (least, greatest) of its tensors, by their numbers.
+    """Runs a float `.tflite` file and returns (minimum, maximum) of its tensors, by tensor index.
 
     Args:
-      data: the file; its inputs are an image and perhaps a thumbnail, in this order.
+      data: the file; its inputs are called image, thumbnail and brightness, as in `flavours`.
       samples: of its size.
     """
     interpreter = Interpreter(
         model_content=data,
-        # Without XNNPACK, which keeps its intermediate results to itself.
+        # Without XNNPACK, which hides its intermediate results.
         num_threads=os.cpu_count(),
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         experimental_preserve_all_tensors=True,
@@ -129,12 +136,16 @@ def observed_ranges(
     subgraph = unpacked(data).subgraphs[0]
     inputs = [int(i) for i in subgraph.inputs]
     numbers = [i for i in inputs + outputs_of(subgraph) if is_float(subgraph.tensors[i])]
-    # 0 is in every range: quantisers need it there.
+    # Quantisers need 0 in every range.
     ranges = dict.fromkeys(numbers, (0.0, 0.0))
     for example in samples:
-        feeds = (example.image[np.newaxis] / np.float32(255), example.thumbnail)
-        for number, value in zip(inputs, feeds):
-            interpreter.set_tensor(number, value)
+        feeds = {
+            "image": example.image[np.newaxis] / np.float32(255),
+            "thumbnail": example.thumbnail,
+            "brightness": example.brightness,
+        }
+        for number in inputs:
+            interpreter.set_tensor(number, feeds[text(subgraph.tensors[number].name)])
         interpreter.invoke()
         for number, (least, greatest) in ranges.items():
             values = interpreter.get_tensor(number)
@@ -143,7 +154,7 @@ def observed_ranges(
 
 
 def outputs_of(subgraph: schema.SubGraphT) -> list[int]:
-    """Returns the numbers of the tensors that operators write."""
+    """Returns the indices of the tensors that operators write."""
     return [int(i) for operator in subgraph.operators for i in operator.outputs]
 
 
@@ -152,9 +163,8 @@ def is_float(tensor: schema.TensorT) -> bool:
     return tensor.type == schema.TensorType.FLOAT32
 
 
-def with_ranges(data: bytes, ranges: Mapping[int, tuple[float, float]]) -> schema.ModelT:
-    """Returns the content of a `.tflite` file with ranges noted in it, for a quantiser."""
-    model = unpacked(data)
+def with_ranges(model: schema.ModelT, ranges: Mapping[int, tuple[float, float]]) -> schema.ModelT:
+    """Returns the content of a `.tflite` file after noting ranges in it, for a quantiser."""
     for number, (least, greatest) in ranges.items():
         tensor = model.subgraphs[0].tensors[number]
         tensor.quantization = schema.QuantizationParametersT()

@@ -1,9 +1,9 @@
-"""Which operators of a .tflite file a phone's GPU would not take.
+"""Finds the operators of a .tflite file that mobile GPU delegates do not support.
 
-TensorFlow's own analyzer calls every file compatible. Here the graph itself is read: the
-operators, whether all shapes are known, and the constraints on ranks and broadcasting of
-the GPU delegates. The list is conservative; some drivers take more. One operator that
-falls back costs more than itself: the image travels between GPU and CPU, twice.
+TensorFlow's analyzer calls every file compatible. This check reads the graph: its operators,
+whether all shapes are known, and the delegates' constraints on ranks and broadcasting. The
+list is conservative; some drivers support more. An operator that falls back also costs two
+transfers of the image between GPU and CPU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from drgn_tf.exports.tflite_inspection import operator_name, type_name
 from drgn_tf.exports.tflite_metadata import text, unpacked
 
-# Conservative: what the OpenGL and OpenCL delegates have had for years.
+# Conservative: operators that the OpenGL and OpenCL delegates have had for years.
 # fmt: off
 SUPPORTED = frozenset((
     "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D",
@@ -23,8 +23,8 @@ SUPPORTED = frozenset((
     "LEAKY_RELU", "LOG", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM",
     "MIRROR_PAD", "MUL", "PACK", "PAD", "POW", "PRELU", "QUANTIZE", "RELU", "RELU6",
     "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "RSQRT", "SLICE", "SOFTMAX",
-    "SPACE_TO_DEPTH", "SPLIT", "SQRT", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM",
-    "TANH", "TRANSPOSE", "TRANSPOSE_CONV",
+    "SPACE_TO_DEPTH", "SPLIT", "SQRT", "SQUARE", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB",
+    "SUM", "TANH", "TRANSPOSE", "TRANSPOSE_CONV",
 ))
 # fmt: on
 _ELEMENTWISE = ("ADD", "DIV", "MAXIMUM", "MINIMUM", "MUL", "POW", "SQUARED_DIFFERENCE", "SUB")
@@ -33,7 +33,8 @@ _ELEMENTWISE = ("ADD", "DIV", "MAXIMUM", "MINIMUM", "MUL", "POW", "SQUARED_DIFFE
 def gpu_fallbacks(path: pathlib.Path) -> list[str]:
     """Returns a line for each operator that a mobile GPU delegate would leave to the CPU.
 
-    The line names its type, its output and shape, and the reason. Empty is good.
+    The line names the type, the output with its shape, and the reason. An empty list means
+    that the GPU runs everything.
     """
     model = unpacked(path.read_bytes())
     lines = []
@@ -49,7 +50,7 @@ def gpu_fallbacks(path: pathlib.Path) -> list[str]:
 
 
 def _weights(graph: schema.SubGraphT, model: schema.ModelT) -> set[int]:
-    """Returns the tensors that are in the file, also those of 16 bits once they are unpacked."""
+    """Returns the constant tensors of the file, including 16-bit weights once unpacked."""
     found = set()
     for index, tensor in enumerate(graph.tensors):
         data = model.buffers[tensor.buffer].data
@@ -65,11 +66,11 @@ def _reason(
     name: str, operator: schema.OperatorT, graph: schema.SubGraphT, weights: set[int]
 ) -> str | None:
     if operator.outputs[0] in weights:
-        # Delegates read weights of 16 bits as they are.
+        # Delegates read 16-bit weights directly.
         return None
     if name not in SUPPORTED:
         return "no such operator there"
-    # -1 stands for an input that is left out. Weights may have any shape.
+    # -1 stands for an omitted optional input. Weights may have any shape.
     indices = [i for i in [*operator.inputs, *operator.outputs] if i >= 0 and i not in weights]
     tensors = [graph.tensors[i] for i in indices]
     shapes = [_shape(tensor) for tensor in tensors]
@@ -83,7 +84,7 @@ def _reason(
         if type_name(tensor) not in ("FLOAT32", "FLOAT16") and not _is_8_bit_quantised(tensor):
             return f"computes in {type_name(tensor)}"
     if name == "QUANTIZE" and type_name(tensors[0]) not in ("FLOAT32", "FLOAT16"):
-        return "converts between two kinds of integers"
+        return "converts between integer types"
     if name in _ELEMENTWISE and not _broadcasts(operator, graph):
         return "shapes that do not broadcast from 1x1 or one channel"
     options = operator.builtinOptions
@@ -92,7 +93,7 @@ def _reason(
     ):
         return "slices that change the number of dimensions"
     if name == "MIRROR_PAD" and options.mode != schema.MirrorPadMode.REFLECT:
-        return "mirrors with the edge doubled"
+        return "mirror padding that repeats the edge"
     return None
 
 
@@ -112,12 +113,12 @@ def _broadcasts(operator, graph) -> bool:
 
 
 def _shape(tensor) -> list[int]:
-    # A signature names what may vary; the shape then holds a 1 in its place.
+    # The signature marks dimensions that may vary; the shape has a 1 there.
     signature = tensor.shapeSignature
     shape = tensor.shape if signature is None else signature
     return [] if shape is None else [int(side) for side in shape]
 
 
 def _shown(name: str) -> str:
-    # Fused operators carry the names of all their parts.
+    # The name of a fused operator lists all its parts.
     return name.split(";")[0]

@@ -1,9 +1,8 @@
-"""How fast an artefact is on this machine, and how much memory it takes.
+"""Measures the time and memory of an artefact on this machine.
 
   python -m drgn_tf.exports.measurement photo.npy model.tflite 2
 
-Each is measured in a process of its own: what another one left in memory or in caches
-does not count.
+Each artefact is measured in its own process, unaffected by memory and caches of the others.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import time
 import numpy as np
 
 _WARM_UP = 2
-# Runs, and seconds after which no further one begins.
+# Most runs, and the seconds after which no further run begins.
 _RUNS = 20
 _SECONDS = 4.0
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -34,11 +33,11 @@ class Measurement:
 
     Attributes:
       size: (height, width) of the photo in pixels.
-      threads: that computed.
-      runs: after two of warm-up.
-      median: milliseconds a run.
-      p90: milliseconds that nine runs of ten did not exceed.
-      memory: most memory in use, less that before the artefact was opened, in MB.
+      threads: number of compute threads.
+      runs: number of runs after two of warm-up.
+      median: milliseconds per run.
+      p90: 90th percentile of the milliseconds per run.
+      memory: peak memory, less that before the artefact was opened, in MB.
     """
 
     size: tuple[int, int]
@@ -54,11 +53,11 @@ def measure(path: pathlib.Path, photo: np.ndarray, threads: int) -> Measurement:
 
     Args:
       path: anything that `drgn_tf.inference.load_driver` opens.
-      photo: uint8 [H, W, 3], of the size that the artefact takes.
-      threads: to compute with.
+      photo: uint8 [H, W, 3], of a size that the artefact takes.
+      threads: number of compute threads.
 
     Raises:
-      RuntimeError: the artefact cannot be run.
+      RuntimeError: the artefact does not run.
     """
     with tempfile.NamedTemporaryFile(suffix=".npy") as file:
         np.save(file, photo)
@@ -85,7 +84,7 @@ def measure(path: pathlib.Path, photo: np.ndarray, threads: int) -> Measurement:
 
 
 def peak_memory() -> float:
-    """Returns the most memory this process has used, in MB, since `forget_peak`."""
+    """Returns the peak memory of this process since `forget_peak`, in MB."""
     try:
         status = pathlib.Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
@@ -96,8 +95,8 @@ def peak_memory() -> float:
 
 
 def forget_peak() -> None:
-    """Lets `peak_memory` count anew (Linux only)."""
-    # Importing TensorFlow takes more for a moment than many an artefact. Linux only.
+    """Resets `peak_memory` (Linux only)."""
+    # Importing TensorFlow briefly needs more memory than many artefacts. Linux only.
     with contextlib.suppress(OSError):
         pathlib.Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 

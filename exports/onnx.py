@@ -1,8 +1,9 @@
 """ONNX files, for ONNX Runtime and whatever else reads them.
 
-Inputs are "image" and, where tiled, "thumbnail"; the output is "enhanced". All are
-float32 RGB in [0, 1], NHWC or NCHW, with dimensions named batch, height and width where they
-are free.
+Inputs and outputs are those of the file's flavour (`flavours`). Images are float32 RGB in
+[0, 1], NHWC or NCHW, with dimensions named batch, height and width where they are free; a
+brightness is float32 [batch, 1]. Names are unique in a graph, so the brightness that comes out
+is called "aimed_brightness".
 
 Stages:
 
@@ -26,20 +27,16 @@ import pathlib
 import tempfile
 
 import onnx
-import tensorflow as tf
 import tf2onnx
 from onnx import numpy_helper
 
 from drgn_tf.errors import UserError
+from drgn_tf.exports.flavours import AIMED, INPUTS, OUTPUTS, traceable
 from drgn_tf.files import atomic_path
 from drgn_tf.models import DRGN
 from drgn_tf.version import __version__
 
 OPSET = 17
-
-
-class ConversionError(UserError):
-    """The converted graph is not what was asked for."""
 
 
 def export_onnx(
@@ -48,7 +45,7 @@ def export_onnx(
     *,
     layout: str,
     size: tuple[int, int] | None,
-    tiled: bool,
+    flavour: str,
     name: str,
 ) -> None:
     """Writes an ONNX file.
@@ -58,27 +55,19 @@ def export_onnx(
       path: to write to.
       layout: "nhwc" or "nchw".
       size: (height, width) in pixels, with a batch of 1; None leaves all three free.
-      tiled: whether the file takes the thumbnail of the whole photo beside the image.
+      flavour: of `flavours.flavours`.
       name: of the model, for the metadata.
 
     Raises:
-      ConversionError: a Transpose is left in NCHW.
-      UserError: it cannot be written.
+      UserError: the network has no such flavour, a Transpose is left in NCHW, or the file cannot be
+        written.
     """
-    side = model.options.thumbnail_size
-    batch, (height, width) = (None, (None, None)) if size is None else (1, size)
-    signature = [tf.TensorSpec([batch, height, width, 3], tf.float32, name="image")]
-    if tiled:
-        signature.append(tf.TensorSpec([batch, side, side, 3], tf.float32, name="thumbnail"))
-
-    @tf.function(input_signature=signature)
-    def enhance(*inputs):
-        return {"enhanced": model(*inputs)["enhanced"]}
-
+    enhance = traceable(model, flavour, size, batch=None if size is None else 1, aimed=AIMED)
+    signature = enhance.input_signature
     channels_first = {}
     if layout == "nchw":
         channels_first = {
-            "inputs_as_nchw": [spec.name for spec in signature],
+            "inputs_as_nchw": [spec.name for spec in signature if spec.name != "brightness"],
             "outputs_as_nchw": ["enhanced"],
         }
     # It reports on every pass of its optimiser.
@@ -91,7 +80,7 @@ def export_onnx(
         _name_dimensions(converted.graph, layout)
     _describe(converted, model, layout, name)
     if layout == "nchw" and any(node.op_type == "Transpose" for node in converted.graph.node):
-        raise ConversionError(f"{path.name}: a Transpose is left in NCHW; export NHWC instead.")
+        raise UserError(f"{path.name}: a Transpose is left in NCHW; export NHWC instead.")
     onnx.checker.check_model(converted, full_check=True)
     with atomic_path(path) as beside:
         onnx.save(converted, beside)
@@ -184,6 +173,10 @@ def _describe(converted: onnx.ModelProto, model: DRGN, layout: str, name: str) -
     description = "Enhances low-light photos (DRGN, Jiang et al., AAAI 2022)."
     converted.graph.name = name
     converted.graph.doc_string = converted.doc_string = description
+    for value in converted.graph.input:
+        value.doc_string = INPUTS[value.name]
+    for value in converted.graph.output:
+        value.doc_string = OUTPUTS["brightness" if value.name == AIMED else value.name]
     onnx.helper.set_model_props(
         converted,
         {

@@ -1,15 +1,15 @@
-"""From a trained network to artefacts that are proven equal to it.
+"""Exports a trained network to artefacts, each verified against it.
 
-Each artefact goes the same way:
+The steps of each artefact:
 
-    convert    into a folder beside its place
-    verify     run by its real runtime, compared with the network (`verification`)
-    look       operators, quantisation, what a GPU would not take
-    measure    time and memory, in a process of its own; quality on pairs, if given
-    rename     into its place
+    convert    into a temporary folder beside its destination
+    verify     run by its own runtime, compared with the network (`verification`)
+    inspect    operators, quantisation, operators that a GPU does not support
+    measure    time and memory, in a separate process; quality on pairs, if given
+    rename     to its destination
 
-One that fails is removed, with its reason; the others are kept. What an export that was
-killed left behind has no name that looks like an artefact, and goes with the next export.
+An artefact that fails is removed and its reason reported; the others are kept. The leftovers
+of a killed export never have an artefact's name, and the next export removes them.
 """
 
 from __future__ import annotations
@@ -30,50 +30,47 @@ from drgn_tf.errors import UserError
 from drgn_tf.evaluation.image_quality import evaluate_pairs, mean_metrics
 from drgn_tf.exports import gpu_delegate, tflite_inspection
 from drgn_tf.exports.calibration import calibration_samples
+from drgn_tf.exports.flavours import flavours
 from drgn_tf.exports.measurement import Measurement, measure
 from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
 from drgn_tf.exports.saved_model import export_saved_model
-from drgn_tf.exports.tflite import PRECISIONS, export_tflite
-from drgn_tf.exports.verification import BOUNDS, Agreement, NotEqualError, verify, verify_serving
+from drgn_tf.exports.tflite import DEFAULT_PRECISIONS, export_tflite
+from drgn_tf.exports.verification import BOUNDS, Agreement, verify, verify_serving
 from drgn_tf.files import first_line, sha256
 from drgn_tf.inference import Driver, Enhancer, ModelFileError, load_driver
 from drgn_tf.models import DRGN
 
-# What is made unless something else is asked for, and what there is.
+# The default formats, and all formats.
 DEFAULT_FORMATS = ("saved_model", "tflite", "onnx")
 FORMATS = (*DEFAULT_FORMATS, "ort")
 LAYOUTS = ("nhwc", "nchw")
-# Of the photo on which artefacts of any size are timed: height and width in pixels.
+# Height and width in pixels of the photo on which artefacts of any size are timed.
 _TIMED = (512, 512)
 _STAGING = ".export-in-progress-"
 
 
-class ExportError(UserError):
-    """The export cannot begin. The message says why and what to do."""
-
-
 @dataclasses.dataclass(frozen=True)
 class ExportOptions:
-    """What is to be made.
+    """Options of an export.
 
     Attributes:
       name: of the network, in file names and metadata.
-      formats: of `FORMATS`.
+      formats: a subset of `FORMATS`.
       tflite_sizes: (height, width) in pixels of the files for GPUs and NPUs.
       tflite_precisions: of those files.
-      onnx_sizes: (height, width) of further .onnx files, beside those of any size.
-      onnx_layouts: of `LAYOUTS`.
-      version: folder of the SavedModel.
+      onnx_sizes: (height, width) of further .onnx files, besides those of any size.
+      onnx_layouts: a subset of `LAYOUTS`.
+      version: version folder of the SavedModel.
       stages: whether the SavedModel gets a signature for the intermediate images.
-      overwrite: whether what exists may be replaced.
-      threads: to measure time and memory with; None does not measure them.
-      calibration_count: cuttings of photos that quantisation is calibrated with.
+      overwrite: whether existing artefacts may be replaced.
+      threads: compute threads of the measurements; None skips time and memory.
+      calibration_count: number of crops of photos for calibration.
     """
 
     name: str
     formats: tuple[str, ...] = DEFAULT_FORMATS
     tflite_sizes: tuple[tuple[int, int], ...] = ((256, 256),)
-    tflite_precisions: tuple[str, ...] = PRECISIONS
+    tflite_precisions: tuple[str, ...] = DEFAULT_PRECISIONS
     onnx_sizes: tuple[tuple[int, int], ...] = ()
     onnx_layouts: tuple[str, ...] = LAYOUTS
     version: int = 1
@@ -85,12 +82,12 @@ class ExportOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Artefact:
-    """One thing to make.
+    """An artefact to make.
 
     Attributes:
-      path: below the output folder.
+      path: relative to the output folder.
       precision: a key of `verification.BOUNDS`.
-      write: takes the path to write to; returns notes for the report, or nothing.
+      write: writes the artefact to a path; returns notes for the report, or None.
     """
 
     path: pathlib.PurePosixPath
@@ -105,20 +102,20 @@ class Artefact:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of an artefact: `reason` if it failed, else all the rest.
+    """The outcome of an artefact: `reason` if it failed, else the other attributes.
 
     Attributes:
-      path: below the output folder.
-      reason: why it was not handed over, or None.
+      path: relative to the output folder.
+      reason: why it failed, or None.
       bytes: size on disk.
       sha256: of the file, or of all files in the folder.
       agreement: with the network.
-      operators: how often each occurs.
+      operators: count of each operator.
       quantisation: (scale, zero point) of quantised inputs and outputs, by name.
-      gpu_fallbacks: what a mobile GPU would not take; None where it does not apply.
-      measurement: time and memory, if asked for.
+      gpu_fallbacks: operators that a mobile GPU does not support; None where it does not apply.
+      measurement: time and memory, if requested.
       quality: mean PSNR and SSIM on the pairs, if there are any.
-      notes: what the converter had to say.
+      notes: of the converter.
     """
 
     path: pathlib.PurePosixPath
@@ -135,12 +132,12 @@ class Outcome:
 
 
 def plan(model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]) -> list[Artefact]:
-    """Returns what an export makes.
+    """Returns the artefacts of an export.
 
     Args:
       model: the trained network.
-      options: what is asked for.
-      photos: low-light photos, uint8 [H, W, 3], to calibrate and warm up with.
+      options: of the export.
+      photos: low-light photos, uint8 [H, W, 3], for calibration and warm-up.
     """
     artefacts = []
     if "saved_model" in options.formats:
@@ -162,9 +159,13 @@ def plan(model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]) -> l
 def _plan_tflite(
     model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]
 ) -> Iterator[Artefact]:
-    wanted = [(None, False, "float32"), (None, True, "float32")]
-    wanted += [(size, True, p) for size in options.tflite_sizes for p in options.tflite_precisions]
-    for size, tiled, precision in wanted:
+    wanted = [(None, flavour, "float32") for flavour in flavours(model.options)]
+    wanted += [
+        (size, "tiled", precision)
+        for size in options.tflite_sizes
+        for precision in options.tflite_precisions
+    ]
+    for size, flavour, precision in wanted:
         samples = ()
         if size is not None:
             samples = calibration_samples(
@@ -175,11 +176,11 @@ def _plan_tflite(
             model,
             precision=precision,
             size=size,
-            tiled=tiled,
+            flavour=flavour,
             name=options.name,
             calibration=samples,
         )
-        name = f"{options.name}_{_described(size, tiled)}_{precision}.tflite"
+        name = f"{options.name}_{_described(size, flavour)}_{precision}.tflite"
         yield Artefact(pathlib.PurePosixPath("tflite", name), precision, write)
 
 
@@ -189,14 +190,15 @@ def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
         for suffix, write in (("onnx", export_onnx), ("ort", _export_ort))
         if suffix in options.formats
     ]
-    wanted = [(None, False), (None, True), *((size, True) for size in options.onnx_sizes)]
+    wanted = [(None, flavour) for flavour in flavours(model.options)]
+    wanted += [(size, "tiled") for size in options.onnx_sizes]
     for suffix, export_one in kinds:
         for layout in options.onnx_layouts:
-            for size, tiled in wanted:
+            for size, flavour in wanted:
                 write = functools.partial(
-                    export_one, model, layout=layout, size=size, tiled=tiled, name=options.name
+                    export_one, model, layout=layout, size=size, flavour=flavour, name=options.name
                 )
-                name = f"{options.name}_{layout}_{_described(size, tiled)}.{suffix}"
+                name = f"{options.name}_{layout}_{_described(size, flavour)}.{suffix}"
                 yield Artefact(pathlib.PurePosixPath("onnx", name), "float32", write)
 
 
@@ -209,17 +211,17 @@ def _export_ort(model: DRGN, path: pathlib.Path, **options) -> str:
         source.unlink(missing_ok=True)
 
 
-def _described(size: tuple[int, int] | None, tiled: bool) -> str:
+def _described(size: tuple[int, int] | None, flavour: str) -> str:
     extent = "dynamic" if size is None else f"{size[0]}x{size[1]}"
-    return f"{extent}_{'tiled' if tiled else 'whole'}"
+    return f"{extent}_{flavour}"
 
 
 def check_targets(artefacts: Sequence[Artefact], output_dir: pathlib.Path, overwrite: bool) -> None:
-    """Raises ExportError if something would be replaced that may not be."""
+    """Raises UserError if something would be replaced that may not be."""
     for artefact in artefacts:
         target = output_dir / artefact.path
         if target.exists() and not overwrite:
-            raise ExportError(
+            raise UserError(
                 f"{target}: exists; choose another --output_dir"
                 f"{' or --saved_model_version' if target.is_dir() else ''}, or replace it with "
                 "--overwrite."
@@ -228,10 +230,10 @@ def check_targets(artefacts: Sequence[Artefact], output_dir: pathlib.Path, overw
 
 @contextlib.contextmanager
 def staging(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a folder beside the artefacts that goes away, with what killed exports left.
+    """Gives a temporary folder beside the artefacts; removes it and leftovers of killed exports.
 
     Raises:
-      ExportError: nothing can be written there.
+      UserError: nothing can be written there.
     """
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -239,7 +241,7 @@ def staging(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
             shutil.rmtree(stale, ignore_errors=True)
         folder = tempfile.mkdtemp(prefix=_STAGING, dir=output_dir)
     except OSError as error:
-        raise ExportError(
+        raise UserError(
             f"{output_dir}: cannot be written to ({error.strerror}); choose another --output_dir."
         ) from error
     try:
@@ -257,16 +259,16 @@ def export(
     pairs: Sequence[Pair] = (),
     threads: int | None = 2,
 ) -> Outcome:
-    """Makes one artefact, proves it, and hands it over or says why not.
+    """Makes and verifies one artefact; moves it to the output folder, or returns why not.
 
     Args:
       artefact: from `plan`.
       folder: from `staging`.
-      output_dir: where it goes.
+      output_dir: destination.
       reference: the network.
-      photos: low-light photos, uint8 [H, W, 3], to compare on.
-      pairs: to measure quality on.
-      threads: to measure time and memory with; None does not measure them.
+      photos: low-light photos, uint8 [H, W, 3], for the comparison.
+      pairs: for the quality metrics.
+      threads: compute threads of the measurements; None skips time and memory.
     """
     staged = folder / artefact.path
     staged.parent.mkdir(parents=True, exist_ok=True)
@@ -279,9 +281,9 @@ def export(
         outcome = _examined(artefact, staged, driver, agreement, photos, pairs, threads)
         _rename(staged, output_dir / artefact.path)
         return dataclasses.replace(outcome, notes=notes)
-    except (NotEqualError, ModelFileError) as error:
+    except UserError as error:
         return Outcome(artefact.path, reason=str(error))
-    # Converters raise whatever they trip over; the other artefacts are still to be made.
+    # Converters raise errors of any type; the other artefacts must still be made.
     except Exception as error:  # noqa: BLE001
         return Outcome(artefact.path, reason=f"{artefact.path.name}: {first_line(error)}.")
     finally:
@@ -317,7 +319,7 @@ def _examined(artefact, staged, driver, agreement, photos, pairs, threads) -> Ou
 
 
 def quality(driver: Driver, pairs: Sequence[Pair]) -> dict[str, float] | None:
-    """Returns mean PSNR and SSIM on pairs; None if the artefact cannot take these photos."""
+    """Returns mean PSNR and SSIM on pairs; None if the artefact cannot process these photos."""
     try:
         metrics = list(evaluate_pairs(Enhancer(driver), pairs))
     except ModelFileError:
@@ -329,7 +331,7 @@ def quality(driver: Driver, pairs: Sequence[Pair]) -> dict[str, float] | None:
 def _rename(staged: pathlib.Path, target: pathlib.Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_dir():
-        # A folder cannot be renamed onto another: the old one steps aside first.
+        # A folder cannot be renamed onto another, so the old one is moved away first.
         aside = staged.with_name(f"{staged.name}.replaced")
         os.replace(target, aside)
         os.replace(staged, target)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from drgn_tf.exports.pipeline import Outcome
+from drgn_tf.exports.verification import Agreement
 from drgn_tf.files import atomic_path
 from drgn_tf.images.grids import save_grid
 
@@ -143,7 +144,7 @@ def _details(outcome: Outcome) -> list[str]:
         f"## {outcome.path.name}",
         "",
         f"- SHA-256 `{outcome.sha256}`, {outcome.bytes:,} bytes",
-        f"- compared on {agreement.photos} photos ({sizes}): largest error "
+        f"- compared on {agreement.photos} photos ({sizes}){_told(agreement)}: largest error "
         f"{agreement.max_error:.2e}, mean {agreement.mean_error:.2e}, at least "
         f"{agreement.psnr:.1f} dB; values from "
         f"{agreement.minimum:.4f} to {agreement.maximum:.4f}",
@@ -164,6 +165,15 @@ def _details(outcome: Outcome) -> list[str]:
     if outcome.notes:
         lines += ["", "```", outcome.notes.strip(), "```"]
     return [*lines, ""]
+
+
+def _told(agreement: Agreement) -> str:
+    if agreement.brightness_error is None:
+        return ""
+    return (
+        f", each as bright as proposed, a stop darker and a stop brighter (the brightness aimed at "
+        f"differs by {agreement.brightness_error:.1e})"
+    )
 
 
 def _fallbacks(fallbacks: Sequence[str]) -> str:

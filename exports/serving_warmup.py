@@ -1,13 +1,13 @@
-"""Requests that TF Serving answers before it calls a model ready.
+"""Warm-up requests, which TF Serving runs before it reports a model as available.
 
-Without them the first client of each signature waits for graphs to be optimised and memory
-to be found. TF Serving reads them from a file inside the SavedModel: a TFRecord of
+Without them the first client of each signature waits for graph optimisation and memory
+allocation. TF Serving reads them from a file inside the SavedModel: a TFRecord of
 `tensorflow.serving.PredictionLog`, one request each.
 
-The package that carries those messages, tensorflow-serving-api, is a client with gRPC. What is
-needed of them is declared here instead; the numbers are those of
-tensorflow_serving/apis/*.proto and never change. On the wire a map is a repeated entry, and
-a message inside a message is its bytes: so both are declared as such.
+The package with these messages, tensorflow-serving-api, is a gRPC client. The few messages
+needed are declared here instead; their field numbers are those of
+tensorflow_serving/apis/*.proto and never change. On the wire a map is a repeated entry and a
+nested message is its bytes, so both are declared as such.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-# Where TF Serving looks, below the SavedModel.
+# Where TF Serving looks, relative to the SavedModel.
 PATH = pathlib.PurePosixPath("assets.extra", "tf_serving_warmup_requests")
 
 _PACKAGE = "tensorflow.serving"
-# Fields of each message: name, number, type; a capital begins the name of a message.
+# Fields of each message: name, number, type. A capitalised type is a message.
 _MESSAGES = {
     "ModelSpec": (("name", 1, "string"), ("signature_name", 3, "string")),
     "InputsEntry": (("key", 1, "string"), ("value", 2, "bytes")),
@@ -51,7 +51,7 @@ def _prediction_log_class() -> type:
                 field.type, field.type_name = Field.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
             else:
                 field.type = Field.TYPE_STRING if kind == "string" else Field.TYPE_BYTES
-    # A pool of its own: the real messages may be loaded in the same process.
+    # A separate pool, because the process may also load the original messages.
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.PredictionLog"))
@@ -79,7 +79,7 @@ def prediction_log(model: str, signature: str, inputs: Mapping[str, np.ndarray])
 
 
 def write_requests(saved_model: pathlib.Path, logs: Sequence[bytes]) -> None:
-    """Puts serialised requests into a SavedModel.
+    """Writes serialised requests into a SavedModel.
 
     Args:
       saved_model: the folder with saved_model.pb.

@@ -1,4 +1,4 @@
-"""What is in a .tflite file: operators, types, quantisation."""
+"""Inspects a .tflite file: operators, types, quantisation."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _TYPES = _names(schema.TensorType)
 
 
 def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
-    """Returns the name of an operator: "CONV_2D", or "CUSTOM:" and its own name."""
+    """Returns the name of an operator, such as "CONV_2D", or "CUSTOM:" and its custom name."""
     code = model.operatorCodes[operator.opcodeIndex]
-    # Files for old runtimes keep the code in the first field alone.
+    # Files for old runtimes have the code in the first field only.
     name = _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
     return f"CUSTOM:{text(code.customCode)}" if name == "CUSTOM" else name
 
 
 def type_name(tensor: schema.TensorT) -> str:
-    """Returns the name of a tensor's type: "FLOAT32", "INT8" and so on."""
+    """Returns the name of a tensor's type, such as "FLOAT32" or "INT8"."""
     return _TYPES[tensor.type]
 
 
 def operators(path: pathlib.Path) -> dict[str, int]:
-    """Returns how often each operator occurs in a .tflite file, the most frequent first."""
+    """Returns the count of each operator in a .tflite file, the most frequent first."""
     model = unpacked(path.read_bytes())
     counter = collections.Counter(
         operator_name(model, operator) for graph in model.subgraphs for operator in graph.operators
@@ -41,7 +41,7 @@ def operators(path: pathlib.Path) -> dict[str, int]:
 
 
 def quantisation(path: pathlib.Path) -> dict[str, tuple[float, int]]:
-    """Returns (scale, zero point) of the inputs and outputs that are integers, by name."""
+    """Returns (scale, zero point) of the integer inputs and outputs, by name."""
     model = unpacked(path.read_bytes())
     signature = model.signatureDefs[0]
     tensors = model.subgraphs[signature.subgraphIndex].tensors

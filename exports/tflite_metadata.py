@@ -1,12 +1,12 @@
-"""The flatbuffer of a `.tflite` file, and what the file says of itself.
+"""The flatbuffer of a `.tflite` file, and its metadata.
 
-The standard metadata (metadata_schema.fbs of tflite-support, identifier "M001") lies in
-a buffer named TFLITE_METADATA. The package that writes it cannot be installed beside
-TensorFlow 2.21, which needs another protobuf; so the tables that are used are written
-here, field by field, with `flatbuffers`. No file is attached to them.
+The standard metadata (metadata_schema.fbs of tflite-support, identifier "M001") is in a
+buffer named TFLITE_METADATA. The package that writes it cannot be installed with TensorFlow
+2.21, which needs another protobuf, so the tables in use are written here, field by field,
+with `flatbuffers`. No files are attached.
 
-Each image tensor is declared as RGB with mean 0 and standard deviation 255: a byte b
-becomes b / 255, and for a file of 8 bits, whose scale is 1/255, the byte itself.
+Each image tensor is declared as RGB; those that go in with mean 0 and standard deviation 255:
+a byte b becomes b / 255, and for a file of 8 bits, whose scale is 1/255, the byte itself.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ _UNIT = {"type": 0, "options": 1}
 _NORMALISATION = {"mean": 0, "std": 1}
 _STATS = {"max": 0, "min": 1}
 # Members of the unions, and of the enumeration of colour spaces.
-_IMAGE_PROPERTIES = 2
+_FEATURE_PROPERTIES, _IMAGE_PROPERTIES = 1, 2
 _NORMALISATION_OPTIONS = 1
 _RGB = 1
 
 
 class _AlignedBuilder(flatbuffers.Builder):
-    """Puts constants at multiples of 16 bytes, as runtimes that map the file expect."""
+    """Aligns constants to 16 bytes, as runtimes that map the file expect."""
 
     def StartVector(self, elemSize, numElems, alignment):
         return super().StartVector(elemSize, numElems, 16 if elemSize == 1 else alignment)
 
 
 def unpacked(data: bytes) -> schema.ModelT:
-    """Returns the content of a `.tflite` file, to be read or changed."""
+    """Parses a `.tflite` file into an object that can be read and changed."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
 
 
 def packed(model: schema.ModelT) -> bytes:
-    """Returns the `.tflite` file of a content."""
+    """Serialises a parsed `.tflite` file."""
     builder = _AlignedBuilder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -73,23 +73,19 @@ def text(value: bytes | str | None) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class TensorDescription:
-    """What the metadata say of an image that goes in or comes out.
+    """What the metadata say of a tensor that goes in or comes out.
 
     Attributes:
       name: of the tensor.
       description: what it is.
-      width: in pixels; 0 if it may be any.
-      height: likewise.
+      size: (height, width) of an image in pixels, 0 where it may be any; None of other values.
       largest: value that stands for the brightest pixel; 0 is the darkest.
-      normalised: whether bytes have to be normalised to get there (inputs).
     """
 
     name: str
     description: str
-    width: int
-    height: int
+    size: tuple[int, int] | None
     largest: float
-    normalised: bool
 
 
 def attach(
@@ -99,14 +95,14 @@ def attach(
     inputs: list[TensorDescription],
     outputs: list[TensorDescription],
 ) -> None:
-    """Adds metadata to the content of a file.
+    """Adds metadata to a parsed file.
 
     Args:
-      model: is changed.
+      model: the parsed file, changed in place.
       name: of the network.
-      description: what it does.
+      description: of the network.
       inputs: in the order of the file.
-      outputs: likewise.
+      outputs: in the order of the file.
     """
     data = np.frombuffer(_metadata(name, description, inputs, outputs), np.uint8)
     entry = schema.MetadataT()
@@ -125,8 +121,8 @@ def _metadata(name, description, inputs, outputs) -> bytes:
         builder,
         10,
         {
-            _SUBGRAPH["inputs"]: _offsets(builder, [_tensor(builder, t) for t in inputs]),
-            _SUBGRAPH["outputs"]: _offsets(builder, [_tensor(builder, t) for t in outputs]),
+            _SUBGRAPH["inputs"]: _offsets(builder, [_tensor(builder, t, True) for t in inputs]),
+            _SUBGRAPH["outputs"]: _offsets(builder, [_tensor(builder, t, False) for t in outputs]),
         },
     )
     strings = {
@@ -152,7 +148,7 @@ def _table(
     """Writes a table.
 
     Args:
-      builder: its children are written already.
+      builder: with the children of the table already written.
       slots: number of fields in the schema.
       offsets: by field number.
       scalars: by field number, (method of the builder, value).
@@ -172,34 +168,30 @@ def _offsets(builder: flatbuffers.Builder, offsets: list[int]) -> int:
     return builder.EndVector()
 
 
-def _tensor(builder: flatbuffers.Builder, tensor: TensorDescription) -> int:
+def _tensor(builder: flatbuffers.Builder, tensor: TensorDescription, is_input: bool) -> int:
     def floats(value: float) -> int:
         return builder.CreateNumpyVector(np.array([value], np.float32))
 
-    size = _table(
-        builder,
-        2,
-        {},
-        {
-            _SIZE["width"]: (builder.PrependUint32Slot, tensor.width),
-            _SIZE["height"]: (builder.PrependUint32Slot, tensor.height),
-        },
-    )
-    image = _table(
-        builder,
-        2,
-        {_IMAGE["default_size"]: size},
-        {_IMAGE["color_space"]: (builder.PrependInt8Slot, _RGB)},
-    )
+    if tensor.size is None:
+        kind, properties = _FEATURE_PROPERTIES, _table(builder, 0, {})
+    else:
+        sides = {
+            _SIZE[side]: (builder.PrependUint32Slot, value)
+            for side, value in zip(("height", "width"), tensor.size)
+        }
+        size = _table(builder, 2, {}, sides)
+        rgb = {_IMAGE["color_space"]: (builder.PrependInt8Slot, _RGB)}
+        kind = _IMAGE_PROPERTIES
+        properties = _table(builder, 2, {_IMAGE["default_size"]: size}, rgb)
     content = _table(
         builder,
         3,
-        {_CONTENT["properties"]: image},
-        {_CONTENT["type"]: (builder.PrependUint8Slot, _IMAGE_PROPERTIES)},
+        {_CONTENT["properties"]: properties},
+        {_CONTENT["type"]: (builder.PrependUint8Slot, kind)},
     )
     stats = _table(builder, 2, {_STATS["max"]: floats(tensor.largest), _STATS["min"]: floats(0.0)})
     fields = {_TENSOR["content"]: content, _TENSOR["stats"]: stats}
-    if tensor.normalised:
+    if is_input and tensor.size is not None:
         options = {_NORMALISATION["mean"]: floats(0.0), _NORMALISATION["std"]: floats(255.0)}
         unit = _table(
             builder,
@@ -218,8 +210,9 @@ def read_metadata(path: pathlib.Path) -> dict[str, Any]:
 
     Returns:
       "name", "description", "version", "author", "license", "min_parser_version"; "inputs" and
-      "outputs": for each tensor its "name", "description", "color_space", "width", "height"
-      (0 for any), "min" and "max", and where bytes are to be normalised "mean" and "std".
+      "outputs": for each tensor its "name", "description", "min" and "max"; of images
+      "color_space", "width" and "height" (0 for any), and where bytes are to be normalised "mean"
+      and "std".
 
     Raises:
       ValueError: the file has none.
@@ -230,7 +223,7 @@ def read_metadata(path: pathlib.Path) -> dict[str, Any]:
         raise ValueError(f"{path}: holds no metadata.")
     data = bytes(bytearray(model.buffers[entries[0].buffer].data))
     if data[4:8] != _IDENTIFIER:
-        raise ValueError(f"{path}: its metadata are of an unknown kind.")
+        raise ValueError(f"{path}: its metadata has an unknown format.")
     root = _Reader(data, int.from_bytes(data[:4], "little"))
     subgraph = root.tables(_MODEL["subgraphs"])[0]
     keys = ("name", "description", "version", "author", "license", "min_parser_version")
@@ -242,7 +235,7 @@ def read_metadata(path: pathlib.Path) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads the fields of a table by their numbers."""
+    """Reads the fields of a table by number."""
 
     def __init__(self, data: bytes, position: int):
         self._table = Table(data, position)
@@ -278,19 +271,20 @@ class _Reader:
 
 
 def _read_tensor(tensor: _Reader) -> dict[str, Any]:
-    image = tensor.table(_TENSOR["content"]).table(_CONTENT["properties"])
-    size = image.table(_IMAGE["default_size"])
-    stats = tensor.table(_TENSOR["stats"])
-    colour_space = image.scalar(_IMAGE["color_space"], number_types.Int8Flags)
+    content, stats = tensor.table(_TENSOR["content"]), tensor.table(_TENSOR["stats"])
     found: dict[str, Any] = {
         "name": tensor.string(_TENSOR["name"]),
         "description": tensor.string(_TENSOR["description"]),
-        "color_space": "RGB" if colour_space == _RGB else "unknown",
-        "width": size.scalar(_SIZE["width"], number_types.Uint32Flags),
-        "height": size.scalar(_SIZE["height"], number_types.Uint32Flags),
         "min": stats.floats(_STATS["min"]),
         "max": stats.floats(_STATS["max"]),
     }
+    if content.scalar(_CONTENT["type"], number_types.Uint8Flags) == _IMAGE_PROPERTIES:
+        image = content.table(_CONTENT["properties"])
+        size = image.table(_IMAGE["default_size"])
+        colour_space = image.scalar(_IMAGE["color_space"], number_types.Int8Flags)
+        found["color_space"] = "RGB" if colour_space == _RGB else "unknown"
+        for side in ("width", "height"):
+            found[side] = size.scalar(_SIZE[side], number_types.Uint32Flags)
     for unit in tensor.tables(_TENSOR["process_units"]):
         options = unit.table(_UNIT["options"])
         found["mean"] = options.floats(_NORMALISATION["mean"])

@@ -1,9 +1,12 @@
-"""Proof that an artefact gives what the network gives, before it is handed over.
+"""Verifies that an artefact gives the results of the network.
 
-Each artefact is run by its real runtime, through the driver that users' programs go
-through too, on low-light photos of even, odd, tiny and non-square sizes. A converter
-that returns NaN, an input that is read ten times too dark, an output that is cut off: all
-of that has happened without an error message. Here it is one.
+Each artefact runs in its own runtime, through the driver that the programs use too, on
+low-light photos of even, odd, tiny and non-square sizes. NaN from a converter, an input read
+ten times too dark, a truncated output: all of these have happened without an error message.
+Here they are errors.
+
+What takes a brightness is run with an automatic one, and a stop (EV) darker and brighter than
+that; the brightness that it reports must be the network's too.
 
 Bounds: float formats must agree in every value; formats that compute in fewer bits must
 be close in PSNR, on photos of the kind that they were calibrated with.
@@ -21,15 +24,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from drgn_tf.brightness import AUTOMATIC, expose
 from drgn_tf.errors import UserError
 from drgn_tf.inference import Driver, photo_thumbnail
 
-# Height and width, in pixels, of what is cut out of the photos for artefacts of any size.
+# Height and width in pixels of the crops of photos for artefacts of any size.
 SIZES = ((256, 384), (151, 233), (1, 1), (3, 5), (40, 320), (17, 2))
-
-
-class NotEqualError(UserError):
-    """An artefact differs from the network. The message says where and by how much."""
+# Stops from the brightness that a network proposes.
+STOPS = (-1.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,18 +41,21 @@ class Bound:
     Attributes:
       max_error: largest absolute difference of a value in [0, 1], or None.
       psnr: lowest PSNR between the two results in dB, or None.
+      brightness: largest absolute difference of the brightness aimed at. It is computed in
+        float32, but for the formats of 16 bits.
     """
 
     max_error: float | None = None
     psnr: float | None = None
+    brightness: float = 1e-4
 
 
 BOUNDS = {
     "float32": Bound(max_error=1e-4),
-    "float16": Bound(max_error=4e-3),
+    "float16": Bound(max_error=4e-3, brightness=4e-3),
     "dynamic_range": Bound(psnr=40.0),
     "int8": Bound(psnr=34.0),
-    "int16x8": Bound(psnr=45.0),
+    "int16x8": Bound(psnr=45.0, brightness=4e-3),
     # Results of 8 bits: rounding may fall to either side.
     "uint8": Bound(max_error=1.001 / 255),
 }
@@ -58,16 +63,18 @@ BOUNDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How far an artefact is from the network, over all photos that were tried.
+    """How far an artefact is from the network, over all photos.
 
     Attributes:
-      photos: how many.
-      sizes: (height, width) of those.
+      photos: number of photos.
+      sizes: (height, width) of the photos.
       max_error: largest absolute difference.
       mean_error: mean absolute difference, of the photo where it is largest.
       psnr: between the two results in dB, of the photo where it is lowest; at most 200.
       minimum: least value of any result.
       maximum: greatest value.
+      brightness_error: largest absolute difference of the brightness aimed at; None where the
+        artefact takes none.
     """
 
     photos: int
@@ -77,11 +84,12 @@ class Agreement:
     psnr: float
     minimum: float
     maximum: float
+    brightness_error: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One image to run, and the thumbnail of the photo that it is a part of."""
+    """An image to run, and the thumbnail of the photo that it is part of."""
 
     name: str
     image: np.ndarray
@@ -89,16 +97,16 @@ class Case:
 
 
 def cases(photos: Sequence[np.ndarray], driver: Driver, thumbnail_size: int) -> list[Case]:
-    """Cuts what an artefact can take out of uint8 photos [H, W, 3].
+    """Crops images of the artefact's sizes from uint8 photos [H, W, 3].
 
-    An artefact without a thumbnail takes each cutting for a whole photo.
+    An artefact without a thumbnail input treats each crop as a whole photo.
     """
     found = []
     for i, photo in enumerate(photos):
         whole = photo_thumbnail(photo, thumbnail_size)
         for height, width in [driver.size] if driver.size else SIZES:
             rows, columns = -(-height // photo.shape[0]), -(-width // photo.shape[1])
-            # Larger than the photo: the photo again.
+            # A photo smaller than the crop is repeated.
             image = np.tile(photo, (rows, columns, 1))[:height, :width] / np.float32(255)
             thumbnail = whole if driver.thumbnail_size else photo_thumbnail(image, thumbnail_size)
             found.append(Case(f"photo {i + 1}, {width}x{height}", image, thumbnail))
@@ -111,67 +119,112 @@ def verify(
     """Compares an artefact with the network it was made from.
 
     Args:
-      artefact: what is to be proven.
+      artefact: to be verified.
       reference: the network; its `thumbnail_size` is not None.
       photos: low-light photos, uint8 [H, W, 3].
-      bound: how far the two may be apart.
+      bound: the allowed difference.
 
     Raises:
-      NotEqualError: they are further apart, or the artefact's result is not finite, in [0, 1],
-        float32 and of the photo's shape.
+      UserError: they are further apart, or the artefact's result is not finite, in [0, 1], float32
+        and of the photo's shape, or a tile cannot be told the brightness that the network takes.
     """
-    results = []
+    if reference.takes_brightness and artefact.thumbnail_size and not artefact.takes_brightness:
+        raise UserError(f"{artefact.path.name}: lost the network's input for the brightness.")
     tried = cases(photos, artefact, reference.thumbnail_size)
-    for case in tried:
-        images, thumbnails = case.image[np.newaxis], case.thumbnail
-        expected = reference.run(images, thumbnails)["enhanced"]
-        result = artefact.run(images, thumbnails if artefact.thumbnail_size else None)["enhanced"]
-        check_image(artefact.path, case.name, result, expected, bound)
-        results.append((result, expected))
-    return summarise(tried, results)
+    found = [
+        _compared(artefact, reference, case, brightness, bound)
+        for case in tried
+        for brightness in _asked(artefact, reference, case)
+    ]
+    return Agreement(
+        photos=len(tried),
+        sizes=tuple(dict.fromkeys(case.image.shape[:2] for case in tried)),
+        max_error=max(one.max_error for one in found),
+        mean_error=max(one.mean_error for one in found),
+        psnr=min(one.psnr for one in found),
+        minimum=min(one.minimum for one in found),
+        maximum=max(one.maximum for one in found),
+        brightness_error=max(one.brightness_error for one in found)
+        if artefact.takes_brightness
+        else None,
+    )
+
+
+def _asked(artefact: Driver, reference: Driver, case: Case) -> list[float]:
+    if not artefact.takes_brightness:
+        return [AUTOMATIC]
+    proposed = reference.predicted_brightness(case.thumbnail)
+    return [AUTOMATIC, *(expose(proposed, stops) for stops in STOPS)]
+
+
+def _compared(
+    artefact: Driver, reference: Driver, case: Case, brightness: float, bound: Bound
+) -> Agreement:
+    image, thumbnail = case.image[np.newaxis], case.thumbnail
+    asked = np.full((1, 1), brightness, np.float32)
+    expected = reference.run(image, thumbnail, asked)
+    results = artefact.run(image, thumbnail if artefact.thumbnail_size else None, asked)
+    name = case.name if brightness == AUTOMATIC else f"{case.name}, brightness {brightness:.2f}"
+    result, error = results["enhanced"], None
+    check_image(artefact.path, name, result, expected["enhanced"], bound)
+    if artefact.takes_brightness:
+        error = check_brightness(
+            artefact.path, name, results["brightness"], expected["brightness"], bound
+        )
+    differences = np.abs(result - expected["enhanced"])
+    return Agreement(
+        photos=1,
+        sizes=(image.shape[1:3],),
+        max_error=float(differences.max()),
+        mean_error=float(differences.mean()),
+        psnr=psnr_between(result, expected["enhanced"]),
+        minimum=float(result.min()),
+        maximum=float(result.max()),
+        brightness_error=error,
+    )
 
 
 def check_image(
     path: pathlib.Path, case: str, result: np.ndarray, expected: np.ndarray, bound: Bound
 ) -> None:
-    """Raises NotEqualError unless a result is sane and close enough."""
+    """Raises UserError unless a result is sane and close enough."""
     where = f"{path.name} on {case}"
     if result.shape != expected.shape or result.dtype != np.float32:
-        raise NotEqualError(
+        raise UserError(
             f"{where}: gives {result.dtype} {list(result.shape)} instead of float32 "
             f"{list(expected.shape)}."
         )
     if not np.isfinite(result).all():
-        raise NotEqualError(f"{where}: gives NaN or infinity.")
+        raise UserError(f"{where}: gives NaN or infinity.")
     if result.min() < -1e-6 or result.max() > 1 + 1e-6:
-        raise NotEqualError(
+        raise UserError(
             f"{where}: gives values from {result.min():.4f} to {result.max():.4f}, not in [0, 1]."
         )
     error = float(np.abs(result - expected).max())
     if bound.max_error is not None and error > bound.max_error:
-        raise NotEqualError(
+        raise UserError(
             f"{where}: differs from the network by {error:.2e}; {bound.max_error:.0e} is allowed."
         )
     psnr = psnr_between(result, expected)
     if bound.psnr is not None and psnr < bound.psnr:
-        raise NotEqualError(
+        raise UserError(
             f"{where}: is {psnr:.1f} dB from the network; at least {bound.psnr:.0f} dB are "
             "asked for."
         )
 
 
-def summarise(tried: Sequence[Case], results: Sequence[tuple]) -> Agreement:
-    """Returns the agreement over all (result, expected)."""
-    errors = [np.abs(result - expected) for result, expected in results]
-    return Agreement(
-        photos=len(results),
-        sizes=tuple(dict.fromkeys(case.image.shape[:2] for case in tried)),
-        max_error=float(max(error.max() for error in errors)),
-        mean_error=float(max(error.mean() for error in errors)),
-        psnr=min(psnr_between(*pair) for pair in results),
-        minimum=float(min(result.min() for result, _ in results)),
-        maximum=float(max(result.max() for result, _ in results)),
-    )
+def check_brightness(
+    path: pathlib.Path, case: str, result: np.ndarray, expected: np.ndarray, bound: Bound
+) -> float:
+    """Returns how far the brightness aimed at is off; raises UserError if that is too far."""
+    error = float(np.abs(np.reshape(result, expected.shape) - expected).max())
+    # Not `error > bound`: NaN must not pass.
+    if not error <= bound.brightness:
+        raise UserError(
+            f"{path.name} on {case}: aims at a brightness of {float(np.ravel(result)[0]):.4f}, the "
+            f"network at {float(np.ravel(expected)[0]):.4f}."
+        )
+    return error
 
 
 def psnr_between(a: np.ndarray, b: np.ndarray) -> float:
@@ -181,33 +234,68 @@ def psnr_between(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def verify_serving(path: pathlib.Path, reference: Driver, photos: Sequence[np.ndarray]) -> None:
-    """Proves the signatures of a SavedModel that clients of a server call.
+    """Verifies the signatures of a SavedModel that clients of a server call.
 
     Args:
       path: the SavedModel.
       reference: the network.
-      photos: low-light photos, uint8 [H, W, 3], of at least two sizes or cut to such.
+      photos: low-light photos, uint8 [H, W, 3], of at least two sizes or cropped to two.
 
     Raises:
-      NotEqualError: a signature gives another image than the network.
+      UserError: a signature gives another image, or aims at another brightness, than the network.
     """
     signatures = tf.saved_model.load(str(path)).signatures
-    bound = BOUNDS["uint8"]
     cut = [photo[: 90 + 7 * i, : 120 - 9 * i] for i, photo in enumerate(photos)]
-    expected = [reference.run(image[np.newaxis] / np.float32(255))["enhanced"] for image in cut]
-    for i, image in enumerate(cut):
-        result = signatures["serving_default"](image=tf.constant(image[np.newaxis]))["enhanced"]
-        if result.dtype != tf.uint8:
-            raise NotEqualError(f"{path.name}: serving_default gives {result.dtype.name}.")
-        case = f"serving_default, photo {i + 1}"
-        check_image(path, case, result.numpy() / np.float32(255), expected[i], bound)
-    encoded = signatures["image_bytes"](image_bytes=tf.constant([_png(image) for image in cut]))
-    for i, data in enumerate(encoded["enhanced_bytes"].numpy()):
-        result = np.asarray(Image.open(io.BytesIO(data), formats=["PNG"]).convert("RGB"))[
-            np.newaxis
+    _verify_signatures(path, signatures, reference, cut, None)
+    if reference.takes_brightness:
+        size = reference.thumbnail_size
+        proposed = [reference.predicted_brightness(photo_thumbnail(image, size)) for image in cut]
+        # A stop darker, a stop brighter and automatic, in turn.
+        asked = [
+            expose(brightness, STOPS[i % 3]) if i % 3 < len(STOPS) else AUTOMATIC
+            for i, brightness in enumerate(proposed)
         ]
-        case = f"image_bytes, photo {i + 1}"
-        check_image(path, case, result / np.float32(255), expected[i], bound)
+        _verify_signatures(
+            path, signatures, reference, cut, np.array(asked, np.float32)[:, np.newaxis]
+        )
+
+
+def _verify_signatures(path, signatures, reference, photos, asked: np.ndarray | None) -> None:
+    """Compares automatic results, or with `asked` [B, 1] those of signatures that take it."""
+    suffix = "" if asked is None else "_with_brightness"
+
+    def call(key: str, number: slice, **inputs) -> dict[str, np.ndarray]:
+        if asked is not None:
+            inputs["brightness"] = asked[number]
+        inputs = {name: tf.constant(value) for name, value in inputs.items()}
+        results = signatures[f"{key}{suffix}"](**inputs)
+        return {name: value.numpy() for name, value in results.items()}
+
+    def check(key: str, i: int, enhanced: np.ndarray, brightness, bound: Bound) -> None:
+        case = f"{key}{suffix}, photo {i + 1}"
+        check_image(path, case, enhanced, expected["enhanced"], bound)
+        if asked is not None:
+            check_brightness(path, case, brightness, expected["brightness"], bound)
+
+    encoded = call("image_bytes", slice(None), image_bytes=[_png(photo) for photo in photos])
+    for i, photo in enumerate(photos):
+        image, one = photo[np.newaxis], slice(i, i + 1)
+        floats = image / np.float32(255)
+        expected = reference.run(floats, None, None if asked is None else asked[one])
+        results = call("float_whole", one, image=floats)
+        aimed = results.get("brightness")
+        check("float_whole", i, results["enhanced"], aimed, BOUNDS["float32"])
+        results = call("serving_default", one, image=image)
+        if results["enhanced"].dtype != np.uint8:
+            raise UserError(
+                f"{path.name}: serving_default{suffix} gives {results['enhanced'].dtype}."
+            )
+        enhanced = results["enhanced"] / np.float32(255)
+        check("serving_default", i, enhanced, results.get("brightness"), BOUNDS["uint8"])
+        decoded = Image.open(io.BytesIO(encoded["enhanced_bytes"][i])).convert("RGB")
+        enhanced = np.asarray(decoded)[np.newaxis] / np.float32(255)
+        aimed = None if asked is None else encoded["brightness"][one]
+        check("image_bytes", i, enhanced, aimed, BOUNDS["uint8"])
 
 
 def _png(image: np.ndarray) -> bytes:

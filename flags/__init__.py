@@ -1,1 +1,1 @@
-"""Command-line flags, one module per concern, and presets of them (*.flags)."""
+"""Command-line flags, one module per concern, and flagfiles (*.flags)."""

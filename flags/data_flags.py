@@ -1,6 +1,8 @@
-"""Flags that say where the photos are and how samples are drawn from them."""
+"""Flags of the photos and of the samples drawn from them."""
 
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 from absl import flags
 
@@ -15,25 +17,27 @@ _DATA_DIR = flags.DEFINE_string(
     f"WebP, 8 or 16 bits). '{SAMPLE}' is a built-in set of free photos, nothing is downloaded.",
 )
 _TRAIN_PAIRS = flags.DEFINE_string(
-    "train_pairs", "", "Subfolder of --data_dir with the pairs to train on. Default: itself."
+    "train_pairs",
+    "",
+    "Subfolder of --data_dir with the training pairs. Default: --data_dir itself.",
 )
 _TEST_PAIRS = flags.DEFINE_string(
     "test_pairs",
     "",
-    "Subfolder of --data_dir with pairs that are only measured, after training. Default: none.",
+    "Subfolder of --data_dir with test pairs, measured once after training. Default: none.",
 )
 _NORMAL_DIR = flags.DEFINE_string(
     "normal_dir",
     "",
     "Folder of normal-light photos for synthetic pairs. Default: the high photos of the pairs. "
-    "Without --data_dir, all that is trained on.",
+    "Without --data_dir, the run trains on these photos alone.",
 )
 _EXTRA_DATA = flags.DEFINE_list(
     "extra_data",
     [],
     "Further sources, KIND:FOLDER:SHARE,...: KIND is pairs (a folder with low/ and high/) or "
     "normal (photos that are darkened), SHARE its share of the samples. The photos of the other "
-    "flags take what is left.",
+    "flags make the remaining samples.",
 )
 _EXTRA_VAL_FRACTION = flags.DEFINE_float(
     "extra_val_fraction",
@@ -57,25 +61,25 @@ _VAL_FRACTION = flags.DEFINE_float(
 _SKIP_BAD_IMAGES = flags.DEFINE_boolean(
     "skip_bad_images",
     False,
-    "Train on the rest where photos cannot be used, and list what was left out.",
+    "Leave out unusable photos, list them, and train on the rest.",
 )
 _CACHE_DIR = flags.DEFINE_string(
     "cache_dir",
     "",
-    "Folder that keeps the decoded photos, 3 bytes a pixel (6 with 16 bits), for this run and "
-    "later ones; they are then read from disk and need not fit into memory. May be deleted while "
-    "nothing trains from it. Default: in memory.",
+    "Folder for the decoded photos, 3 bytes a pixel (6 with 16 bits), shared by this and later "
+    "runs; photos are then read from disk and need not fit into memory. May be deleted while no "
+    "training uses it. Default: in memory.",
 )
 
 _PHOTOMETRIC = PhotometricOptions()
 
 
-def _range_flag(name: str, help_text: str):
+def _range_flag(name: str, help_text: str) -> flags.FlagHolder[list[str]]:
     default = [f"{value:g}" for value in getattr(_PHOTOMETRIC, name)]
     return flags.DEFINE_list(f"photometric_{name}", default, help_text)
 
 
-def _share_flag(name: str, help_text: str, highest: float = 1.0):
+def _share_flag(name: str, help_text: str, highest: float = 1.0) -> flags.FlagHolder[float]:
     return flags.DEFINE_float(
         f"photometric_{name}",
         getattr(_PHOTOMETRIC, name),
@@ -88,31 +92,31 @@ def _share_flag(name: str, help_text: str, highest: float = 1.0):
 _RANGES = (
     _range_flag("gamma", "Lowest,highest exponent that darkens the sRGB values of a photo."),
     _range_flag("gain", "Lowest,highest factor on the sRGB values after that."),
-    _range_flag("photons", "Fewest,most photons that saturate a pixel; fewer, more noise."),
     _range_flag(
-        "read_noise", "Lowest,highest readout noise (standard deviation) in units of saturation."
+        "photons", "Fewest,most photons that saturate a pixel; fewer photons make more noise."
     ),
     _range_flag(
-        "local_stops", "Lowest,highest stops (EV) by which the dark parts of such photos go down."
+        "read_noise", "Lowest,highest read noise (standard deviation) in units of saturation."
+    ),
+    _range_flag(
+        "local_stops", "Lowest,highest stops (EV) by which --photometric_local lowers dark parts."
     ),
     _range_flag(
         "local_lift",
-        "Lowest,highest stops (EV) by which their dark parts are made brighter before that.",
+        "Lowest,highest stops (EV) by which those parts are first brightened in the photo itself.",
     ),
     _range_flag(
         "local_quantile",
-        "Lowest,highest share of a photo's pixels that are its dark parts.",
+        "Lowest,highest share of a photo's pixels that count as dark parts.",
     ),
     _range_flag(
         "noise_size",
-        "Lowest,highest standard deviation in pixels of what blurs the noise: neighbours share it. "
-        "That of colour is up to three times as coarse.",
+        "Lowest,highest standard deviation in pixels of the Gaussian that correlates the noise of "
+        "neighbours. Colour noise is up to three times as coarse.",
     ),
-    _range_flag("chroma_noise", "Lowest,highest factor on the noise of colour."),
-    _range_flag("jpeg_quality", "Lowest,highest quality of JPEG."),
-    _range_flag(
-        "resize_scale", "Lowest,highest size, as a factor, that resized photos had before."
-    ),
+    _range_flag("chroma_noise", "Lowest,highest factor on colour noise."),
+    _range_flag("jpeg_quality", "Lowest,highest JPEG quality."),
+    _range_flag("resize_scale", "Lowest,highest original size of resized photos, as a factor."),
 )
 _SHARES = (
     _share_flag(
@@ -121,24 +125,25 @@ _SHARES = (
     ),
     _share_flag(
         "colour",
-        "Each colour channel of the photo itself is lowered by up to a factor of this natural "
-        "logarithm, before it is darkened; 0.7 is down to a half.",
+        "Largest natural logarithm by which each colour channel of the photo itself is lowered "
+        "before it is darkened; 0.7 is down to a half.",
     ),
     _share_flag(
         "well_lit",
-        "Share of these samples that are only recoloured: what is not dark is to be kept.",
+        "Share of these samples that are recoloured but not darkened, to teach the network to keep "
+        "photos that are not dark.",
     ),
     _share_flag(
         "local",
-        "Share of the darkened samples whose dark parts are darkened further, while bright ones "
-        "stay: photos against the light.",
+        "Share of the darkened samples whose dark parts are darkened further while bright parts "
+        "stay, as in backlit photos.",
     ),
-    _share_flag("jpeg", "Share of samples that went through JPEG."),
-    _share_flag("resize", "Share of samples that were resized, and perhaps compressed again."),
+    _share_flag("jpeg", "Share of samples that are JPEG-compressed."),
+    _share_flag("resize", "Share of samples that are resized, and partly compressed again."),
 )
 
 
-def _is_folder_or(*words: str):
+def _is_folder_or(*words: str) -> Callable[[str], bool]:
     return lambda value: value in words or pathlib.Path(value).is_dir()
 
 
@@ -161,7 +166,7 @@ for _flag in _RANGES:
 
 
 def data_options() -> DataOptions:
-    """Returns where the photos are."""
+    """Returns the locations of the photos."""
     return DataOptions(
         data_dir=_DATA_DIR.value,
         train_pairs=_TRAIN_PAIRS.value,
@@ -177,7 +182,7 @@ def data_options() -> DataOptions:
 
 def photometric_options() -> PhotometricOptions:
     """Returns the ranges of the photometric synthesis."""
-    values = {flag.name: flag.value for flag in _SHARES}
+    values: dict[str, Any] = {flag.name: flag.value for flag in _SHARES}
     values.update({flag.name: tuple(float(x) for x in flag.value) for flag in _RANGES})
     return PhotometricOptions(
         **{name.removeprefix("photometric_"): value for name, value in values.items()}
@@ -185,5 +190,5 @@ def photometric_options() -> PhotometricOptions:
 
 
 def skip_bad_images() -> bool:
-    """Returns whether photos that cannot be used are left out."""
+    """Returns whether unusable photos are left out."""
     return _SKIP_BAD_IMAGES.value

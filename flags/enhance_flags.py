@@ -1,4 +1,4 @@
-"""Flags of enhancing photos and videos."""
+"""Flags for enhancing photos and videos."""
 
 import pathlib
 
@@ -8,6 +8,7 @@ from drgn_tf import weights
 from drgn_tf.brightness import BRIGHTEST, DARKEST
 from drgn_tf.errors import UserError, user_errors
 from drgn_tf.images.formats import FORMATS
+from drgn_tf.images.opening import MAX_MEGAPIXELS
 from drgn_tf.inference import Tiling
 from drgn_tf.inference.batch import OutputOptions
 
@@ -17,7 +18,7 @@ _MOST_STOPS = 5.0
 _TILING = Tiling()
 
 _OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "Folder of the results. What exists in it stays.", required=True
+    "output_dir", None, "Folder of the results. Existing files in it are kept.", required=True
 )
 _MODEL = flags.DEFINE_string(
     "model",
@@ -58,7 +59,7 @@ _FORMAT = flags.DEFINE_enum(
     "File format of the results.",
 )
 _QUALITY = flags.DEFINE_integer(
-    "quality", _DEFAULTS.quality, "Of JPEG and WebP.", lower_bound=1, upper_bound=100
+    "quality", _DEFAULTS.quality, "Quality of JPEG and WebP.", lower_bound=1, upper_bound=100
 )
 _COMPARE = flags.DEFINE_boolean(
     "compare", _DEFAULTS.compare, "Also write <name>_compare: before | after."
@@ -66,10 +67,10 @@ _COMPARE = flags.DEFINE_boolean(
 _STAGES = flags.DEFINE_boolean(
     "stages",
     _DEFAULTS.stages,
-    "Also write <name>_compare: before | degradation | base | after, where the model gives these "
+    "Also write <name>_compare: before | degradation | base | after, if the model outputs these "
     "(.keras and SavedModel).",
 )
-_OVERWRITE = flags.DEFINE_boolean("overwrite", False, "Make results anew that exist.")
+_OVERWRITE = flags.DEFINE_boolean("overwrite", False, "Replace existing results.")
 _TILE = flags.DEFINE_integer(
     "tile",
     _TILING.tile,
@@ -78,11 +79,15 @@ _TILE = flags.DEFINE_integer(
     upper_bound=4096,
 )
 _THREADS = flags.DEFINE_integer(
-    "threads", None, "Used for computing. Default: all cores.", lower_bound=1, upper_bound=512
+    "threads",
+    None,
+    "Number of compute threads. Default: all cores.",
+    lower_bound=1,
+    upper_bound=512,
 )
 _MAX_MEGAPIXELS = flags.DEFINE_integer(
     "max_megapixels",
-    _DEFAULTS.max_megapixels,
+    MAX_MEGAPIXELS,
     "Larger photos, and videos of larger frames, are refused before they are decoded.",
     lower_bound=1,
     upper_bound=10000,
@@ -105,7 +110,7 @@ def model() -> str:
 
 
 def threads() -> int | None:
-    """Returns how many threads compute, or None for all."""
+    """Returns the number of compute threads, or None for all cores."""
     return _THREADS.value
 
 
@@ -139,17 +144,17 @@ def steady() -> bool:
 
 
 def ending() -> str | None:
-    """Returns the ending of the results, or None to keep that of each photo."""
+    """Returns the suffix of the results, or None to keep that of each photo."""
     return None if _FORMAT.value == "keep" else f".{_FORMAT.value}"
 
 
 def overwrite() -> bool:
-    """Returns whether results that exist are made anew."""
+    """Returns whether existing results are replaced."""
     return _OVERWRITE.value
 
 
 def output_options() -> OutputOptions:
-    """Returns what is written and how."""
+    """Returns the options of the written files."""
     return OutputOptions(
         quality=_QUALITY.value,
         compare=_COMPARE.value,

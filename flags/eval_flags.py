@@ -1,4 +1,4 @@
-"""Flags of the evaluation: what is measured, on which photos, and what is kept of it."""
+"""Flags of the evaluation: task, photos and output."""
 
 import pathlib
 
@@ -19,7 +19,7 @@ _TASK = flags.DEFINE_enum(
     "task",
     "pairs",
     TASKS,
-    "What is measured: likeness to references (pairs), or what a detector finds (detection).",
+    "Similarity to references (pairs), or detection before and after enhancement (detection).",
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir",
@@ -28,10 +28,10 @@ _DATA_DIR = flags.DEFINE_string(
     "of the photos.",
 )
 _UNPAIRED = flags.DEFINE_string(
-    "unpaired", "", "Folder of low-light photos without reference, of which NIQE is measured."
+    "unpaired", "", "Folder of low-light photos without references, for NIQE."
 )
 _OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "Folder of the results: JSON, CSV, pictures.", required=True
+    "output_dir", None, "Folder of the results: JSON, CSV, images.", required=True
 )
 _SAVE_IMAGES = flags.DEFINE_boolean(
     "save_images", False, "Also write the enhanced photos, as PNG, to enhanced/."
@@ -48,7 +48,7 @@ _DETECTOR = flags.DEFINE_string(
     "detector", "", "Detector for --task=detection: a .tflite or .onnx file."
 )
 _DETECTOR_LAYOUT = flags.DEFINE_string(
-    "detector_layout", "", "JSON file that says what the detector takes and gives."
+    "detector_layout", "", "JSON file that describes the detector's inputs and outputs."
 )
 
 
@@ -60,7 +60,7 @@ def check() -> None:
         if missing:
             raise UserError(f"--task=detection needs --{missing[0]}.")
         if _UNPAIRED.value:
-            raise UserError("--unpaired has no meaning with --task=detection; leave it out.")
+            raise UserError("--unpaired does not apply to --task=detection; leave it out.")
         return
     for flag in for_detection[1:]:
         if flag.value:
@@ -82,12 +82,17 @@ def task() -> str:
 
 
 def data_dir() -> pathlib.Path | None:
-    """Returns the folder of pairs, or of photos with boxes."""
+    """Returns the folder of pairs, or None."""
     return pathlib.Path(_DATA_DIR.value) if _DATA_DIR.value else None
 
 
+def photos_dir() -> pathlib.Path:
+    """Returns the folder of photos with boxes, of the task detection."""
+    return pathlib.Path(_DATA_DIR.value)
+
+
 def unpaired() -> pathlib.Path | None:
-    """Returns the folder of photos without reference."""
+    """Returns the folder of photos without references, or None."""
     return pathlib.Path(_UNPAIRED.value) if _UNPAIRED.value else None
 
 
@@ -97,17 +102,17 @@ def output_dir() -> pathlib.Path:
 
 
 def save_images() -> bool:
-    """Returns whether the enhanced photos are kept."""
+    """Returns whether the enhanced photos are saved."""
     return _SAVE_IMAGES.value
 
 
 def overwrite() -> bool:
-    """Returns whether earlier results are replaced."""
+    """Returns whether existing results are replaced."""
     return _OVERWRITE.value
 
 
 def annotations() -> str:
-    """Returns the path of the boxes."""
+    """Returns the path of the ground-truth boxes."""
     return _ANNOTATIONS.value
 
 

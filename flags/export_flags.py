@@ -1,4 +1,4 @@
-"""Flags of exporting trained networks."""
+"""Flags for exporting trained networks."""
 
 import pathlib
 import re
@@ -19,29 +19,32 @@ _MODEL = flags.DEFINE_string(
 )
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the artefacts.", required=True)
 _NAME = flags.DEFINE_string(
-    "name", "", "Of the network, in file names and metadata. Default: that of the file."
+    "name", "", "Name of the network in file names and metadata. Default: the name of the file."
 )
 _FORMATS = flags.DEFINE_list(
     "formats",
     list(_DEFAULTS.formats),
-    f"What to make, of {', '.join(FORMATS)}; .ort files are for ONNX Runtime on phones.",
+    f"Formats to export: {', '.join(FORMATS)}; .ort files are for ONNX Runtime on phones.",
 )
 _TFLITE_SIZES = flags.DEFINE_list(
     "tflite_sizes",
     [f"{height}x{width}" for height, width in _DEFAULTS.tflite_sizes],
-    "HEIGHTxWIDTH of the .tflite files that GPUs and NPUs take. One for any size, for the CPU, is "
+    "HEIGHTxWIDTH of the .tflite files for GPUs and NPUs. Files for any size, for the CPU, are "
     "always made.",
 )
 _TFLITE_PRECISIONS = flags.DEFINE_list(
     "tflite_precisions",
     list(_DEFAULTS.tflite_precisions),
-    f"Of those files: {', '.join(PRECISIONS)}.",
+    f"Precisions of those files: {', '.join(PRECISIONS)}. int16x8 is for NPUs on which you have "
+    "tried it.",
 )
 _ONNX_SIZES = flags.DEFINE_list(
-    "onnx_sizes", [], "HEIGHTxWIDTH of further .onnx files, beside those for any size."
+    "onnx_sizes", [], "HEIGHTxWIDTH of further .onnx files, besides those for any size."
 )
 _ONNX_LAYOUTS = flags.DEFINE_list(
-    "onnx_layouts", list(_DEFAULTS.onnx_layouts), f"Of .onnx files: {', '.join(LAYOUTS)}."
+    "onnx_layouts",
+    list(_DEFAULTS.onnx_layouts),
+    f"Layouts of the .onnx files: {', '.join(LAYOUTS)}.",
 )
 _VERSION = flags.DEFINE_integer(
     "saved_model_version", _DEFAULTS.version, "Version folder of the SavedModel.", lower_bound=1
@@ -49,31 +52,31 @@ _VERSION = flags.DEFINE_integer(
 _STAGES = flags.DEFINE_boolean(
     "stages",
     _DEFAULTS.stages,
-    "Give the SavedModel a signature for degradation, base and enhanced.",
+    "Add a signature with degradation, base and enhanced to the SavedModel.",
 )
 _CALIBRATION_DIR = flags.DEFINE_string(
     "calibration_dir",
     "",
-    "Folder of low-light photos to quantise and to compare with: like those to be enhanced. "
+    "Folder of low-light photos for calibration and comparison, like those to be enhanced. "
     "Default: free photos, darkened.",
 )
 _CALIBRATION_COUNT = flags.DEFINE_integer(
     "calibration_count",
     _DEFAULTS.calibration_count,
-    "Cuttings of these photos that the ranges are taken from; fewer than there are photos leave "
-    "kinds of photos out.",
+    "Number of crops of these photos for calibration. With fewer crops than photos, some photos "
+    "are not represented.",
     lower_bound=1,
 )
 _EVAL_DATA_DIR = flags.DEFINE_string(
     "eval_data_dir",
     "",
-    "Folder of pairs (low/ and high/): the report then tells PSNR and SSIM of each artefact.",
+    "Folder of pairs (low/ and high/): adds PSNR and SSIM of each artefact to the report.",
 )
-_OVERWRITE = flags.DEFINE_boolean("overwrite", False, "Replace artefacts that exist.")
+_OVERWRITE = flags.DEFINE_boolean("overwrite", False, "Replace existing artefacts.")
 _THREADS = flags.DEFINE_integer(
     "threads",
     _DEFAULTS.threads,
-    "To measure time and memory with; 0 does not measure them.",
+    "Compute threads for measuring time and memory; 0 skips the measurement.",
     lower_bound=0,
 )
 
@@ -89,7 +92,7 @@ def output_dir() -> pathlib.Path:
 
 
 def calibration_dir() -> pathlib.Path | None:
-    """Returns the folder of photos to calibrate with, or None for the free ones."""
+    """Returns the folder of calibration photos, or None for the free ones."""
     return pathlib.Path(_CALIBRATION_DIR.value) if _CALIBRATION_DIR.value else None
 
 
@@ -98,14 +101,14 @@ def eval_data_dir() -> pathlib.Path | None:
     return pathlib.Path(_EVAL_DATA_DIR.value) if _EVAL_DATA_DIR.value else None
 
 
-def _choices(flag, allowed: tuple[str, ...]) -> tuple[str, ...]:
+def _choices(flag: flags.FlagHolder[list[str]], allowed: tuple[str, ...]) -> tuple[str, ...]:
     for value in flag.value:
         if value not in allowed:
             raise UserError(f"--{flag.name}: unknown '{value}'; choose of {', '.join(allowed)}.")
     return tuple(dict.fromkeys(flag.value))
 
 
-def _sizes(flag) -> tuple[tuple[int, int], ...]:
+def _sizes(flag: flags.FlagHolder[list[str]]) -> tuple[tuple[int, int], ...]:
     sizes = []
     for value in flag.value:
         match = re.fullmatch(r"(\d+)x(\d+)", value)
@@ -119,7 +122,7 @@ def _sizes(flag) -> tuple[tuple[int, int], ...]:
 
 
 def export_options() -> ExportOptions:
-    """Returns what to make.
+    """Returns the options of the export.
 
     Raises:
       UserError: a flag has a value that there is not.

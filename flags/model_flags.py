@@ -1,10 +1,12 @@
-"""Flags that shape the network."""
+"""Flags of the network's architecture."""
 
 from absl import flags
 
 from drgn_tf.models import PRESETS, ModelOptions, preset
 
-_PRESET = flags.DEFINE_enum("preset", "base", list(PRESETS), "Network to start from.")
+_PRESET = flags.DEFINE_enum(
+    "preset", "base", list(PRESETS), "Architecture; the flags below change parts of it."
+)
 _TWO_STEP = flags.DEFINE_boolean(
     "two_step",
     None,
@@ -27,7 +29,7 @@ _HALF_WIDTH = flags.DEFINE_integer(
 _BRANCH_BLOCKS = flags.DEFINE_integer(
     "branch_blocks",
     None,
-    "Residual attention blocks per resolution. Default: as the preset.",
+    "Residual attention blocks of each resolution. Default: as the preset.",
     lower_bound=0,
 )
 _FUSION_BLOCKS = flags.DEFINE_integer(
@@ -39,13 +41,13 @@ _FUSION_BLOCKS = flags.DEFINE_integer(
 _BRIGHTNESS = flags.DEFINE_boolean(
     "brightness",
     None,
-    "The wanted brightness is an input of the network. --nobrightness leaves it to guess, an "
-    "ablation. Default: as the preset.",
+    "Make the wanted brightness an input of the network. With --nobrightness the network guesses "
+    "it, an ablation. Default: as the preset.",
 )
 
 
 def model_options() -> ModelOptions:
-    """Returns the preset with what other flags change in it."""
+    """Returns the preset with the changes of the other flags."""
     changes = (
         _TWO_STEP,
         _SCALES,

@@ -1,4 +1,4 @@
-"""The flags of a program as a text that repeats its run."""
+"""Serialises the flags of a program, so that its run can be repeated."""
 
 from __future__ import annotations
 

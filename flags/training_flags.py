@@ -1,4 +1,6 @@
-"""Flags of the training run itself."""
+"""Flags of the training run."""
+
+from typing import Any
 
 from absl import flags
 
@@ -31,16 +33,18 @@ _STRATEGY = flags.DEFINE_enum(
 _LOGICAL_CPUS = flags.DEFINE_integer(
     "logical_cpus",
     1,
-    "Split the CPU into so many devices, to try distributed training without GPUs.",
+    "Split the CPU into this number of devices, to try distributed training without GPUs.",
     lower_bound=1,
 )
 
 
-def _integer(defaults, name: str, help_text: str, lowest: int = 1):
+def _integer(
+    defaults: TrainingOptions | CadenceOptions, name: str, help_text: str, lowest: int = 1
+) -> flags.FlagHolder[int]:
     return flags.DEFINE_integer(name, getattr(defaults, name), help_text, lower_bound=lowest)
 
 
-def _float(name: str, help_text: str, highest: float | None = None):
+def _float(name: str, help_text: str, highest: float | None = None) -> flags.FlagHolder[float]:
     return flags.DEFINE_float(
         name, getattr(_DEFAULTS, name), help_text, lower_bound=0.0, upper_bound=highest
     )
@@ -48,31 +52,37 @@ def _float(name: str, help_text: str, highest: float | None = None):
 
 _TRAINING = (
     _integer(_DEFAULTS, "steps", "Optimizer steps of the whole run."),
-    _integer(_DEFAULTS, "batch_size", "Samples a step, over all devices and workers together."),
+    _integer(_DEFAULTS, "batch_size", "Samples per step, over all devices and workers together."),
     _integer(_DEFAULTS, "crop_size", "Side of the training crops in pixels.", lowest=16),
     _float("photometric_fraction", "Share of samples darkened by the photometric synthesis.", 1.0),
     _float(
         "exposure_jitter",
-        "Low photos of real pairs are made darker or brighter by up to so many powers of two in "
-        "their sRGB values, their references stay: how dark a photo is says little of how bright "
-        "it ought to be.",
+        "Largest power of two by which the sRGB values of the low photos of real pairs are made "
+        "darker or brighter, while their references stay: the darkness of a photo says little "
+        "about the brightness of its reference.",
     ),
     flags.DEFINE_boolean(
         "pair_files",
         _DEFAULTS.pair_files,
-        "Low photos of real pairs go through JPEG and resizing too, in the shares that "
-        "--photometric_jpeg and --photometric_resize give.",
+        "Compress and resize low photos of real pairs too, in the shares of --photometric_jpeg and "
+        "--photometric_resize.",
     ),
     _float(
         "relight",
-        "Largest change, in stops (EV), of the bright photo of a sample and of the brightness that "
-        "the network is told: it learns to do what it is told.",
+        "Largest change, in stops (EV), of the reference of a sample and of the brightness given "
+        "to the network, which teaches it to follow that brightness.",
     ),
-    _float("relight_share", "Share of the samples that are changed so.", 1.0),
+    _float("relight_share", "Share of the samples that --relight changes.", 1.0),
     _float("learning_rate", "Peak learning rate of the generators."),
     _float("discriminator_learning_rate", "Peak learning rate of the discriminators."),
-    _integer(_DEFAULTS, "warmup_steps", "Steps over which the rates grow from 0.", lowest=0),
-    _float("final_learning_rate_ratio", "Where the cosine ends, as a fraction of the peak.", 1.0),
+    _integer(
+        _DEFAULTS, "warmup_steps", "Steps over which the learning rates grow from 0.", lowest=0
+    ),
+    _float(
+        "final_learning_rate_ratio",
+        "Final learning rate of the cosine schedule, as a fraction of the peak.",
+        1.0,
+    ),
     _float("clip_norm", "Largest global norm of a gradient."),
     _float("ema_decay", "Decay of the averaged weights, which are evaluated and saved.", 1.0),
     flags.DEFINE_string(
@@ -83,49 +93,51 @@ _TRAINING = (
     _integer(
         _DEFAULTS,
         "gradient_accumulation_steps",
-        "Micro-batches into which a device's share of a batch is cut, computed one after the "
-        "other: the step of the whole batch in a fraction of the memory.",
+        "Micro-batches into which a device's share of a batch is cut and which are computed one "
+        "after the other: the same step with a fraction of the memory.",
     ),
     flags.DEFINE_enum(
         "precision",
         _DEFAULTS.precision,
         PRECISIONS,
-        "What the generators' layers compute in. mixed_float16 scales the losses; weights stay in "
-        "float32 in any case.",
+        "Precision of the generators' layers. mixed_float16 adds loss scaling; weights are always "
+        "float32.",
     ),
     flags.DEFINE_boolean("xla", _DEFAULTS.xla, "Compile forward and backward pass with XLA."),
     flags.DEFINE_enum(
         "monitor",
         _DEFAULTS.monitor,
         MONITORS,
-        "Which metric of the validations chooses best.keras.",
+        "Validation metric that selects best.keras.",
     ),
     flags.DEFINE_integer(
         "seed",
         _DEFAULTS.seed,
-        "Of the first weights and of all samples.",
+        "Seed of the initial weights and of all samples.",
         lower_bound=0,
         upper_bound=2**32 - 1,
     ),
     flags.DEFINE_boolean(
-        "deterministic", _DEFAULTS.deterministic, "Bit-identical reruns, at some cost in speed."
+        "deterministic",
+        _DEFAULTS.deterministic,
+        "Make reruns bit-identical, at some cost in speed.",
     ),
 )
 _REPORTING = (
-    _integer(_CADENCE, "log_every", "Steps between lines in metrics.csv and TensorBoard."),
+    _integer(_CADENCE, "log_every", "Steps between log lines in metrics.csv and TensorBoard."),
     _integer(_CADENCE, "validate_every", "Steps between validations."),
     _integer(_CADENCE, "checkpoint_every", "Steps between checkpoints."),
-    _integer(_CADENCE, "keep_checkpoints", "Checkpoints that are kept."),
+    _integer(_CADENCE, "keep_checkpoints", "Number of checkpoints to keep."),
     _integer(
         _CADENCE,
         "steps_per_call",
-        "Most steps in one call into the graph: fewer pauses for a GPU. It also ends at each log "
-        "line, validation and checkpoint.",
+        "Most steps in one call into the graph, so that a GPU waits less for Python. A call also "
+        "ends at each log line, validation and checkpoint.",
     ),
     _integer(
         _CADENCE,
         "profile",
-        "Steps to profile for TensorBoard, after the first 20; 0 for none.",
+        "Number of steps to profile for TensorBoard, after the first 20; 0 for none.",
         lowest=0,
     ),
 )
@@ -147,10 +159,11 @@ def strategy() -> tuple[str, int]:
 
 
 def training_options() -> TrainingOptions:
-    """Returns how weights are improved."""
-    return TrainingOptions(**{flag.name: flag.value for flag in _TRAINING})
+    """Returns the options of the training."""
+    values: dict[str, Any] = {flag.name: flag.value for flag in _TRAINING}
+    return TrainingOptions(**values)
 
 
 def cadence_options() -> CadenceOptions:
-    """Returns how often the run reports and saves."""
+    """Returns how often the run logs, validates and saves."""
     return CadenceOptions(**{flag.name: flag.value for flag in _REPORTING})

@@ -23,7 +23,7 @@ from tests.programs import Programs
 
 # The files of these folders take longest and come first: of several processes, each takes one file
 # after another, and none should begin with a long one when the others are nearly done.
-_LONG = ("training", "jax_training", "exports", "tests")
+_LONG = ("training", "tensorflow", "jax", "exports", "tests")
 
 
 def pytest_configure(config):
@@ -120,7 +120,7 @@ def programs(tmp_path_factory) -> Iterator[Programs]:
     """Starts programs on TensorFlow."""
     started = Programs(
         tmp_path_factory.mktemp("programs"),
-        "import tensorflow, drgn_tf.inference, drgn_tf.training",
+        "import tensorflow, drgn_tf.inference, drgn_tf.training.run, drgn_tf.training.tensorflow",
     )
     yield started
     started.close()

@@ -113,6 +113,8 @@ def test_what_an_extra_adds_is_said_in_one_line(run, tmp_path, dark):
     Image.fromarray(dark).save(tmp_path / "photo.png")
     for command, arguments, extra in (
         ("drgn-export", ["--output_dir=out"], "export"),
+        ("drgn-train", ["--data_dir=sample", "--run_dir=out"], "train"),
+        ("drgn-train", ["--backend=jax", "--data_dir=sample", "--run_dir=out"], "jax"),
         ("drgn-eval", [f"--unpaired={tmp_path}", "--output_dir=out"], "eval"),
         ("drgn-enhance", ["--output_dir=out", "--stages", tmp_path / "photo.png"], "keras"),
     ):

@@ -7,15 +7,17 @@
   drgn-enhance --output_dir=out --steady timelapse/
 
 Results keep format, size, EXIF and colour profile of their photos, and the tree of a
-folder. What exists in --output_dir is not made again.
+folder. Existing results in --output_dir are skipped.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import sys
 import time
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import tqdm
 
@@ -29,7 +31,7 @@ from drgn_tf.inference.plan import Job, missing_results, plan_jobs
 
 
 def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> list[Job]:
-    """Does the jobs; returns those that went well, and adds a line for each that did not."""
+    """Runs the jobs; returns the successful ones, and adds a message for each failure."""
     options = enhance_flags.output_options()
     if enhance_flags.steady():
         sources = list(dict.fromkeys(job.source for job in jobs if not job.is_video))
@@ -43,7 +45,7 @@ def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> 
             unit = "frame" if job.is_video else "tile"
             with tqdm.tqdm(leave=False, unit=unit, disable=None) as parts:
 
-                def start(count: int, parts=parts):
+                def start(count: int, parts: tqdm.tqdm[Any] = parts) -> Callable[[], object]:
                     if not parts.disable:
                         parts.reset(total=count or None)
                     return parts.update
@@ -52,16 +54,17 @@ def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> 
                     enhance_file(enhancer, job, options, start)
                     done.append(job)
                 except (UserError, OSError) as error:
-                    files.write(program.error_line(error), file=sys.stderr)
-                    complaints.append(str(error))
+                    line = program.describe(error) if isinstance(error, OSError) else str(error)
+                    files.write(program.error_line(line), file=sys.stderr)
+                    complaints.append(line)
             files.update()
     return done
 
 
 def _open_enhancer() -> Enhancer:
-    model = enhance_flags.model()
+    model: str | pathlib.Path = enhance_flags.model()
     if enhance_flags.output_options().stages and model in weights.names():
-        # The file that is faster to open has no stages.
+        # The .tflite file, which opens faster, has no stages.
         model = weights.path(model)
     tiling = enhance_flags.tiling()
     return Enhancer(load_driver(model, enhance_flags.threads()), tiling)
@@ -73,7 +76,7 @@ def _say_errors(lines: list[str]) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Enhances what the arguments name; returns 1 if something could not be enhanced."""
+    """Enhances the arguments; returns 1 if a file could not be enhanced."""
     if len(argv) < 2:
         raise UserError("give photos, videos or folders to enhance.")
     started = time.monotonic()
@@ -97,7 +100,7 @@ def main(argv: list[str]) -> int:
     if plan.conflicts:
         print("nothing was enhanced.", file=sys.stderr)
         return 1
-    # Only now: it takes seconds with some forms of networks.
+    # Opened only now, because some formats take seconds.
     done = _enhance_all(plan.jobs, _open_enhancer(), complaints) if plan.jobs else []
     lost = missing_results(done)
     _say_errors(lost)
@@ -117,7 +120,7 @@ def run() -> NoReturn:
         main,
         flag_modules=(enhance_flags,),
         arguments=True,
-        interrupted="interrupted; the same command does what is left.",
+        interrupted="interrupted; the same command does the rest.",
     )
 
 

@@ -1,11 +1,11 @@
-"""Measures a trained network, in any of its forms.
+"""Evaluates a trained network or an exported artefact.
 
   drgn-eval --model=base --data_dir=LOL-v1/eval15 --output_dir=out
   drgn-eval --model=net.tflite --unpaired=dark_photos --output_dir=out
   drgn-eval --task=detection --data_dir=photos --annotations=boxes.json \
       --detector=detector.onnx --detector_layout=layout.json --output_dir=out
 
-The untouched input is always measured beside it. docs/evaluation.md defines the metrics.
+The untouched input is always measured too. docs/evaluation.md defines the metrics.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import importlib
 import pathlib
 import shlex
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import tqdm
@@ -31,20 +31,22 @@ from drgn_tf.flags import eval_flags
 from drgn_tf.images.photos import list_photos
 from drgn_tf.inference import Enhancer, load_driver
 
+_Item = TypeVar("_Item")
 
-def _progress(photos, total: int):
+
+def _progress(photos: Iterable[_Item], total: int) -> Iterable[_Item]:
     return tqdm.tqdm(photos, total=total, unit="photo", leave=False, disable=None)
 
 
 def _keep_in(folder: pathlib.Path) -> Callable[[str, np.ndarray], None]:
-    """Returns what is to be done with each enhanced photo: nothing, or saving it."""
+    """Returns a function that saves each enhanced photo, or does nothing."""
     if not eval_flags.save_images():
         return lambda name, pixels: None
     return lambda name, pixels: report.save_photo(pixels, folder / f"{name}.png")
 
 
-def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) -> dict:
-    """Measures pairs and writes what belongs to them; returns their part of the results."""
+def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) -> dict[str, Any]:
+    """Measures pairs and writes their files; returns their part of the results."""
     keep = _keep_in(folder / report.ENHANCED)
 
     def enhance_to(photo: np.ndarray, brightness: float) -> np.ndarray:
@@ -71,8 +73,10 @@ def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) 
     }
 
 
-def _measure_unpaired(enhancer: Enhancer, paths: list[pathlib.Path], folder: pathlib.Path) -> dict:
-    """The same for photos without reference."""
+def _measure_unpaired(
+    enhancer: Enhancer, paths: list[pathlib.Path], folder: pathlib.Path
+) -> dict[str, Any]:
+    """Measures photos without references; see `_measure_pairs`."""
     keep = _keep_in(folder / report.ENHANCED / "unpaired")
     metrics = list(_progress(image_quality.evaluate_unpaired(enhancer, paths, keep), len(paths)))
     report.save_metrics(metrics, folder / report.UNPAIRED)
@@ -86,7 +90,7 @@ def _measure_unpaired(enhancer: Enhancer, paths: list[pathlib.Path], folder: pat
 def _evaluate_photos(command: str) -> None:
     data_dir, unpaired = eval_flags.data_dir(), eval_flags.unpaired()
     if unpaired:
-        # Of an extra: if it is missing, this is said before anything is measured.
+        # Needs an extra; a missing one is reported before anything is measured.
         importlib.import_module("drgn_tf.metrics.niqe")
     pairs = find_pairs(data_dir) if data_dir else []
     paths = list(list_photos(unpaired).values()) if unpaired else []
@@ -94,12 +98,12 @@ def _evaluate_photos(command: str) -> None:
     model = report.model_name(enhancer.driver)
     results = {"task": "pairs", **report.describe_run(enhancer.driver, command)}
     with report.results_folder(eval_flags.output_dir(), eval_flags.overwrite()) as folder:
-        if pairs:
+        if data_dir is not None:
             measured = _measure_pairs(enhancer, pairs, folder)
             name = data_dir.resolve().name
             results["pairs"] = {"data_set": name, "count": len(pairs), **measured}
             print(f"{name}: {len(pairs)} pairs\n{report.table(measured['mean'], model)}")
-        if paths:
+        if unpaired is not None:
             measured = _measure_unpaired(enhancer, paths, folder)
             name = unpaired.resolve().name
             results["unpaired"] = {"data_set": name, "count": len(paths), **measured}
@@ -109,20 +113,20 @@ def _evaluate_photos(command: str) -> None:
 
 
 def _evaluate_detection(command: str) -> None:
-    # Here, because it needs an extra.
+    # Imported here, because it needs an extra.
     from drgn_tf.metrics.detection import PROTOCOL, detection_metrics
 
     detector_path, layout_path = eval_flags.detector()
     layout = read_layout(layout_path)
-    annotations = read_annotations(eval_flags.annotations(), eval_flags.data_dir())
+    annotations = read_annotations(eval_flags.annotations(), eval_flags.photos_dir())
     categories = detection.common_categories(annotations, layout)
     detector = detection.Detector(detector_path, layout)
     enhancer = Enhancer(load_driver(eval_flags.model()))
-    name, count = eval_flags.data_dir().resolve().name, len(annotations.paths)
+    name, count = eval_flags.photos_dir().resolve().name, len(annotations.paths)
     left_out = sorted(annotations.category_ids().keys() - categories.keys())
     with report.results_folder(eval_flags.output_dir(), eval_flags.overwrite()) as folder:
         keep = _keep_in(folder / report.ENHANCED)
-        found: dict[str, list[dict]] = {"input": [], "enhanced": []}
+        found: dict[str, list[dict[str, Any]]] = {"input": [], "enhanced": []}
         runs = detection.detect_before_and_after(enhancer, detector, annotations, keep)
         for before, after in _progress(runs, count):
             found["input"] += before
@@ -159,7 +163,7 @@ def _evaluate_detection(command: str) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Measures what the flags say."""
+    """Runs the evaluation of the flags."""
     eval_flags.check()
     tasks = {"pairs": _evaluate_photos, "detection": _evaluate_detection}
     tasks[eval_flags.task()](shlex.join(["drgn-eval", *sys.argv[1:]]))

@@ -1,29 +1,30 @@
-"""Exports a trained network as SavedModel, TFLite and ONNX, each proven equal to it.
+"""Exports a trained network as SavedModel, TFLite and ONNX, and verifies each artefact.
 
   drgn-export --model=mobile --output_dir=exported
   drgn-export --model=runs/mine/best.keras --output_dir=exported --formats=tflite
 
-An artefact that differs from the network is not handed over. report.md says what each
-of the others is.
+An artefact outside its tolerance is discarded and reported. report.md describes the others.
 """
 
 from __future__ import annotations
 
 import sys
 from importlib import metadata
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import tqdm
 
 from drgn_tf.cli import program
 
+# Named, and imported late: they need the extra.
+FLAG_MODULES = ("drgn_tf.flags.export_flags",)
 _COMPARED = 12
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnx", "onnxruntime")
 
 
 def main(argv: list[str]) -> int:
-    """Exports what the flags ask for; returns 1 if an artefact was not handed over."""
-    # Here, because they need the extra.
+    """Runs the export of the flags; returns 1 if an artefact failed."""
+    # Imported here, because they need the extra.
     from drgn_tf.data.pairs import find_pairs
     from drgn_tf.exports import pipeline, reports
     from drgn_tf.exports.calibration import load_calibration_photos
@@ -41,7 +42,7 @@ def main(argv: list[str]) -> int:
     artefacts = pipeline.plan(reference.model, options, photos)
     pipeline.check_targets(artefacts, output_dir, options.overwrite)
     outcomes = []
-    # All calibrate; a dozen, spread over them, are compared and one is shown.
+    # All photos calibrate; a dozen of them, evenly spread, are compared, and one is shown.
     compared = photos[:: -(-len(photos) // _COMPARED)]
     shown, pictures = photos[0], {"untouched": photos[0]}
     pictures["Keras"] = Enhancer(reference)(shown)
@@ -58,7 +59,9 @@ def main(argv: list[str]) -> int:
             else:
                 driver = load_driver(output_dir / artefact.path, options.threads)
                 pictures[str(artefact.path)] = Enhancer(driver)(shown)
-    quality = pipeline.quality(reference, pairs) if pairs else None
+    quality: dict[str, Any] | None = pipeline.quality(reference, pairs) if pairs else None
+    if quality is not None and pairs_dir is not None:
+        quality |= {"photos": len(pairs), "folder": pairs_dir.name}
     facts = {
         "name": options.name,
         "model": reference.path.name,
@@ -66,9 +69,9 @@ def main(argv: list[str]) -> int:
         "parameters": reference.model.count_params(),
         "macs_per_pixel": round(macs_per_pixel(reference.model)),
         "versions": {name: metadata.version(name) for name in _PACKAGES},
-        "calibration": f"{options.calibration_count} cuttings of {len(photos)} photos of "
-        f"{export_flags.calibration_dir() or 'the sample set, as they are and darkened'}",
-        "quality": quality and {**quality, "photos": len(pairs), "folder": pairs_dir.name},
+        "calibration": f"{options.calibration_count} crops of {len(photos)} photos of "
+        f"{export_flags.calibration_dir() or 'the sample set, undarkened and darkened'}",
+        "quality": quality,
     }
     reports.write_report(output_dir, facts, outcomes, pictures)
     print(reports.table(outcomes))
@@ -83,9 +86,9 @@ def run() -> NoReturn:
     """The command drgn-export."""
     program.run(
         main,
-        flag_modules=("drgn_tf.flags.export_flags",),
+        flag_modules=FLAG_MODULES,
         extra="export",
-        interrupted="interrupted; what was finished stays.",
+        interrupted="interrupted; finished artefacts stay.",
     )
 
 

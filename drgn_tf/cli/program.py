@@ -1,9 +1,9 @@
 """Runs a program: flags, flagfiles, errors and exit codes, the same for every command.
 
-What goes wrong becomes one line on standard error, "error: " and what to do:
+Each error becomes one line on standard error, "error: " and what to do:
 
     UserError               its message and its exit code
-    OSError                 the file, and what the system says of it
+    OSError                 the file and the system's message
     ModuleNotFoundError     the extra to install, if the module is of one
     MemoryError             out of memory
     KeyboardInterrupt       exit code 130
@@ -18,11 +18,11 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO
 
-# Before TensorFlow is imported: its start-up notes would bury our lines.
+# Set before TensorFlow is imported, to suppress its start-up messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import app, flags, logging
@@ -32,11 +32,11 @@ from drgn_tf.flags import flagfiles
 from drgn_tf.flags.renamed import RENAMED
 from drgn_tf.version import __version__
 
-# What the extras of the package install, by the names of modules.
+# The modules that each extra of the package installs.
 _EXTRAS = {
     "keras": ("keras", "tensorflow"),
     "train": ("keras", "tensorflow", "tensorboard", "matplotlib", "skimage"),
-    "jax": ("jax",),
+    "jax": ("jax", "keras", "matplotlib", "skimage"),
     "export": ("keras", "tensorflow", "flatbuffers", "onnx", "tf2onnx", "matplotlib", "skimage"),
     "onnx": ("onnxruntime",),
     "eval": ("scipy", "pycocotools"),
@@ -57,18 +57,22 @@ def run(
     """Runs a program and ends the process with its exit code.
 
     Args:
-      main: takes the program's name and what is left of its arguments; returns the exit code,
-        None for 0.
-      flag_modules: what --help shows the flags of: modules, or their names. Named ones are
-        imported here, so that a package that they need and that is missing becomes one line.
-      extra: of the package, that the whole program needs.
+      main: called with the program's name and its arguments other than flags; returns the exit
+        code, None for 0.
+      flag_modules: modules, or their names, whose flags --help shows. Named ones are imported
+        here, so that a missing package becomes one line.
+      extra: of the package, needed by the whole program.
       arguments: whether the program takes other arguments than flags.
-      interrupted: said after Ctrl-C.
+      interrupted: message after Ctrl-C.
     """
     sys.exit(_exit_code(lambda: _start(main, flag_modules, arguments), extra, interrupted))
 
 
-def _start(main, flag_modules, arguments: bool) -> None:
+def _start(
+    main: Callable[[list[str]], int | None],
+    flag_modules: Sequence[str | ModuleType],
+    arguments: bool,
+) -> None:
     if "--version" in sys.argv[1:]:
         print(f"drgn-tf {__version__}")
         return
@@ -77,7 +81,7 @@ def _start(main, flag_modules, arguments: bool) -> None:
             module = importlib.import_module(module)
         for flag in flags.FLAGS.get_key_flags_for_module(module):
             flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
-    # What absl's --help prints first.
+    # absl's --help prints this first.
     sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
 
     def checked(argv: list[str]) -> int | None:
@@ -91,7 +95,7 @@ def _start(main, flag_modules, arguments: bool) -> None:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """Parses flags, those of flagfiles among them; returns what is left of the arguments.
+    """Parses flags, including those of flagfiles; returns the other arguments.
 
     Raises:
       UserError: a flag is unknown or has no such value, or a flagfile cannot be read.
@@ -105,14 +109,14 @@ def parse_flags(argv: list[str]) -> list[str]:
     except flags.Error as error:
         raise UserError("; ".join(str(error).splitlines())) from error
     except SystemExit:
-        # After --help, which absl takes for a failure.
+        # After --help, which absl treats as a failure.
         sys.exit(0)
 
 
 def _exit_code(action: Callable[[], None], extra: str, interrupted: str) -> int | str:
-    """Runs what may end in any way; says why if it failed, and returns the exit code."""
+    """Runs a function, reports its error if it fails, and returns the exit code."""
     try:
-        # There is none where a service starts programs.
+        # A program started by a service has none.
         output = sys.stdout and _StandardOutput(sys.stdout)
         with contextlib.redirect_stdout(output):
             try:
@@ -121,12 +125,12 @@ def _exit_code(action: Callable[[], None], extra: str, interrupted: str) -> int 
             except SystemExit as leaving:
                 return leaving.code or 0
             finally:
-                # Here, while it can still be told.
+                # Flushed here, while errors can still be reported.
                 print(end="", flush=True)
     except KeyboardInterrupt:
         return _say(interrupted, 130)
     except UserError as error:
-        # From 128 on a signal ended the program, which is no error of it.
+        # From 128 on, a signal ended the program, which is not an error.
         prefix = "" if error.exit_code >= 128 else "error: "
         return _say(f"{prefix}{error}", error.exit_code)
     except ModuleNotFoundError as error:
@@ -142,9 +146,14 @@ def _exit_code(action: Callable[[], None], extra: str, interrupted: str) -> int 
     except OSError as error:
         if error.errno is None:
             raise
-        named = isinstance(error.filename, (str, bytes, os.PathLike))
-        where = f"{os.fsdecode(error.filename)}: " if named else ""
-        return _say(f"error: {where}{error.strerror}.", 1)
+        return _say(f"error: {describe(error)}", 1)
+
+
+def describe(error: OSError) -> str:
+    """Returns the file, and what the system says of it."""
+    named = isinstance(error.filename, (str, bytes, os.PathLike))
+    where = f"{os.fsdecode(error.filename)}: " if named else ""
+    return f"{where}{error.strerror or error}."
 
 
 def error_line(message: object) -> str:
@@ -161,12 +170,12 @@ def _escaped(line: str) -> str:
 
 
 class _StandardOutput:
-    """Standard output, which says that it is full or that nobody reads it any more."""
+    """An error of standard output, which is full or closed by its reader."""
 
-    def __init__(self, stream):
+    def __init__(self, stream: TextIO):
         self._stream = stream
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
@@ -178,7 +187,7 @@ class _StandardOutput:
             self._stream.flush()
 
     @contextlib.contextmanager
-    def _told(self):
+    def _told(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -126,11 +126,11 @@ def main(argv: list[str]) -> None:
 
 def run() -> NoReturn:
     """The command drgn-train."""
-    os.environ["KERAS_BACKEND"] = _keras_backend(sys.argv)
+    backend = os.environ["KERAS_BACKEND"] = _keras_backend(sys.argv)
     program.run(
         main,
         flag_modules=FLAG_MODULES,
-        extra="train",
+        extra="jax" if backend == "jax" else "train",
         interrupted="interrupted; the last checkpoint stays.",
     )
 

@@ -1,7 +1,17 @@
-"""Photos and the batches made of them (tf.data)."""
+"""Training photos, and the batches of samples made from them (tf.data)."""
 
-from drgn_tf.images.photos import BadImageError
+from typing import TYPE_CHECKING
+
+from drgn_tf.errors import BadImageError
 from drgn_tf.lazy import lazily
+
+if TYPE_CHECKING:
+    from drgn_tf.data.dataset import Shard, training_dataset
+    from drgn_tf.data.loading import RunData, load_run_data
+    from drgn_tf.data.low_light_simulation import PhotometricOptions
+    from drgn_tf.data.options import DataOptions, SampleOptions
+    from drgn_tf.data.paired_photos import PairedPhotos
+    from drgn_tf.data.training_data import TrainingData
 
 __all__ = [
     "BadImageError",
@@ -21,7 +31,7 @@ __getattr__ = lazily(
     __name__,
     {
         "DataOptions": "options",
-        "PairedPhotos": "loading",
+        "PairedPhotos": "paired_photos",
         "PhotometricOptions": "low_light_simulation",
         "RunData": "loading",
         "SampleOptions": "options",

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 from drgn_tf.errors import UserError
 from drgn_tf.files import first_line
@@ -17,15 +18,15 @@ _LARGEST = 10**6
 
 @dataclasses.dataclass(frozen=True)
 class Annotations:
-    """Photos with true boxes.
+    """Photos with ground-truth boxes.
 
     Attributes:
-      paths: of the photos, by the id of their image.
+      paths: of the photos, by image id.
       ground_truth: COCO's "images", "categories" and "annotations", ids from 1.
     """
 
     paths: Mapping[int, pathlib.Path]
-    ground_truth: Mapping[str, list[dict]]
+    ground_truth: Mapping[str, list[dict[str, Any]]]
 
     def category_ids(self) -> dict[str, int]:
         """Returns the id of each category by its name."""
@@ -33,11 +34,11 @@ class Annotations:
 
 
 def read_annotations(path: str | pathlib.Path, photos: str | pathlib.Path) -> Annotations:
-    """Reads the boxes of a folder of photos.
+    """Reads the ground-truth boxes of a folder of photos.
 
     Args:
-      path: a COCO JSON file, or a folder of ExDark's text files, PHOTO.txt for each photo, in
-        the same subfolders as the photos.
+      path: a COCO JSON file, or a folder of ExDark's text files, PHOTO.txt for each photo, in the
+        same subfolders as the photos.
       photos: the folder of the photos.
 
     Raises:
@@ -86,7 +87,7 @@ def read_annotations(path: str | pathlib.Path, photos: str | pathlib.Path) -> An
     return Annotations({number: photos / name for name, number in image_ids.items()}, ground_truth)
 
 
-def _read_coco(path: pathlib.Path) -> dict[str, list[dict]]:
+def _read_coco(path: pathlib.Path) -> dict[str, list[dict[str, Any]]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         categories = {entry["id"]: _text(entry["name"]) for entry in content["categories"]}
@@ -96,7 +97,7 @@ def _read_coco(path: pathlib.Path) -> dict[str, list[dict]]:
         raise UserError(
             f"{path}: is no COCO annotation file ({type(error).__name__}: {first_line(error)})."
         ) from error
-    boxes: dict[str, list[dict]] = {name: [] for name in names.values()}
+    boxes: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
     for number, entry in enumerate(annotations, start=1):
         try:
             name, category = names[entry["image_id"]], categories[entry["category_id"]]
@@ -125,7 +126,7 @@ def _inside(name: str) -> str:
     return name
 
 
-def _read_exdark(folder: pathlib.Path) -> dict[str, list[dict]]:
+def _read_exdark(folder: pathlib.Path) -> dict[str, list[dict[str, Any]]]:
 
     def fail(error: OSError) -> None:
         raise UserError(
@@ -141,7 +142,7 @@ def _read_exdark(folder: pathlib.Path) -> dict[str, list[dict]]:
     files = sorted(filter(os.path.isfile, found))
     if not files:
         raise UserError(f"{folder}: holds no text files of annotations.")
-    boxes = {}
+    boxes: dict[str, list[dict[str, Any]]] = {}
     for file in files:
         name = file.relative_to(folder).with_suffix("").as_posix()
         try:
@@ -166,7 +167,7 @@ def _read_exdark(folder: pathlib.Path) -> dict[str, list[dict]]:
     return boxes
 
 
-def _box(category: str, bbox: list, iscrowd: int) -> dict:
+def _box(category: str, bbox: object, iscrowd: int) -> dict[str, Any]:
     if not isinstance(bbox, list) or len(bbox) != 4:
         raise ValueError(f"a box is 4 numbers, left, top, width and height, not {bbox!r:.60}")
     for value in bbox:

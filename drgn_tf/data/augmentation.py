@@ -1,13 +1,13 @@
-"""Random crops, flips, rotations and exposures, each a function of a seed and nothing else."""
+"""Random crops, flips, rotations and exposures, each a function of a seed alone."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
+from drgn_tf.tensors import Tensor
 
-def random_offset(size: Any, crop: int, seed: Any) -> Any:
+
+def random_offset(size: Tensor, crop: int, seed: Tensor) -> Tensor:
     """Draws where a crop begins, uniformly.
 
     Args:
@@ -20,16 +20,16 @@ def random_offset(size: Any, crop: int, seed: Any) -> Any:
     """
     unit = tf.random.stateless_uniform([2], seed)
     room = tf.cast(size - crop + 1, tf.float32)
-    # float32 can round a draw just below 1 up to the whole room.
+    # float32 can round a draw just below 1 up to 1.
     return tf.minimum(tf.cast(unit * room, tf.int32), size - crop)
 
 
-def random_symmetry(seed: Any) -> Any:
+def random_symmetry(seed: Tensor) -> Tensor:
     """Draws one of the 8 flips and rotations of a square: int32 in [0, 8)."""
     return tf.random.stateless_uniform([], seed, maxval=8, dtype=tf.int32)
 
 
-def apply_symmetry(image: Any, symmetry: Any) -> Any:
+def apply_symmetry(image: Tensor, symmetry: Tensor) -> Tensor:
     """Rotates a square image by quarter turns, then perhaps mirrors it.
 
     Args:
@@ -44,6 +44,6 @@ def apply_symmetry(image: Any, symmetry: Any) -> Any:
     return tf.ensure_shape(turned, image.shape)
 
 
-def random_exposure(jitter: float, seed: Any) -> Any:
+def random_exposure(jitter: float, seed: Tensor) -> Tensor:
     """Draws a factor whose log2 is uniform in [-jitter, jitter]."""
     return tf.pow(2.0, tf.random.stateless_uniform([], seed, -jitter, jitter))

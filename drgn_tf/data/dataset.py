@@ -22,9 +22,10 @@ from drgn_tf.data.augmentation import (
 )
 from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
-from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS, Draw, Tensor, plan_samples
+from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS, Draw, plan_samples
 from drgn_tf.data.training_data import NORMAL_STREAM, Source, TrainingData
 from drgn_tf.errors import UserError
+from drgn_tf.tensors import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,8 +101,9 @@ def _drawn_from(
         factor = tf.where(unit < options.relight_share, factor, 1.0)
         return sampling.relit(high, thumbnail, brightness, factor)
 
-    def corner(index: Tensor, seeds: Tensor) -> Tensor:
-        return tf.unstack(random_offset(sizes[index], crop_size, seeds[Draw.CROP]))
+    def corner(index: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
+        top, left = tf.unstack(random_offset(sizes[index], crop_size, seeds[Draw.CROP]))
+        return top, left
 
     def darkened(index: Tensor, seeds: Tensor) -> Tensor:
         thumbnail = high_thumbnails[index]
@@ -188,9 +190,9 @@ def training_dataset(
 
     Args:
       data: photos.
-      options: how to draw samples.
-      first_step: where to begin; the batches before are not computed.
-      steps: where to end.
+      options: of the samples.
+      first_step: first step; earlier batches are not computed.
+      steps: end of the range.
       shard: this worker's part.
 
     Returns:

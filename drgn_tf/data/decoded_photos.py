@@ -1,6 +1,6 @@
 """Decoded photos, in memory or in a cache on disk, cropped inside the input graph.
 
-Every file is decoded once, when the store is made, so a damaged one is found
+Every file is decoded once, when the store is created, so damaged files are found
 before training starts. Pixels stay integers until after the crop.
 """
 
@@ -12,14 +12,15 @@ import os
 import pathlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from drgn_tf.data.disk_cache import MappedPixels, cached_photos, widened
-from drgn_tf.errors import UserError
-from drgn_tf.images.photos import BadImageError, read_photo, to_float
+from drgn_tf.errors import BadImageError, UserError
+from drgn_tf.images.photos import read_photo, to_float
+from drgn_tf.tensors import Tensor
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -38,27 +39,27 @@ class _MemoryPixels:
 
     def tensor(self) -> tf.Tensor:
         if self._tensor is None:
-            # Here and below, because photos are read without TensorFlow too.
+            # Imported here and below, because photos are also read without TensorFlow.
             import tensorflow as tf
 
-            # Shared, where tf.constant would keep two more copies. Not in a graph, not on a GPU.
+            # Shares the memory, of which tf.constant would keep two copies; on the CPU, eagerly.
             with tf.init_scope(), tf.device("CPU:0"):
                 self._tensor = tf.experimental.dlpack.from_dlpack(self._pixels.__dlpack__())
         return self._tensor
 
 
 class PhotoStore:
-    """Photos of any sizes, one behind the other. Made by `read_stores` and `store_in_memory`.
+    """Photos of any sizes, stored consecutively. Created by `read_stores` and `store_in_memory`.
 
     Args:
       pixels: uint8 or uint16 values of all photos.
-      names: one a photo, for messages and reports.
+      names: one per photo, for messages and reports.
       sizes: (height, width) of each photo in pixels.
       checksums: of the pixels of each photo.
 
     Attributes:
       names, sizes, checksums: as given.
-      peak: greatest value that a pixel can have: 255.0 or 65535.0.
+      peak: largest possible pixel value: 255.0 or 65535.0.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class PhotoStore:
         self._starts = np.cumsum([0, *counts[:-1]], dtype=np.int64)
 
     def select(self, names: Sequence[str]) -> PhotoStore:
-        """Returns a store of these photos in this order, which shares the pixels."""
+        """Returns a store of these photos in this order that shares the pixels."""
         positions = {name: index for index, name in enumerate(self.names)}
         chosen = [positions[name] for name in names]
         store = copy.copy(self)
@@ -93,12 +94,12 @@ class PhotoStore:
         return to_float(self.pixels(index))
 
     def pixels(self, index: int) -> np.ndarray:
-        """Returns photo `index` as it is stored, uint8 or uint16 [H, W, 3]."""
+        """Returns the stored pixels of photo `index`, uint8 or uint16 [H, W, 3]."""
         height, width = self.sizes[index]
         pixels = self._pixels.read(int(self._starts[index]), height * width * 3)
         return pixels.reshape(height, width, 3)
 
-    def cropper(self) -> Callable:
+    def cropper(self) -> Callable[[Tensor, Tensor, Tensor, int], Tensor]:
         """Returns a function for use inside a graph: (index, top, left, size) -> crop.
 
         The crop is float32 [size, size, 3] in [0, 1].
@@ -108,8 +109,8 @@ class PhotoStore:
         starts = tf.constant(self._starts)
         widths = tf.constant([width for _, width in self.sizes], tf.int64)
 
-        def crop(index, top, left, size: int):
-            # Whole rows first: they lie behind each other.
+        def crop(index: Tensor, top: Tensor, left: Tensor, size: int) -> Tensor:
+            # Whole rows first, because they are contiguous.
             width = widths[index]
             start = starts[index] + tf.cast(top, tf.int64) * width * 3
             rows = tf.slice(self._pixels.tensor(), [start], [size * width * 3])
@@ -126,17 +127,17 @@ class PhotoStore:
 
 
 def store_in_memory(photos: Sequence[np.ndarray], names: Sequence[str]) -> PhotoStore:
-    """Makes a store of decoded photos.
+    """Creates a store of decoded photos.
 
     Args:
-      photos: uint8 or uint16 [H, W, 3] each. All are kept in 16 bits if one is.
-      names: one a photo.
+      photos: uint8 or uint16 [H, W, 3] each. All are stored in 16 bits if one has 16.
+      names: one per photo.
     """
     return _packed(list(photos), names)
 
 
 def _packed(photos: list[np.ndarray], names: Sequence[str]) -> PhotoStore:
-    # Empties the list as it copies, so that no photo is in memory twice for long.
+    # Empties the list while copying, so that few photos are in memory twice.
     sizes = [photo.shape[:2] for photo in photos]
     dtype = max((photo.dtype for photo in photos), key=lambda dtype: dtype.itemsize)
     pixels = _aligned(sum(photo.size for photo in photos), dtype)
@@ -152,7 +153,7 @@ def _packed(photos: list[np.ndarray], names: Sequence[str]) -> PhotoStore:
 
 
 def _aligned(count: int, dtype: np.dtype) -> np.ndarray:
-    """Returns an array that begins where TensorFlow's tensors may begin."""
+    """Returns an array with the alignment of TensorFlow's tensors."""
     memory = np.empty(count * dtype.itemsize + 64, np.uint8)
     begin = -memory.ctypes.data % 64
     return memory[begin : begin + count * dtype.itemsize].view(dtype)
@@ -161,9 +162,9 @@ def _aligned(count: int, dtype: np.dtype) -> np.ndarray:
 def _decoded(
     rows: Sequence[tuple[pathlib.Path, ...]],
 ) -> Iterator[list[np.ndarray] | BadImageError]:
-    """Gives the photos of each row, which must be of one size, or what is wrong with it."""
+    """Yields the photos of each row, which must have one size, or the error of the row."""
 
-    def read(row: tuple[pathlib.Path, ...]):
+    def read(row: tuple[pathlib.Path, ...]) -> list[np.ndarray] | BadImageError:
         try:
             photos = [read_photo(path) for path in row]
             for path, photo in zip(row[1:], photos[1:]):
@@ -177,11 +178,11 @@ def _decoded(
         except BadImageError as error:
             return error
 
-    # Decoders release the interpreter lock. Only a few photos wait to be taken: all of them
+    # Decoders release the interpreter lock. Only a few decoded photos wait, because all of them
     # may not fit into memory.
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
-        ahead = collections.deque()
+        ahead: collections.deque[Future[list[np.ndarray] | BadImageError]] = collections.deque()
         for row in rows:
             ahead.append(pool.submit(read, row))
             if len(ahead) > 2 * workers:
@@ -198,8 +199,8 @@ def read_rows(
 
     Args:
       rows: paths.
-      on_bad: is told of each row that cannot be used, which is then left out. By
-        default the first one is raised.
+      on_bad: called with the error of each unusable row, which is then left out. By
+        default the first error is raised.
 
     Returns:
       The photos of each row, by the stem of its first path.
@@ -225,12 +226,12 @@ def read_stores(
     on_bad: Callable[[UserError], None] | None = None,
     cache_dir: str | pathlib.Path = "",
 ) -> list[PhotoStore]:
-    """Makes a store of each column of rows of photos, named by the stems of the first.
+    """Creates a store for each column of rows of photos, named by the stems of the first column.
 
     Args:
       rows: paths, as for `read_rows`.
-      on_bad: is told of each row that cannot be used, which is then left out. By
-        default the first one is raised.
+      on_bad: called with the error of each unusable row, which is then left out. By
+        default the first error is raised.
       cache_dir: folder that keeps the decoded photos; "" keeps them in memory.
 
     Raises:

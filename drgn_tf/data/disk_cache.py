@@ -1,16 +1,16 @@
-"""Decoded photos on disk: decoded once, and read from there in this and every later run.
+"""A disk cache of decoded photos, shared by all runs.
 
-Photos that are read together (the pairs of a folder, say) are one entry of the folder:
+Photos that are read together (such as the pairs of a folder) form one entry of the cache folder:
 
-  KEY.0.pixels, KEY.1.pixels   raw pixels, photo behind photo: the low ones, the high ones
-  KEY.json                     names, sizes and checksums, and which photos could not be used
+  KEY.0.pixels, KEY.1.pixels   raw pixels, photo after photo: the low photos, the high photos
+  KEY.json                     names, sizes and checksums, and the unusable photos
 
-The key is a hash of the path, size and time of change of every file, so an entry never has to be
-kept up to date: other photos are another entry. Entries that nobody asks for any more are left
-alone; delete the folder, or any file in it, while nothing trains from it.
+The key is a hash of the path, size and modification time of every file, so entries are never
+updated: other photos get another entry. Unused entries are not removed; delete the folder, or any
+file in it, while no training uses it.
 
-An entry is checked whole before it is used, pixels and all, and made again if it is damaged. One
-process makes it while others, on other machines too, wait for it.
+An entry is verified completely before use, pixels included, and rebuilt if it is damaged. One
+process builds it while others, also on other machines, wait for it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import json
 import os
 import pathlib
 import platform
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,29 +31,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drgn_tf import files
-from drgn_tf.errors import UserError
-from drgn_tf.images.photos import BadImageError
+from drgn_tf.errors import BadImageError, UserError
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-try:
+# On Windows two processes may make the same entry one after the other.
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows, where two processes may make the same entry one after the other.
-    fcntl = None
 
-# Counts up when the files are laid out, or photos are decoded, in another way.
+# Incremented when the file layout or the decoding changes.
 _FORMAT = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class MappedPixels:
-    """Raw pixels in a file, of which nothing is in memory but what is being read.
+    """Raw pixels in a file; only the pixels being read are in memory.
 
     Attributes:
       path: of the file.
       dtype: uint8 or uint16.
-      count: of values.
+      count: number of values.
     """
 
     path: str
@@ -64,15 +63,15 @@ class MappedPixels:
         return np.fromfile(self.path, self.dtype, count, offset=start * self.dtype.itemsize)
 
     def tensor(self) -> tf.Tensor:
-        """Returns all values, for use inside a graph, which then holds the path only."""
-        # Here, because photos are read without TensorFlow too.
+        """Returns all values, for use inside a graph, which then holds only the path."""
+        # Imported here, because photos are also read without TensorFlow.
         import tensorflow as tf
 
         pixels = tf.raw_ops.ImmutableConst(
             dtype=self.dtype, shape=[self.count], memory_region_name=self.path
         )
-        # Constant folding would copy the whole file into memory. It leaves nodes with this
-        # attribute alone; empty, it says nothing else.
+        # Constant folding would copy the whole file into memory. It skips nodes with this
+        # attribute, which has no other effect when empty.
         empty = tf.compat.v1.AttrValue(list=tf.compat.v1.AttrValue.ListValue())
         pixels.op._set_attr("_scoped_allocator", empty)
         return pixels
@@ -85,8 +84,8 @@ class CachedPhotos:
     Attributes:
       names: stems of the photos, in order.
       sizes: (height, width) of each in pixels.
-      columns: the pixels, a column for each photo of a row.
-      checksums: of each column, of each photo.
+      columns: the pixels, one column for each photo of a row.
+      checksums: by column and photo.
     """
 
     names: list[str]
@@ -96,7 +95,7 @@ class CachedPhotos:
 
 
 def widened(photo: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Returns uint8 or uint16 pixels as this type, which has no fewer bits: the same values."""
+    """Converts uint8 or uint16 pixels to this type of at least as many bits, without loss."""
     # 257 = 65535 / 255.
     return photo if photo.dtype == dtype else photo.astype(dtype) * dtype.type(257)
 
@@ -107,27 +106,27 @@ def cached_photos(
     decode: Callable[[], Iterator[list[np.ndarray] | BadImageError]],
     on_bad: Callable[[UserError], None] | None,
 ) -> CachedPhotos:
-    """Returns the entry of these photos, which is made if there is none.
+    """Returns the entry of these photos, and builds it if it is missing.
 
     Args:
-      folder: of the cache; made if it does not exist.
+      folder: of the cache; created if it does not exist.
       rows: paths of the photos.
-      decode: gives the photos of each row, uint8 or uint16 [H, W, 3] of one size, or what is
-        wrong with it. Called only if the entry has to be made.
-      on_bad: is told of each row that is left out. By default the first one is raised.
+      decode: yields the photos of each row, uint8 or uint16 [H, W, 3] of one size, or the error
+        of the row. Called only if the entry must be built.
+      on_bad: called with the error of each row left out. By default the first error is raised.
 
     Raises:
       UserError: a photo cannot be used or found, or none is left.
       UserError: the disk is full or does not take the files.
     """
-    # Absolute: the processes that read may have been started elsewhere.
+    # Absolute, because reading processes may have another working directory.
     folder = pathlib.Path(os.path.abspath(folder))
     key = _key(rows)
     columns = len(rows[0])
     entry = _opened(folder, key, columns)
     if entry is None:
         with _writing(folder), _locked(folder):
-            # Another process may have made it by now.
+            # Another process may have built it by now.
             entry = _opened(folder, key, columns)
             if entry is None:
                 _make(folder, key, rows, decode(), on_bad)
@@ -137,7 +136,7 @@ def cached_photos(
                         f"{folder}: what was written reads back otherwise; check the disk, or "
                         "choose another --cache_dir."
                     )
-                # What was left out has been told.
+                # on_bad has already been called.
                 return entry[0]
     photos, left_out = entry
     for line in left_out:
@@ -176,7 +175,7 @@ def _writing(folder: pathlib.Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _locked(folder: pathlib.Path) -> Iterator[None]:
     with open(folder / ".lock", "a", opener=_open_lock) as lock:
-        if fcntl is not None:
+        if sys.platform != "win32":
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -188,7 +187,7 @@ def _open_lock(path: str, flags: int) -> int:
 
 
 def _opened(folder: pathlib.Path, key: str, columns: int) -> tuple[CachedPhotos, list[str]] | None:
-    """Returns an entry and what was left out of it; None if it is missing or damaged."""
+    """Returns an entry and the errors of rows left out; None if it is missing or damaged."""
     try:
         listed = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
         sizes = [(int(height), int(width)) for height, width in listed["sizes"]]
@@ -232,19 +231,25 @@ def _make(
     decoded: Iterator[list[np.ndarray] | BadImageError],
     on_bad: Callable[[UserError], None] | None,
 ) -> None:
-    # Named by the machine, because the locks of some shared disks hold on one machine only.
+    # Named by the machine, because locks on some shared disks only work within one machine.
     owner = f"{platform.node()}-"
-    if fcntl is not None:
-        # Under the lock: what a killed process left.
+    if sys.platform != "win32":
+        # Under the lock: leftovers of a killed process.
         files.remove_partial(folder, owner)
     with files.partial_folder(folder, owner) as beside:
         _write(beside, key, rows, decoded, on_bad)
-        # The list last: without it there is no entry.
+        # The list is written last: without it the entry does not exist.
         for path in sorted(beside.iterdir(), key=lambda path: path.suffix == ".json"):
             files.move(path, folder / path.name)
 
 
-def _write(beside, key, rows, decoded, on_bad) -> None:
+def _write(
+    beside: pathlib.Path,
+    key: str,
+    rows: Sequence[tuple[pathlib.Path, ...]],
+    decoded: Iterator[list[np.ndarray] | BadImageError],
+    on_bad: Callable[[UserError], None] | None,
+) -> None:
     columns = len(rows[0])
     names, left_out, sizes = [], [], []
     dtypes: list[list[np.dtype]] = [[] for _ in range(columns)]
@@ -281,8 +286,10 @@ def _write(beside, key, rows, decoded, on_bad) -> None:
     (beside / f"{key}.json").write_text(json.dumps(listed), encoding="utf-8")
 
 
-def _widen(path: pathlib.Path, sizes, dtypes: list[np.dtype]) -> list[int]:
-    """Rewrites photos of 8 and 16 bits in 16 bits; returns their checksums."""
+def _widen(
+    path: pathlib.Path, sizes: Sequence[tuple[int, int]], dtypes: list[np.dtype]
+) -> list[int]:
+    """Rewrites a file of 8-bit and 16-bit photos in 16 bits; returns their checksums."""
     checksums = []
     wide = path.with_suffix(".wide")
     with path.open("rb") as source, wide.open("wb") as target:

@@ -19,8 +19,9 @@ from drgn_tf.data import low_light_simulation as simulation
 from drgn_tf.data import sampling
 from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
-from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS, Draw, Tensor, plan_samples
+from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS, Draw, plan_samples
 from drgn_tf.data.training_data import NORMAL_STREAM, Source, TrainingData
+from drgn_tf.tensors import Tensor
 
 
 def photo_order(numbers: np.ndarray, count: int, seed: int, stream: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From folders to the photos of one run: what trains, what validates, what tests."""
+"""Finds, reads and splits the photos of a run for training, validation and test."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from drgn_tf.data import low_light_simulation as simulation
 from drgn_tf.data import sample
 from drgn_tf.data.decoded_photos import PhotoStore, read_stores, store_in_memory
 from drgn_tf.data.options import DataOptions, parse_extra_data
+from drgn_tf.data.paired_photos import PairedPhotos
 from drgn_tf.data.pairs import (
     UnpairedError,
     find_pairs,
@@ -24,30 +25,10 @@ from drgn_tf.data.pairs import (
 from drgn_tf.data.training_data import Source, TrainingData
 from drgn_tf.errors import UserError
 from drgn_tf.images.photos import list_photos, to_uint8
+from drgn_tf.tensors import Tensor
 
-# Held-out photos are darkened alike in every run, whatever its seed and framework.
+# Held-out photos are darkened in the same way in every run, for any seed and framework.
 _HELD_OUT_SEED = 20210311
-
-
-@dataclasses.dataclass(frozen=True)
-class PairedPhotos:
-    """Whole pairs, read one at a time as float32 [H, W, 3] in [0, 1]."""
-
-    low: PhotoStore
-    high: PhotoStore
-
-    def __len__(self) -> int:
-        return len(self.low)
-
-    def __iter__(self):
-        """Yields (stem, low, high)."""
-        for index, name in enumerate(self.low.names):
-            low = self.low.photo(index)
-            yield name, low, low if self.low is self.high else self.high.photo(index)
-
-    def select(self, names: Sequence[str]) -> PairedPhotos:
-        """Returns these pairs, in this order."""
-        return PairedPhotos(self.low.select(names), self.high.select(names))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +36,11 @@ class RunData:
     """The photos of one run.
 
     Attributes:
-      training: what is trained on.
-      validation: what checkpoints are chosen by.
-      extra_validation: held-out photos of the extra sources, by the names of their folders. Those
-        of normal-light photos are pairs of a photo with itself: what is not dark is to stay.
-      test: what is only measured at the end, or None.
+      training: training photos.
+      validation: pairs that select the checkpoint.
+      extra_validation: held-out pairs of the extra sources, by folder name. Pairs of normal-light
+        photos are a photo with itself, because photos that are not dark should stay unchanged.
+      test: pairs that are only measured at the end, or None.
       summary: one line for the terminal.
       fingerprint: hash of the names, sizes and pixels of all training and validation photos.
     """
@@ -75,17 +56,17 @@ class RunData:
 def load_run_data(
     options: DataOptions,
     photometric_options: simulation.PhotometricOptions,
-    thumbnail: Callable,
+    thumbnail: Callable[[np.ndarray], Tensor],
     on_bad: Callable[[UserError], None] | None = None,
 ) -> RunData:
     """Finds, reads and splits the photos of a run.
 
     Args:
-      options: where they are.
+      options: locations of the photos.
       photometric_options: how held-out photos are darkened where there are no pairs.
-      thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's view of a whole photo.
-      on_bad: is told of each photo that is left out because it cannot be used. By
-        default the first one is raised.
+      thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's thumbnail of a whole photo.
+      on_bad: called with the error of each unusable photo, which is then left out. By
+        default the first error is raised.
 
     Raises:
       UserError: nothing to train on, or a photo cannot be used.
@@ -96,7 +77,9 @@ def load_run_data(
 
     extra, extra_validation = _read_extra(options, on_bad)
     measured = list(extra_validation.values())
-    low = high = normal = test = None
+    trained: PairedPhotos | None = None
+    normal: PhotoStore | None = None
+    test: PairedPhotos | None = None
     if options.data_dir == sample.NAME:
         for name in ("train_pairs", "test_pairs", "normal_dir", "val_list"):
             if getattr(options, name):
@@ -104,8 +87,7 @@ def load_run_data(
                     f"--{name} has no meaning with --data_dir={sample.NAME}; leave it out."
                 )
         normal = read_photos(sample.training_photos())
-        held_out = read_photos(sample.held_out_photos())
-        validation = darkened_pairs(held_out, photometric_options)
+        validation = darkened_pairs(read_photos(sample.held_out_photos()), photometric_options)
     elif options.data_dir:
         folder = pathlib.Path(options.data_dir)
         if not folder.is_dir():
@@ -116,10 +98,9 @@ def load_run_data(
         if options.test_pairs:
             test, _ = _read_pairs(folder / options.test_pairs, on_bad, options.cache_dir)
         if options.normal_dir:
-            found = read_photos(list_photos(options.normal_dir).values())
-            normal = found.select(_not_measured(found, [validation, test, *measured]))
+            photos = read_photos(list_photos(options.normal_dir).values())
+            normal = photos.select(_not_measured(photos, [validation, test, *measured]))
         trained = pairs.select(_not_measured(pairs.high.select(train), measured))
-        low, high = trained.low, trained.high
     elif options.normal_dir:
         for name in ("train_pairs", "test_pairs"):
             if getattr(options, name):
@@ -136,14 +117,13 @@ def load_run_data(
             "no data: give --data_dir (a folder of pairs, or 'sample') or --normal_dir."
         )
     extra = [_apart_from(source, [validation, test, *measured]) for source in extra]
-    training = TrainingData(low, high, normal, thumbnail, extra)
-    held_out = [validation, *measured]
+    training = TrainingData(trained, normal, thumbnail, extra)
     return RunData(
         training,
         validation,
         test,
-        _summary(training, held_out, test),
-        _fingerprint(training, held_out),
+        _summary(training, [validation, *measured], test),
+        _fingerprint(training, [validation, *measured]),
         extra_validation,
     )
 
@@ -151,30 +131,34 @@ def load_run_data(
 def _read_extra(
     options: DataOptions, on_bad: Callable[[UserError], None] | None
 ) -> tuple[list[Source], dict[str, PairedPhotos]]:
-    """Reads the extra sources; returns what they train with and, by folder, what they hold out."""
-    sources, held_out = [], {}
+    """Reads the extra sources; returns their training photos and, by folder, held-out pairs."""
+    sources: list[Source] = []
+    held_out: dict[str, PairedPhotos] = {}
     for kind, folder, share in parse_extra_data(options.extra_data):
         name = folder.absolute().name
         if name in held_out:
             raise UserError(f"--extra_data: two folders are called {name}; rename one.")
         if kind == "pairs":
             pairs, _ = _read_pairs(folder, on_bad, options.cache_dir)
-            low, high = pairs.low, pairs.high
+            train, validate = split_by_fraction(pairs.high.names, options.extra_val_fraction)
+            trained = pairs.select(train)
+            sources.append(Source(trained.low, trained.high, share))
+            held_out[name] = pairs.select(validate)
         else:
             found = [(path,) for path in list_photos(folder).values()]
-            low, high = None, read_stores(found, on_bad, options.cache_dir)[0]
-        train, validate = split_by_fraction(high.names, options.extra_val_fraction)
-        sources.append(Source(low and low.select(train), high.select(train), share))
-        kept = high.select(validate)
-        held_out[name] = PairedPhotos(low.select(validate) if low else kept, kept)
+            (photos,) = read_stores(found, on_bad, options.cache_dir)
+            train, validate = split_by_fraction(photos.names, options.extra_val_fraction)
+            sources.append(Source(None, photos.select(train), share))
+            kept = photos.select(validate)
+            held_out[name] = PairedPhotos(kept, kept)
     return sources, held_out
 
 
 def darkened_pairs(photos: PhotoStore, options: simulation.PhotometricOptions) -> PairedPhotos:
-    """Makes pairs of normal-light photos to measure on, the same in every run.
+    """Makes validation pairs from normal-light photos, the same in every run.
 
-    All are darkened as wholes, and none is recoloured, resized or compressed: those are means of
-    training.
+    Whole photos are darkened, without recolouring, resizing or compression, which are training
+    augmentations.
     """
     options = dataclasses.replace(options, well_lit=0.0, colour=0.0, local=0.0)
     low = []
@@ -226,14 +210,16 @@ def _apart_from(source: Source, measured: Iterable[PairedPhotos | None]) -> Sour
 def _read_pairs(
     folder: pathlib.Path, on_bad: Callable[[UserError], None] | None, cache_dir: str
 ) -> tuple[PairedPhotos, set[str]]:
-    """Returns the pairs of a folder, and the stems that were left out."""
-    unpaired = set()
+    """Returns the pairs of a folder, and the stems left out."""
+    unpaired: set[str] = set()
 
     def note(error: UnpairedError) -> None:
+        if on_bad is None:
+            raise error
         unpaired.add(error.stem)
         on_bad(error)
 
-    found = find_pairs(folder, note if on_bad else None)
+    found = find_pairs(folder, note)
     pairs = PairedPhotos(*read_stores([(x.low, x.high) for x in found], on_bad, cache_dir))
     return pairs, unpaired | {pair.stem for pair in found} - {*pairs.low.names}
 
@@ -242,9 +228,9 @@ def _summary(
     training: TrainingData, held_out: Sequence[PairedPhotos], test: PairedPhotos | None
 ) -> str:
     parts = []
-    if training.low is not None:
-        parts.append(f"{len(training.low)} pairs to train on")
-    if training.normal is not training.high:
+    if training.pairs is not None:
+        parts.append(f"{len(training.pairs)} pairs to train on")
+    if training.pairs is None or training.normal is not training.pairs.high:
         parts.append(f"{len(training.normal)} normal-light photos to darken")
     for source in training.extra:
         kind = "normal-light photos" if source.low is None else "pairs"
@@ -257,9 +243,9 @@ def _summary(
 
 def _fingerprint(training: TrainingData, held_out: Sequence[PairedPhotos]) -> str:
     digest = hashlib.sha256()
+    own = (None, None) if training.pairs is None else (training.pairs.low, training.pairs.high)
     for store in (
-        training.low,
-        training.high,
+        *own,
         training.normal,
         *(store for pairs in held_out[:1] for store in (pairs.low, pairs.high)),
         *(store for source in training.extra for store in (source.low, source.high)),

@@ -1,30 +1,32 @@
-"""What cameras and messengers make of too little light, in any framework.
+"""Simulates low-light photos of cameras and messengers, in any framework.
 
-    colour      the photo in other colours, before it is darkened
-    local       linear light: what is dark goes some stops down, what is bright (sky, lamps,
-                windows) stays; edges between the two stay sharp
+    colour      changes the colours of the photo before it is darkened
+    local       in linear light, lowers dark parts by some stops and keeps bright ones (sky,
+                lamps, windows); the edges between them stay sharp
     global      x <- gain * x^gamma on sRGB values, equal in R, G and B
-    cast        each channel of the light times exp(cast)
-    noise       variance of photons (Poisson) and of the readout, as Gaussian noise in linear
-                light; correlated between pixels, as demosaicing and denoising leave it, and
-                stronger and coarser in colour than in luma
-    file        back to sRGB, 8 bits, JPEG with halved colour; a part of the photos was larger
-                or smaller then, was resized, and perhaps saved as JPEG again
+    cast        multiplies each channel of the light by exp(cast)
+    noise       photon (Poisson) and read noise as Gaussian noise in linear light; correlated
+                between pixels, as after demosaicing and denoising, and stronger and coarser in
+                colour than in luma
+    file        converts to sRGB and 8 bits, and optionally JPEG with subsampled colour, resizing
+                and a second JPEG
 
-Each framework has random numbers of its own, so uniform and normal ones are drawn elsewhere.
-The paper's COCO24700 and COCO1000 are gamma-darkened, gamma about 2 to 3.5 and equal in R, G
-and B (measured from its figure). Everything else here is chosen.
+Each framework has its own random numbers, so callers draw the uniform and normal numbers. The
+paper's COCO24700 and COCO1000 are gamma-darkened, gamma about 2 to 3.5 and equal in R, G and B
+(measured from its figure). Everything else here is [chosen].
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 from keras import ops
 
 from drgn_tf.brightness import LUMA
+from drgn_tf.tensors import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,38 +34,36 @@ class PhotometricOptions:
     """Ranges (lowest, highest) from which each sample draws its own values.
 
     Attributes:
-      gamma: exponent on the sRGB values, uniform; 1 leaves them.
-      gain: factor on the sRGB values after that, uniform; 1 leaves them.
+      gamma: exponent of the sRGB values, uniform; 1 keeps them.
+      gain: factor on the sRGB values after that, uniform; 1 keeps them.
       cast: largest natural logarithm, up or down, of each channel's factor in linear
         light, uniform; 0.1 is about 10 %.
       photons: photons that saturate a pixel, log-uniform; fewer make more noise.
       read_noise: standard deviation of the readout in units of saturation, uniform.
       colour: largest natural logarithm, down, of each channel's factor on the sRGB values of
-        the photo itself, uniform, before it is darkened: more colours than the photos have. Only
-        down, because a photo made brighter and then dark looks like one of high contrast that is
-        not dark, and those would be made brighter too.
-      levels: steps of the file after the first; 255 is 8 bits. Not drawn.
-      well_lit: share of samples, below 1, that are not darkened: their low photo is the photo,
-        recoloured and as the file keeps it. They teach that one which is not dark is to stay
-        as it is.
+        the photo itself, uniform, before it is darkened: adds colours that the photos lack. Only
+        down, because a photo brightened and then darkened resembles one of high contrast that is
+        not dark, and the network would brighten those too.
+      levels: largest integer value of the file; 255 is 8 bits. Not drawn.
+      well_lit: share of samples, below 1, that are not darkened: their low photo is the photo
+        itself, recoloured and compressed. They teach the network to keep photos that are not
+        dark.
       local: share of the darkened samples whose dark parts are darkened further; gamma and gain
         are then drawn weaker, from none to full.
-      local_stops: how far down those go in stops (powers of two of the light), uniform.
-      local_lift: by how many stops the dark parts of such a photo itself are made brighter first,
-        uniform: photos in normal light have shadows too, and those are not what a result that
-        was against the light is to look like.
-      local_quantile: below which luma of the photo's thumbnail "dark" begins, as a share of its
-        pixels, uniform.
+      local_stops: by how many stops (powers of two of the light) these are darkened, uniform.
+      local_lift: by how many stops the dark parts of such a photo itself are brightened before,
+        uniform, because the shadows of normal-light photos are too dark as the reference of a
+        backlit photo.
+      local_quantile: share of the pixels of the photo's thumbnail that count as dark, uniform.
       noise_size: standard deviation in pixels of the Gaussian that correlates the noise of
-        neighbours, uniform; 0 leaves each pixel its own. Colour noise is up to three times
-        as coarse.
-      chroma_noise: factor on the colour part of the noise, uniform; 1 makes that of R, G and B
-        independent.
-      jpeg: share of samples that went through JPEG.
-      jpeg_quality: of libjpeg's scale, uniform.
-      resize: share of samples that were resized after that.
-      resize_scale: how large they were before, as a factor on both sides, log-uniform, within
-        0.5 to 2.
+        neighbours, uniform; 0 keeps pixels independent. Colour noise is up to three times as
+        coarse.
+      chroma_noise: factor on the colour part of the noise, uniform; 1 makes the noise of R, G
+        and B independent.
+      jpeg: share of samples that are JPEG-compressed.
+      jpeg_quality: on libjpeg's scale, uniform.
+      resize: share of samples that are then resized.
+      resize_scale: their original size as a factor on both sides, log-uniform, within 0.5 to 2.
     """
 
     gamma: tuple[float, float] = (1.5, 3.5)
@@ -123,12 +123,12 @@ class PhotometricOptions:
             raise ValueError(f"photometric levels must be positive, not {self.levels}.")
 
 
-# Uniform numbers that the values of one sample take.
+# Uniform random numbers per sample.
 DRAWS = 25
-# Channels of normal numbers that its noise takes: luma, and R, G, B.
+# Channels of normal random numbers for the noise: luma, and R, G, B.
 NOISE_CHANNELS = 4
 
-# Neither darker nor tinted, and noise far below a level of 8 bits.
+# Neither darkened nor tinted, with noise far below a level of 8 bits.
 _WELL_LIT = {
     "gamma": 1.0,
     "gain": 1.0,
@@ -139,14 +139,14 @@ _WELL_LIT = {
     "lift": 0.0,
 }
 
-# Side in pixels of the window, and in luma the contrast, from which on an edge stays sharp in what
-# tells dark from bright parts (guided filter; He et al., ECCV 2010).
+# Window side in pixels, and the luma contrast above which edges stay sharp, of the guided filter
+# (He et al., ECCV 2010) that separates dark from bright parts.
 _GUIDE_WINDOW = 17
 _GUIDE_CONTRAST = 0.1
-# In luma; across it darkening fades.
+# Width in luma of the transition between darkened and kept parts.
 _LOCAL_FADE = 0.15
 
-# ITU-T T.81, tables K.1 and K.2: what quality 50 divides the coefficients of luma and colour by.
+# ITU-T T.81, tables K.1 and K.2: quantisation of luma and colour at quality 50.
 _LUMA_TABLE = np.array(
     [
         [16, 11, 10, 16, 24, 40, 51, 61],
@@ -166,26 +166,28 @@ _CHROMA_TABLE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [
 _TO_YCC = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
 )
-# Pixels of a block of halved colour.
+# Side in pixels of a block of subsampled colour.
 _JPEG_BLOCK = 16
 
 
-def srgb_to_linear(x):
+def srgb_to_linear(x: Tensor) -> Tensor:
     """Decodes sRGB values in [0, 1] to linear light (IEC 61966-2-1)."""
     return ops.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
 
 
-def linear_to_srgb(x):
+def linear_to_srgb(x: Tensor) -> Tensor:
     """Encodes linear light in [0, 1] as sRGB values, the inverse of `srgb_to_linear`."""
     return ops.where(x <= 0.0031308, x * 12.92, 1.055 * x ** (1 / 2.4) - 0.055)
 
 
-def luma(image):
+def luma(image: Tensor) -> Tensor:
     """Returns BT.601 luma of sRGB values: [..., 3] -> [...]."""
     return ops.sum(image * ops.array(LUMA, image.dtype), axis=-1)
 
 
-def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
+def scale_parameters(
+    options: PhotometricOptions, unit: Tensor, thumbnail: Tensor
+) -> dict[str, Tensor]:
     """Returns the values of one sample.
 
     Args:
@@ -198,16 +200,16 @@ def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
       where `options.local` is not 0.
     """
 
-    def between(lowest, highest, u):
+    def between(lowest: Tensor, highest: Tensor, u: Tensor) -> Tensor:
         return lowest + (highest - lowest) * u
 
-    def log_between(lowest, highest, u):
+    def log_between(lowest: Tensor, highest: Tensor, u: Tensor) -> Tensor:
         return lowest * (highest / lowest) ** u
 
-    # One number decides on both, so that without well-lit photos all draws stay what they were.
+    # One number decides both, so that without well-lit photos all draws stay the same.
     well_lit = unit[0] < options.well_lit
     is_local = unit[10] < options.local
-    # How much of the global darkening a locally darkened photo keeps.
+    # Share of the global darkening that a locally darkened photo keeps.
     kept = ops.where(is_local, unit[11], 1.0)
     gamma = between(*options.gamma, (unit[0] - options.well_lit) / (1.0 - options.well_lit))
     dark = {
@@ -237,8 +239,8 @@ def scale_parameters(options: PhotometricOptions, unit, thumbnail) -> dict:
     }
 
 
-def file_parameters(options: PhotometricOptions, unit) -> dict:
-    """Returns the values of one sample that say how it was saved; see `scale_parameters`."""
+def file_parameters(options: PhotometricOptions, unit: Tensor) -> dict[str, Tensor]:
+    """Returns the file parameters (JPEG, resizing) of one sample; see `scale_parameters`."""
     lowest, highest = options.jpeg_quality
     smallest, largest = options.resize_scale
     return {
@@ -253,8 +255,8 @@ def file_parameters(options: PhotometricOptions, unit) -> dict:
     }
 
 
-def recolour(photo, parameters: dict):
-    """Returns the photo, or its thumbnail, in the colours that it is to have before it is darkened.
+def recolour(photo: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+    """Returns the photo, or its thumbnail, with changed colours, before it is darkened.
 
     Args:
       photo: sRGB [H, W, 3] in [0, 1].
@@ -269,13 +271,13 @@ def _box_matrix(size: int, window: int) -> np.ndarray:
     return inside / inside.sum(axis=1, keepdims=True)
 
 
-def _box(image, window: int):
-    """Returns means over windows, [H, W]; at the borders over what there is of them."""
+def _box(image: Tensor, window: int) -> Tensor:
+    """Returns means over windows, [H, W]; at the borders over the part inside the image."""
     rows, columns = (_box_matrix(size, window) for size in image.shape)
     return ops.matmul(ops.matmul(rows, image), columns.T)
 
 
-def _guide(image, window: int):
+def _guide(image: Tensor, window: int) -> Tensor:
     """Returns luma without texture but with its strong edges, [H, W] (guided filter)."""
     values = luma(image)
     mean = _box(values, window)
@@ -285,15 +287,15 @@ def _guide(image, window: int):
     return _box(slope, window) * values + _box(offset, window)
 
 
-def _darkness(photo, parameters: dict, window: int):
-    """Returns where a photo is dark, [H, W, 1] from 0 to 1, with soft but straight borders."""
+def _darkness(photo: Tensor, parameters: dict[str, Tensor], window: int) -> Tensor:
+    """Returns a mask of the dark parts of a photo, [H, W, 1] in [0, 1], with soft borders."""
     edge = (parameters["threshold"] - _guide(photo, window)) / _LOCAL_FADE
     inside = ops.clip(edge + 0.5, 0.0, 1.0)
     return (inside * inside * (3.0 - 2.0 * inside))[..., None]
 
 
-def lift(photo, parameters: dict, window: int = _GUIDE_WINDOW):
-    """Returns the photo with brighter dark parts: what a result that was against the light shows.
+def lift(photo: Tensor, parameters: dict[str, Tensor], window: int = _GUIDE_WINDOW) -> Tensor:
+    """Brightens the dark parts of a photo, for the reference of a backlit photo.
 
     Args:
       photo: sRGB [H, W, 3] in [0, 1].
@@ -306,13 +308,13 @@ def lift(photo, parameters: dict, window: int = _GUIDE_WINDOW):
     return linear_to_srgb(ops.minimum(srgb_to_linear(photo) * gain, 1.0))
 
 
-def expose(photo, parameters: dict, window: int = _GUIDE_WINDOW):
+def expose(photo: Tensor, parameters: dict[str, Tensor], window: int = _GUIDE_WINDOW) -> Tensor:
     """Returns the darkened photo in linear light, without noise.
 
     Args:
       photo: sRGB [H, W, 3] in [0, 1].
       parameters: from `scale_parameters`.
-      window: pixels over which dark parts are told from bright ones.
+      window: side in pixels of the window that separates dark from bright parts.
     """
     light = srgb_to_linear(parameters["gain"] * photo ** parameters["gamma"])
     if "stops" in parameters:
@@ -321,7 +323,7 @@ def expose(photo, parameters: dict, window: int = _GUIDE_WINDOW):
     return ops.minimum(light * parameters["cast"], 1.0)
 
 
-def develop(light, levels: int = 255):
+def develop(light: Tensor, levels: int = 255) -> Tensor:
     """Returns the photo that a camera saves.
 
     Args:
@@ -339,7 +341,7 @@ _NORMAL_PLACES = (-2.8569700, -1.3556262, 0.0, 1.3556262, 2.8569700)
 _NORMAL_WEIGHTS = (0.0112574, 0.2220759, 0.5333333, 0.2220759, 0.0112574)
 
 
-def darken_thumbnail(thumbnail, parameters: dict):
+def darken_thumbnail(thumbnail: Tensor, parameters: dict[str, Tensor]) -> Tensor:
     """Darkens the thumbnail of a photo like the photo itself.
 
     Noise averages out in a thumbnail, but not what is cut off at black, nor what the curve of
@@ -360,7 +362,7 @@ def darken_thumbnail(thumbnail, parameters: dict):
     )
 
 
-def _separably(rows, columns, image):
+def _separably(rows: Tensor, columns: Tensor, image: Tensor) -> Tensor:
     """Returns rows @ image @ columns^T of each channel: [I, J], [K, L], [J, L, C] -> [I, K, C]."""
     _, width, channels = image.shape
     x = ops.reshape(
@@ -369,10 +371,10 @@ def _separably(rows, columns, image):
     return ops.matmul(columns, x)
 
 
-def _correlated(noise, deviation):
+def _correlated(noise: Tensor, deviation: Tensor) -> Tensor:
     """Blurs normal noise [H, W, C] by a Gaussian of this deviation; its variance stays 1."""
     offsets = np.arange(noise.shape[0])[:, None] - np.arange(noise.shape[0])[None]
-    # Below a quarter of a pixel the neighbours' weight is nothing.
+    # Below a quarter of a pixel the weight of neighbours is negligible.
     window = ops.exp(
         -(ops.array(offsets, "float32") ** 2) / (2.0 * ops.maximum(deviation, 0.25) ** 2)
     )
@@ -381,8 +383,8 @@ def _correlated(noise, deviation):
     return _separably(window, window, noise)
 
 
-def _noisy(light, parameters: dict, normal):
-    """Adds noise to linear light [N, N, 3], of normal numbers [N, N, NOISE_CHANNELS]."""
+def _noisy(light: Tensor, parameters: dict[str, Tensor], normal: Tensor) -> Tensor:
+    """Adds noise to linear light [N, N, 3], from normal numbers [N, N, NOISE_CHANNELS]."""
     grey = _correlated(normal[..., :1], parameters["noise_size"])
     colour = _correlated(normal[..., 1:], parameters["chroma_size"])
     colour = colour - ops.mean(colour, axis=-1, keepdims=True)
@@ -390,23 +392,23 @@ def _noisy(light, parameters: dict, normal):
     return light + ops.sqrt(_noise_variance(light, parameters)) * noise
 
 
-def _noise_variance(light, parameters: dict):
+def _noise_variance(light: Tensor, parameters: dict[str, Tensor]) -> Tensor:
     return light / parameters["photons"] + parameters["read_noise"] ** 2
 
 
-def _channel_variance(parameters: dict):
+def _channel_variance(parameters: dict[str, Tensor]) -> Tensor:
     """Returns the variance of one channel of the noise, of which luma has a third."""
     return (1.0 + 2.0 * parameters["chroma_noise"] ** 2) / 3.0
 
 
-def resample(image, size: int, step):
-    """Resizes a square image by linear interpolation, or by tents where it becomes smaller.
+def resample(image: Tensor, size: int, step: Tensor) -> Tensor:
+    """Resizes a square image by linear interpolation, with a triangle filter when reducing.
 
     Args:
       image: [N, N, C].
       size: side of the result in pixels.
-      step: pixels of the image per pixel of the result, a scalar that may be a tensor. What lies
-        outside is its border, repeated.
+      step: pixels of the image per pixel of the result, a scalar that may be a tensor. The border
+        is repeated outside of the image.
 
     Returns:
       [size, size, C].
@@ -434,8 +436,8 @@ def _doubling_matrix(size: int) -> np.ndarray:
     return weights.astype(np.float32)
 
 
-def _quantised(channels, table, quality):
-    """Returns channels [H, W, C] around 0 as rounding their 8x8 cosine coefficients leaves them."""
+def _quantised(channels: Tensor, table: Tensor, quality: Tensor) -> Tensor:
+    """Rounds the 8x8 cosine coefficients of channels [H, W, C] around 0."""
     height, width, count = channels.shape
     percent = ops.where(quality < 50.0, ops.floor(5000.0 / quality), 200.0 - 2.0 * quality)
     table = ops.clip(ops.floor((table * percent + 50.0) / 100.0), 1.0, 255.0)
@@ -448,8 +450,8 @@ def _quantised(channels, table, quality):
     return ops.reshape(blocks, (height, width, count))
 
 
-def jpeg(image, quality, block_shift=0):
-    """Returns what JPEG (baseline, 4:2:0) leaves of a photo.
+def jpeg(image: Tensor, quality: Tensor, block_shift: int = 0) -> Tensor:
+    """Compresses a photo by JPEG (baseline, 4:2:0) and decodes it.
 
     Tables, and the interpolation of colour when it is decoded, are those of libjpeg. Of its integer
     arithmetic only the first rounding is followed: that moves a pixel by less than a level on
@@ -472,14 +474,15 @@ def jpeg(image, quality, block_shift=0):
         else image
     )
     shift = (block_shift // _JPEG_BLOCK, block_shift % _JPEG_BLOCK)
-    # What crosses the border comes in at the other side: 15 pixels with an edge they had not.
+    # The shift is circular: up to 15 pixels at the border see an artificial edge.
     x = ops.roll(x, shift, axis=(0, 1))
     x = ops.round(ops.matmul(ops.round(x * 255.0), _TO_YCC.T))
     grey, colour = x[..., :1] - 128.0, x[..., 1:]
     colour = ops.average_pool(colour[None], 2, strides=2)[0]
     grey = _quantised(grey, _LUMA_TABLE, quality) + 128.0
     colour = _quantised(colour, _CHROMA_TABLE, quality)
-    colour = _separably(*(_doubling_matrix(size) for size in colour.shape[:2]), colour)
+    rows, columns = (_doubling_matrix(size) for size in colour.shape[:2])
+    colour = _separably(rows, columns, colour)
     x = ops.matmul(ops.concatenate([grey, colour], axis=-1), np.linalg.inv(_TO_YCC).T)
     x = ops.roll(x, tuple(-s for s in shift), axis=(0, 1))[:height, :width]
     return ops.round(ops.clip(x, 0.0, 255.0)) / 255.0
@@ -491,21 +494,26 @@ def largest_side(crop_size: int, options: PhotometricOptions) -> int:
     return max(crop_size, math.ceil(crop_size * scale))
 
 
-def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lambda image: image):
-    """Returns a crop as the file of the photo has it, after `take` took the photo.
+def save_as_file(
+    photo: Tensor,
+    parameters: dict[str, Tensor],
+    options: PhotometricOptions,
+    take: Callable[[Tensor], Tensor] = lambda image: image,
+) -> Tensor:
+    """Returns a crop as it is in the saved file of a photo, which `take` simulates.
 
     Args:
       photo: sRGB [N, N, 3] in [0, 1].
       parameters: from `scale_parameters` or `file_parameters`.
       options: ranges.
-      take: is given the photo in the size in which it was taken, square and from N to
-        `largest_side` pixels wide, and returns it as the camera develops it.
+      take: called with the photo in its original size, square and from N to `largest_side`
+        pixels wide; returns it as the camera saves it.
 
     Returns:
       sRGB [N, N, 3] in [0, 1].
     """
 
-    def compressed(image, jpeg_name, quality_name):
+    def compressed(image: Tensor, jpeg_name: str, quality_name: str) -> Tensor:
         if not options.jpeg:
             return image
         return ops.cond(
@@ -514,10 +522,10 @@ def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lamb
             lambda: image,
         )
 
-    def plain():
+    def plain() -> Tensor:
         return compressed(take(photo), "jpeg", "quality")
 
-    def resized():
+    def resized() -> Tensor:
         side, scale = photo.shape[0], parameters["resize_scale"]
         image = take(resample(photo, largest_side(side, options), 1.0 / scale))
         image = resample(compressed(image, "jpeg", "quality"), side, scale)
@@ -527,7 +535,9 @@ def save_as_file(photo, parameters: dict, options: PhotometricOptions, take=lamb
     return ops.cond(parameters["resized"], resized, plain) if options.resize else plain()
 
 
-def darken(photo, parameters: dict, normal, options: PhotometricOptions):
+def darken(
+    photo: Tensor, parameters: dict[str, Tensor], normal: Tensor, options: PhotometricOptions
+) -> Tensor:
     """Makes a low-light photo.
 
     Args:
@@ -541,7 +551,7 @@ def darken(photo, parameters: dict, normal, options: PhotometricOptions):
       sRGB float32 [N, N, 3] in [0, 1], in steps of 1 / levels.
     """
 
-    def take(image):
+    def take(image: Tensor) -> Tensor:
         side = image.shape[0]
         light = expose(image, parameters)
         return develop(_noisy(light, parameters, normal[:side, :side]), options.levels)
@@ -549,7 +559,7 @@ def darken(photo, parameters: dict, normal, options: PhotometricOptions):
     return save_as_file(photo, parameters, options, take)
 
 
-def relight(photo, factor):
+def relight(photo: Tensor, factor: Tensor) -> Tensor:
     """Makes a finished photo brighter or darker; nothing is clipped.
 
     Args:

@@ -1,4 +1,4 @@
-"""Where the photos of a run are, and how samples are drawn from them."""
+"""The options of a run's photos and samples."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Sequence
 
 from drgn_tf.data.low_light_simulation import PhotometricOptions
 
-# Of extra sources: low/ and high/ in a folder, or photos in normal light.
+# Kinds of extra sources: folders of pairs, or of normal-light photos.
 EXTRA_KINDS = ("pairs", "normal")
 
 
 @dataclasses.dataclass(frozen=True)
 class DataOptions:
-    """Where the photos are. Folders of pairs hold low/ and high/.
+    """The locations of the photos. Folders of pairs hold low/ and high/.
 
     Attributes:
       data_dir: folder of pairs; or "sample", the built-in set; or "" for none.
       train_pairs: subfolder of `data_dir` that holds the pairs to train on; "" for itself.
       test_pairs: subfolder with pairs that are only measured, once, after training; "" for none.
       normal_dir: folder of normal-light photos for the synthetic pairs; "" takes the
-        high photos of the pairs. Without `data_dir`, all that is trained on.
+        high photos of the pairs. Without `data_dir`, the run trains on these photos alone.
       extra_data: further sources, "pairs:FOLDER:SHARE" or "normal:FOLDER:SHARE": a folder with low/
-        and high/, or one of normal-light photos that are darkened, and the share of samples made of
-        it. What is left is the share of the photos above.
+        and high/, or of normal-light photos to be darkened, and its share of the samples. The
+        photos above make the remaining samples.
       val_list: text file of stems held out for validation, one a line; "" for a fraction.
       val_fraction: share of the photos held out for validation where there is no list.
       extra_val_fraction: share of each extra source that is held out, by a hash of each stem.
@@ -50,7 +50,7 @@ def parse_extra_data(entries: Sequence[str]) -> list[tuple[str, pathlib.Path, fl
     """Returns (kind, folder, share) of each "KIND:FOLDER:SHARE".
 
     Raises:
-      ValueError: one is not of that form, or shares do not leave a rest.
+      ValueError: an entry does not have this form, or the shares add up to more than 1.
     """
     parsed = []
     for entry in entries:
@@ -74,24 +74,24 @@ def parse_extra_data(entries: Sequence[str]) -> list[tuple[str, pathlib.Path, fl
 
 @dataclasses.dataclass(frozen=True)
 class SampleOptions:
-    """How samples are drawn.
+    """The options of drawing samples.
 
     Attributes:
       crop_size: side of the crops in pixels.
       batch_size: samples a step, over all devices and workers.
-      seed: of everything that is drawn.
+      seed: of all random numbers.
       photometric_fraction: share of samples that are photos darkened by
         the photometric synthesis, in [0, 1]; the others are real pairs.
       photometric: its ranges.
-      pair_files: whether low photos of real pairs go through JPEG and resizing like those that are
-        darkened, in the same shares.
-      relight: largest change, in stops (EV), of the photo that the result is to be, and with it of
-        the brightness that the network is told.
-      relight_share: of the samples that are changed so.
+      pair_files: whether low photos of real pairs are compressed and resized like darkened photos,
+        in the same shares.
+      relight: largest change, in stops (EV), of the reference and of the brightness given to the
+        network.
+      relight_share: share of the samples that are changed in this way.
       exposure_jitter: largest log2 of the factor, drawn per sample, that makes the low photo of
         a real pair darker or brighter while its reference stays.
-      normal: whether each sample brings a normal-light photo for the degradation
-        generator to darken.
+      normal: whether each sample includes a normal-light photo that the degradations of the
+        generator darken.
     """
 
     crop_size: int

@@ -1,4 +1,4 @@
-"""Folders of pairs: low/ and high/, matched by the stem of the file names."""
+"""Folders of pairs: low/ and high/, matched by the stems of the file names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from drgn_tf.images.photos import list_photos
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A low-light photo and the same view in normal light."""
+    """A low-light photo and its reference, the same scene in normal light."""
 
     stem: str
     low: pathlib.Path
@@ -40,8 +40,8 @@ def find_pairs(
 
     Args:
       folder: its low/ and high/ may use different file formats.
-      on_bad: is told of each photo without counterpart, which is then left out. By default
-        the first one is raised.
+      on_bad: called with the error of each photo without counterpart, which is then left out.
+        By default the first error is raised.
 
     Raises:
       UserError: a folder is missing or without photos, or a photo has no counterpart.

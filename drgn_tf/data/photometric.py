@@ -1,6 +1,6 @@
-"""Low-light pairs from normal-light photos alone, inside an input pipeline.
+"""Makes low-light pairs from normal-light photos inside a TensorFlow input pipeline.
 
-What cameras do is in `drgn_tf.data.low_light_simulation`; here is what chance decides.
+`drgn_tf.data.low_light_simulation` simulates the camera; this module draws its random numbers.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ import tensorflow as tf
 
 from drgn_tf.data import low_light_simulation as simulation
 from drgn_tf.data.low_light_simulation import PhotometricOptions
+from drgn_tf.tensors import Tensor
 
 
-def draw_parameters(options: PhotometricOptions, thumbnail, seed) -> dict:
+def draw_parameters(
+    options: PhotometricOptions, thumbnail: Tensor, seed: Tensor
+) -> dict[str, Tensor]:
     """Draws the values of one sample; equal seeds draw equal values.
 
     Args:
@@ -26,14 +29,16 @@ def draw_parameters(options: PhotometricOptions, thumbnail, seed) -> dict:
     return simulation.scale_parameters(options, unit, thumbnail)
 
 
-def draw_file_parameters(options: PhotometricOptions, seed) -> dict:
-    """Draws how a photo is saved; see `drgn_tf.data.low_light_simulation.file_parameters`."""
+def draw_file_parameters(options: PhotometricOptions, seed: Tensor) -> dict[str, Tensor]:
+    """Draws the file parameters; see `drgn_tf.data.low_light_simulation.file_parameters`."""
     return simulation.file_parameters(
         options, tf.random.stateless_uniform([simulation.DRAWS], seed)
     )
 
 
-def darken(photo, parameters: dict, seed, options: PhotometricOptions):
+def darken(
+    photo: Tensor, parameters: dict[str, Tensor], seed: Tensor, options: PhotometricOptions
+) -> Tensor:
     """Makes a low-light photo.
 
     Args:

@@ -1,4 +1,4 @@
-"""The built-in sample set: free photos that installed packages carry, nothing to download.
+"""The built-in sample set: free photos contained in installed packages, without a download.
 
 Three photos of scikit-image train: the astronaut and the rocket (public domain, NASA
 and SpaceX), the cup of coffee (CC0, Rachel Michetti). Two are held out: the cat
@@ -14,7 +14,7 @@ import pathlib
 
 from drgn_tf.errors import UserError
 
-# Given as a data folder, stands for this set.
+# The name of this set in place of a data folder.
 NAME = "sample"
 _TRAINING = (("skimage", "data", "astronaut.png"), ("skimage", "data", "coffee.png"),
              ("skimage", "data", "rocket.jpg"))  # fmt: skip
@@ -23,7 +23,7 @@ _HELD_OUT = (("skimage", "data", "chelsea.png"),
 
 
 def _locate(package: str, *parts: str) -> pathlib.Path:
-    # Only located, not imported: both packages load much that is not needed.
+    # Located without importing, because both packages import much that is not needed.
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise UserError(f"the sample photos need {package}; pip install 'drgn-tf[train]' adds it.")
@@ -34,10 +34,10 @@ def _locate(package: str, *parts: str) -> pathlib.Path:
 
 
 def training_photos() -> list[pathlib.Path]:
-    """Returns the photos of the sample set to train on."""
+    """Returns the training photos of the sample set."""
     return [_locate(*parts) for parts in _TRAINING]
 
 
 def held_out_photos() -> list[pathlib.Path]:
-    """Returns the photos of the sample set to measure on."""
+    """Returns the held-out photos of the sample set."""
     return [_locate(*parts) for parts in _HELD_OUT]

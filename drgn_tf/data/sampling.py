@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from keras import ops
@@ -22,6 +21,7 @@ from drgn_tf.data import low_light_simulation as simulation
 from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
 from drgn_tf.data.training_data import Source, TrainingData
+from drgn_tf.tensors import Tensor
 
 # What a sample holds, in float32: the low-light photo and its reference [crop, crop, 3], a
 # thumbnail [T, T, 3] of the whole low-light photo, the brightness [] of the whole reference.
@@ -44,10 +44,6 @@ class Draw(enum.IntEnum):
     NORMAL_SYMMETRY = 6
     RELIGHT = 7
     RELIGHT_CHOICE = 8
-
-
-# A tensor of the framework that draws.
-Tensor = Any
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The photos that a run trains on."""
+"""The training photos of a run."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ import numpy as np
 from drgn_tf.brightness import LUMA
 from drgn_tf.data.decoded_photos import PhotoStore
 from drgn_tf.data.options import SampleOptions
+from drgn_tf.data.paired_photos import PairedPhotos
 from drgn_tf.errors import UserError
+from drgn_tf.tensors import Tensor
 
-# The random order of normal-light photos for the degradation generator; those of the sources
-# count from 0.
+# Stream number of the random order of normal-light photos for the degradation generator; the
+# streams of the sources count from 0.
 NORMAL_STREAM = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Photos that a share of the samples is made of.
+    """The photos of a share of the samples.
 
     Attributes:
-      low: low-light photos, or None where those in `high` are darkened.
+      low: low-light photos, or None where those in `high` are to be darkened.
       high: their references in normal light, in the same order.
       share: of the samples, in [0, 1].
     """
@@ -33,15 +35,18 @@ class Source:
 
 
 class TrainingData:
-    """The photos that are trained on.
+    """The training photos.
 
     Args:
-      low: low-light photos, or None where there are only normal-light photos.
-      high: their references, in the same order.
-      normal: normal-light photos for both kinds of synthetic pairs. By default
-        those in `high`.
-      thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's view of a whole photo.
-      extra: further sources, with the share of each; the others share the rest.
+      pairs: low-light photos and their references, or None where there are only normal-light
+        photos.
+      normal: normal-light photos for both kinds of synthetic pairs; None takes the references.
+      thumbnail: float32 [1, H, W, 3] -> [1, T, T, 3], the network's thumbnail of a whole photo.
+      extra: further sources, with the share of each; the photos above make the other samples.
+
+    Attributes:
+      pairs, extra: as given.
+      normal: as given, or the references.
 
     Raises:
       UserError: there is neither a pair nor a normal photo.
@@ -49,29 +54,32 @@ class TrainingData:
 
     def __init__(
         self,
-        low: PhotoStore | None,
-        high: PhotoStore | None,
+        pairs: PairedPhotos | None,
         normal: PhotoStore | None,
-        thumbnail: Callable,
+        thumbnail: Callable[[np.ndarray], Tensor],
         extra: Sequence[Source] = (),
     ):
-        if high is None and normal is None:
-            raise UserError("neither pairs nor normal photos to train on.")
-        self.low, self.high = low, high
-        self.normal = normal or high
+        if normal is None:
+            if pairs is None:
+                raise UserError("neither pairs nor normal photos to train on.")
+            normal = pairs.high
+        self.pairs = pairs
+        self.normal = normal
         self.extra = tuple(extra)
         self._thumbnail = thumbnail
         self._descriptions: dict[PhotoStore, tuple[np.ndarray, np.ndarray]] = {}
 
     def sources(self, options: SampleOptions) -> list[Source]:
-        """Returns what samples are made of; shares add up to 1, and some may be 0."""
+        """Returns the sources of the samples; shares add up to 1, and some may be 0."""
         rest = 1.0 - sum(source.share for source in self.extra)
-        # Without pairs there is nothing else to take.
-        darkened = options.photometric_fraction if self.low is not None else 1.0
-        own = [Source(None, self.normal, rest * darkened)]
-        if self.low is not None:
-            own.insert(0, Source(self.low, self.high, rest * (1.0 - darkened)))
-        return [*own, *self.extra]
+        if self.pairs is None:
+            return [Source(None, self.normal, rest), *self.extra]
+        darkened = options.photometric_fraction
+        return [
+            Source(self.pairs.low, self.pairs.high, rest * (1.0 - darkened)),
+            Source(None, self.normal, rest * darkened),
+            *self.extra,
+        ]
 
     @property
     def normal_stores(self) -> list[PhotoStore]:
@@ -96,7 +104,7 @@ class TrainingData:
             )
 
     def thumbnails(self, store: PhotoStore) -> np.ndarray:
-        """Returns the network's views of all photos of a store, float32 [N, T, T, 3]."""
+        """Returns the thumbnails of all photos of a store, float32 [N, T, T, 3]."""
         return self._described(store)[0]
 
     def brightness(self, store: PhotoStore) -> np.ndarray:
@@ -111,5 +119,8 @@ class TrainingData:
                 photo = store.photo(index)
                 thumbnails.append(np.asarray(self._thumbnail(photo[np.newaxis])))
                 brightness.append(photo.mean((0, 1), np.float64) @ LUMA)
-            self._descriptions[store] = np.concatenate(thumbnails), np.float32(brightness)
+            self._descriptions[store] = (
+                np.concatenate(thumbnails),
+                np.array(brightness, np.float32),
+            )
         return self._descriptions[store]

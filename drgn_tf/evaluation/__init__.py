@@ -1,1 +1,1 @@
-"""Measures what networks make of photos: image quality, and what a detector finds."""
+"""Evaluates enhanced photos: image quality, and detection before and after."""

@@ -1,8 +1,8 @@
-"""Finding objects before and after enhancement, the paper's second task.
+"""Object detection before and after enhancement, the paper's second task.
 
-The boxes come from `drgn_tf.data.annotations`, the metrics are `drgn_tf.metrics.detection`'s. The
-detector is any TFLite or ONNX file that a `drgn_tf.evaluation.detector_layout` describes. It is
-run on each photo as it is, and on the enhanced photo.
+`drgn_tf.data.annotations` reads the ground truth, `drgn_tf.metrics.detection` has the metrics. The
+detector is any TFLite or ONNX file that a `drgn_tf.evaluation.detector_layout` describes. It runs
+on each photo untouched and enhanced.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,13 +22,18 @@ from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.inference.tflite_driver import dequantise, quantise
 
-# Boxes below this count for no metric in practice, and there are thousands of them.
+# Boxes below this hardly affect any metric, and there are thousands of them.
 _LOWEST_SCORE = 0.001
+
+# Tensors by place and by name, with a batch of 1.
+_Outputs = dict[int | str, np.ndarray]
+# What runs an image [1, H, W, 3] or [1, 3, H, W].
+_Run = Callable[[np.ndarray], _Outputs]
 
 
 @dataclasses.dataclass(frozen=True)
 class Boxes:
-    """What was found in one photo.
+    """The boxes found in one photo.
 
     Attributes:
       corners: float32 [N, 4], x and y of the upper left and of the lower right, in pixels.
@@ -45,10 +51,10 @@ class Detector:
 
     Args:
       path: a .tflite or .onnx file with one input.
-      layout: what it takes and gives.
+      layout: its inputs and outputs.
 
     Raises:
-      ModelFileError: it cannot be loaded, or takes no image.
+      ModelFileError: it cannot be loaded, or has no image input.
     """
 
     def __init__(self, path: str | pathlib.Path, layout: Layout):
@@ -61,21 +67,23 @@ class Detector:
         elif self.path.suffix == ".onnx":
             self._run, shape = _open_onnx(self.path)
         else:
-            raise ModelFileError(f"{self.path}: is no .tflite or .onnx file.")
+            raise ModelFileError(f"{self.path}: is not a .tflite or .onnx file.")
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
             raise ModelFileError(f"{self.path}: takes {list(shape)}, not RGB images.")
         self._channels_first = shape[3] != 3
-        sides = tuple(shape[2:] if self._channels_first else shape[1:3])
-        fixed = all(isinstance(side, int) and side > 0 for side in sides)
-        if not fixed and layout.size is None:
+        height, width = shape[2:] if self._channels_first else shape[1:3]
+        if all(isinstance(side, int) and side > 0 for side in (height, width)):
+            self.size = (height, width)
+        elif layout.size is not None:
+            self.size = layout.size
+        else:
             raise ModelFileError(f'{self.path}: takes any size; give "size" in its layout.')
-        self.size = sides if fixed else layout.size
 
     def __call__(self, photo: np.ndarray) -> Boxes:
-        """Returns what is found in a photo, uint8 [H, W, 3].
+        """Returns the boxes in a photo, uint8 [H, W, 3].
 
         Raises:
-          ModelFileError: the detector's outputs are not as its layout says.
+          ModelFileError: the detector's outputs do not match its layout.
         """
         image, (scale_y, scale_x), (top, left) = resize(photo, self.size, self.layout)
         low, high = self.layout.input_range
@@ -89,7 +97,7 @@ class Detector:
             boxes = decode(outputs, self.layout, self.size)
         except (KeyError, IndexError, ValueError, TypeError) as error:
             raise ModelFileError(
-                f"{self.path}: its outputs are not as the layout of kind {self.layout.kind} says "
+                f"{self.path}: its outputs do not match the layout of kind {self.layout.kind} "
                 f"({first_line(error)})."
             ) from error
         corners = (boxes.corners - [left, top, left, top]) / [scale_x, scale_y, scale_x, scale_y]
@@ -101,27 +109,27 @@ class Detector:
 def resize(
     photo: np.ndarray, size: tuple[int, int], layout: Layout
 ) -> tuple[np.ndarray, tuple[float, float], tuple[int, int]]:
-    """Gives a photo the size of a detector's input.
+    """Resizes a photo to a detector's input.
 
     Returns:
-      uint8 [height, width, 3]; the factors of height and width; top and left of the photo in it.
+      uint8 [height, width, 3]; the scales of height and width; top and left of the photo in it.
     """
-    scales = [side / length for side, length in zip(size, photo.shape)]
+    scales = size[0] / photo.shape[0], size[1] / photo.shape[1]
     if layout.resize_mode == "letterbox":
-        scales = [min(scales)] * 2
+        scales = min(scales), min(scales)
     height, width = (max(1, round(s * length)) for s, length in zip(scales, photo.shape))
     framed = np.full((*size, 3), layout.pad_value, np.uint8)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     framed[top : top + height, left : left + width] = cv2.resize(photo, (width, height))
-    return framed, tuple(scales), (top, left)
+    return framed, scales, (top, left)
 
 
-def decode(outputs: Mapping[int | str, np.ndarray], layout: Layout, size: tuple[int, int]) -> Boxes:
+def decode(outputs: _Outputs, layout: Layout, size: tuple[int, int]) -> Boxes:
     """Returns the boxes in a detector's outputs, in pixels of its input.
 
     Args:
-      outputs: tensors by place and by name, with a batch of 1.
-      layout: what they mean.
+      outputs: tensors by index and by name, with a batch of 1.
+      layout: describes them.
       size: (height, width) of the input.
     """
     tensors = {role: outputs[key][0] for role, key in layout.outputs.items()}
@@ -135,7 +143,7 @@ def decode(outputs: Mapping[int | str, np.ndarray], layout: Layout, size: tuple[
         by_class = rows[:, 4:] if layout.kind == "yolov8" else rows[:, 5:] * rows[:, 4:5]
         if by_class.shape[1] != len(layout.class_names):
             raise ValueError(
-                f"{by_class.shape[1]} classes, and the layout names {len(layout.class_names)}"
+                f"{by_class.shape[1]} classes, but the layout names {len(layout.class_names)}"
             )
         corners = _corners(rows[:, :2], rows[:, 2:4])
         scores, classes = by_class.max(axis=1), by_class.argmax(axis=1)
@@ -145,18 +153,20 @@ def decode(outputs: Mapping[int | str, np.ndarray], layout: Layout, size: tuple[
     corners, scores, classes = corners[kept], scores[kept], classes[kept]
     if layout.nms_iou is not None and len(scores):
         sides = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-        kept = cv2.dnn.NMSBoxesBatched(
+        best = cv2.dnn.NMSBoxesBatched(
             sides.tolist(), scores.tolist(), classes.tolist(), 0.0, layout.nms_iou
         )
-        corners, scores, classes = corners[kept], scores[kept], classes[kept]
+        corners, scores, classes = corners[best], scores[best], classes[best]
     return Boxes(corners.astype(np.float32), scores.astype(np.float32), classes.astype(np.int64))
 
 
-def _decode_ssd(tensors: Mapping[str, np.ndarray], layout: Layout):
+def _decode_ssd(
+    tensors: Mapping[str, np.ndarray], layout: Layout
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     corners, scores = tensors["boxes"], tensors["scores"]
     classes = tensors.get("classes")
     if classes is None:
-        # Scores of all classes for each box.
+        # The scores of all classes for each box.
         scores, classes = scores.max(axis=1), scores.argmax(axis=1)
     count = int(np.ravel(tensors["count"])[0]) if "count" in tensors else len(scores)
     if layout.corners == "yxyx":
@@ -164,11 +174,13 @@ def _decode_ssd(tensors: Mapping[str, np.ndarray], layout: Layout):
     return corners[:count], scores[:count], np.round(classes[:count]).astype(np.int64)
 
 
-def _decode_anchors(tensors: Mapping[str, np.ndarray], layout: Layout, size: tuple[int, int]):
+def _decode_anchors(
+    tensors: Mapping[str, np.ndarray], layout: Layout, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     offsets, logits = tensors["boxes"], tensors["scores"]
     centres = anchor_centres(layout.anchors, size)
     if len(offsets) != len(centres):
-        raise ValueError(f"{len(offsets)} boxes, and the layout's anchors make {len(centres)}")
+        raise ValueError(f"{len(offsets)} boxes, but the layout's anchors give {len(centres)}")
     scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0)))
     scales = [1.0, 1.0] if layout.units == "pixels" else [size[1], size[0]]
     corners = _corners(centres / scales + offsets[:, :2], offsets[:, 2:4])
@@ -189,7 +201,7 @@ def _corners(centres: np.ndarray, sides: np.ndarray) -> np.ndarray:
     return np.concatenate([centres - sides / 2, centres + sides / 2], axis=1)
 
 
-def _open_tflite(path: pathlib.Path):
+def _open_tflite(path: pathlib.Path) -> tuple[_Run, list[Any]]:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
@@ -199,7 +211,7 @@ def _open_tflite(path: pathlib.Path):
         raise ModelFileError(f"{path}: cannot be loaded ({first_line(error)}).") from error
     taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()
 
-    def run(image: np.ndarray) -> dict:
+    def run(image: np.ndarray) -> _Outputs:
         if interpreter.get_input_details()[0]["shape"].tolist() != list(image.shape):
             interpreter.resize_tensor_input(taken["index"], image.shape)
             interpreter.allocate_tensors()
@@ -211,7 +223,7 @@ def _open_tflite(path: pathlib.Path):
     return run, [int(side) for side in taken["shape_signature"]]
 
 
-def _open_onnx(path: pathlib.Path):
+def _open_onnx(path: pathlib.Path) -> tuple[_Run, list[Any]]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -220,14 +232,14 @@ def _open_onnx(path: pathlib.Path):
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-    # ONNX Runtime's errors have no common class but this; so below.
+    # ONNX Runtime's errors have no more specific common class; likewise below.
     except Exception as error:
         raise ModelFileError(f"{path}: cannot be loaded ({first_line(error)}).") from error
     taken = session.get_inputs()[0]
     dtype = np.uint8 if taken.type == "tensor(uint8)" else np.float32
     names = [value.name for value in session.get_outputs()]
 
-    def run(image: np.ndarray) -> dict:
+    def run(image: np.ndarray) -> _Outputs:
         try:
             values = session.run(None, {taken.name: image.astype(dtype)})
         except Exception as error:
@@ -237,7 +249,7 @@ def _open_onnx(path: pathlib.Path):
     return run, taken.shape
 
 
-def _by_place_and_name(values: list[np.ndarray], names: list[str]) -> dict:
+def _by_place_and_name(values: list[np.ndarray], names: list[str]) -> _Outputs:
     return {**dict(enumerate(values)), **dict(zip(names, values))}
 
 
@@ -265,17 +277,17 @@ def detect_before_and_after(
     detector: Detector,
     annotations: Annotations,
     keep: Callable[[str, np.ndarray], None] = lambda name, enhanced: None,
-) -> Iterator[tuple[list[dict], list[dict]]]:
-    """Runs a detector on each photo, as it is and enhanced, one at a time.
+) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Runs a detector on each photo, untouched and enhanced, one at a time.
 
     Args:
       enhance: uint8 [H, W, 3] -> uint8 [H, W, 3].
       detector: the detector.
       annotations: the photos.
-      keep: is given the name of each photo, without ending, and its enhanced pixels.
+      keep: called with the name of each photo, without suffix, and its enhanced pixels.
 
     Yields:
-      The boxes of the input and of the enhanced photo, as COCO's results.
+      The boxes of the input and of the enhanced photo, as COCO results.
 
     Raises:
       UserError: a photo cannot be used.
@@ -285,15 +297,16 @@ def detect_before_and_after(
         photo = to_uint8(read_photo(annotations.paths[image["id"]]))
         enhanced = enhance(photo)
         keep(str(pathlib.PurePath(image["file_name"]).with_suffix("")), enhanced)
-        yield tuple(
+        before, after = (
             _to_coco(detector(pixels), image["id"], detector.layout.class_names, category_ids)
             for pixels in (photo, enhanced)
         )
+        yield before, after
 
 
 def _to_coco(
     boxes: Boxes, image_id: int, class_names: tuple[str, ...], category_ids: Mapping[str, int]
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     return [
         {
             "image_id": image_id,

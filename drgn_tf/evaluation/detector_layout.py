@@ -1,8 +1,8 @@
-"""What a detector takes and gives, described in a JSON file.
+"""The inputs and outputs of a detector, described in a JSON file.
 
 docs/evaluation.md has a layout of each kind:
 
-    ssd       boxes, classes and scores in tensors of their own, nothing left to decode
+    ssd       boxes, classes and scores in separate tensors, already decoded
     yolov5    one tensor [1, N, 5 + classes]: box, objectness, classes
     yolov8    one tensor [1, 4 + classes, N]: box, classes
     anchors   one tensor of offsets to the centres of cells, one of scores (BlazeFace)
@@ -14,19 +14,20 @@ import dataclasses
 import json
 import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from drgn_tf.errors import UserError
 from drgn_tf.files import first_line
 
-_YOLO = {
+_YOLO: dict[str, Any] = {
     "units": "pixels",
     "resize_mode": "letterbox",
     "nms_iou": 0.45,
     "outputs": {"predictions": 0},
 }
-# By kind: what holds where the layout does not say.
-_DEFAULTS = {
+# Defaults of each kind.
+_DEFAULTS: dict[str, dict[str, Any]] = {
     "ssd": {
         "units": "normalised",
         "resize_mode": "stretch",
@@ -43,16 +44,19 @@ _DEFAULTS = {
     },
 }
 
+# A check, and what it asks for in words.
+_Form = tuple[Callable[[Any], object], str]
 
-def _one_of(*choices: str):
+
+def _one_of(*choices: str) -> _Form:
     return lambda value: value in choices, f"one of {', '.join(choices)}"
 
 
-def _is_number(value) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _is_pair(value, lowest: float) -> bool:
+def _is_pair(value: object, lowest: float) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 2
@@ -60,8 +64,8 @@ def _is_pair(value, lowest: float) -> bool:
     )
 
 
-# By entry: what it must be, as a check and in words.
-_FORMS = {
+# For each entry a check of its value, and the expected form in words.
+_FORMS: dict[str, _Form] = {
     "kind": _one_of(*_DEFAULTS),
     "class_names": (
         lambda value: (
@@ -79,7 +83,7 @@ _FORMS = {
         lambda value: (
             isinstance(value, dict) and all(isinstance(key, (int, str)) for key in value.values())
         ),
-        "an object: the place or name of a tensor for each role",
+        "an object: the index or name of a tensor for each role",
     ),
     "size": (lambda value: _is_pair(value, 1), "[height, width]"),
     "input_range": (lambda value: _is_pair(value, -math.inf), "two numbers"),
@@ -93,28 +97,28 @@ _FORMS = {
 }
 
 
-# Names that layouts of earlier releases have for entries.
+# Entries of earlier releases, with their new names.
 _RENAMED = {"fit": "resize_mode", "fill": "pad_value", "suppression": "nms_iou"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What a detector takes and gives.
+    """The inputs and outputs of a detector.
 
     Attributes:
       kind: "ssd", "yolov5", "yolov8" or "anchors"; see the module.
-      class_names: by class number, as the annotations call them.
+      class_names: by class number, spelled as in the annotations.
       units: of the boxes: "normalised" to [0, 1] or "pixels" of the detector's input.
-      resize_mode: how a photo gets the size of the input: "letterbox" keeps its proportions, in
-        the middle of a grey frame; "stretch" does not.
-      nms_iou: IoU above which the lower of two boxes of a class is dropped; None drops none.
-      outputs: place or name of the tensor for each role.
-      size: (height, width) of the input, for files that leave it open.
-      input_range: what 0 and 255 become.
+      resize_mode: how a photo is resized to the input: "letterbox" keeps its proportions and
+        centres it in a grey frame; "stretch" does not.
+      nms_iou: IoU above which the lower-scored of two boxes of a class is dropped; None drops none.
+      outputs: index or name of the tensor for each role.
+      size: (height, width) of the input, for files without a fixed size.
+      input_range: the values that 0 and 255 become.
       channels: "rgb" or "bgr".
       pad_value: grey level of the frame, 0 to 255.
       corners: order of an "ssd" box: "yxyx" or "xyxy".
-      anchors: of kind "anchors": (stride in pixels, anchors per cell) of each grid.
+      anchors: for the kind "anchors", (stride in pixels, anchors per cell) of each grid.
     """
 
     kind: str

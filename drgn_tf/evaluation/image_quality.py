@@ -1,9 +1,9 @@
-"""Metrics of a network on whole photos, as they would be used.
+"""Image-quality metrics of a network on whole photos.
 
-    enhance     the 8-bit photo as it is, whole or in tiles, by any artefact
-    round       to 8 bits: what is measured is what would be saved
-    measure     colour, luma, and scaled to the reference's brightness, side by side
-    the same    for the untouched photo, without which no metric says anything
+    enhance     the 8-bit photo, whole or in tiles, by any artefact
+    round       to 8 bits, as the result would be saved
+    measure     colour, luma, and GT-mean, side by side
+    compare     with the same metrics of the untouched photo
 
 Photos are read, enhanced and measured one at a time.
 """
@@ -14,12 +14,14 @@ import dataclasses
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from drgn_tf.data.decoded_photos import read_rows
 from drgn_tf.data.pairs import Pair
-from drgn_tf.images.photos import BadImageError, read_photo, to_float, to_uint8
+from drgn_tf.errors import BadImageError
+from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.metrics.photo_similarity import (
     photo_luma,
     photo_psnr,
@@ -31,7 +33,7 @@ from drgn_tf.metrics.photo_similarity import (
 Enhance = Callable[[np.ndarray], np.ndarray]
 # uint8 [H, W, 3] and the mean luma that the result is to have -> uint8 [H, W, 3].
 EnhanceTo = Callable[[np.ndarray, float], np.ndarray]
-# Is told the stem of a photo and its enhanced pixels.
+# Called with the stem of a photo and its enhanced pixels.
 Keep = Callable[[str, np.ndarray], None]
 
 PROTOCOL = (
@@ -55,7 +57,7 @@ UNPAIRED_PROTOCOL = (
 
 @dataclasses.dataclass(frozen=True)
 class Similarity:
-    """How close one image is to its reference; `PROTOCOL` defines each metric.
+    """The similarity of an image to its reference; `PROTOCOL` defines each metric.
 
     Attributes:
       psnr: in dB, at most 100.
@@ -76,7 +78,7 @@ class Similarity:
 
 @dataclasses.dataclass(frozen=True)
 class Naturalness:
-    """How natural one image looks.
+    """The naturalness of an image.
 
     Attributes:
       niqe: lower is more natural; NaN if the image has no structure.
@@ -89,8 +91,11 @@ class Naturalness:
     clipped: float
 
 
+Metrics = TypeVar("Metrics", bound=Similarity | Naturalness)
+
+
 @dataclasses.dataclass(frozen=True)
-class PhotoMetrics:
+class PhotoMetrics(Generic[Metrics]):
     """The metrics of one photo.
 
     Attributes:
@@ -101,16 +106,16 @@ class PhotoMetrics:
     """
 
     stem: str
-    input: Similarity | Naturalness
-    enhanced: Similarity | Naturalness
-    given: Similarity | None = None
+    input: Metrics
+    enhanced: Metrics
+    given: Metrics | None = None
 
 
 # What is measured of each photo, by the attributes of `PhotoMetrics`.
 IMAGES = ("input", "enhanced", "given")
 
 
-def images_of(photo: PhotoMetrics) -> list[str]:
+def images_of(photo: PhotoMetrics[Any]) -> list[str]:
     """Returns those of `IMAGES` that were measured."""
     return [image for image in IMAGES if getattr(photo, image) is not None]
 
@@ -148,13 +153,13 @@ def evaluate_pairs(
     pairs: Iterable[Pair],
     keep: Keep = lambda stem, enhanced: None,
     enhance_to: EnhanceTo | None = None,
-) -> Iterator[PhotoMetrics]:
+) -> Iterator[PhotoMetrics[Similarity]]:
     """Measures pairs, one at a time.
 
     Args:
       enhance: the network.
       pairs: from `drgn_tf.data.pairs.find_pairs`.
-      keep: is given each enhanced photo.
+      keep: called with each enhanced photo.
       enhance_to: the network, if it can be told a brightness.
 
     Raises:
@@ -173,7 +178,7 @@ def evaluate_pairs(
 
 def evaluate_unpaired(
     enhance: Enhance, paths: Iterable[pathlib.Path], keep: Keep = lambda stem, enhanced: None
-) -> Iterator[PhotoMetrics]:
+) -> Iterator[PhotoMetrics[Naturalness]]:
     """Measures photos without reference, one at a time; see `evaluate_pairs`."""
     # Here, because it needs SciPy, an extra.
     from drgn_tf.metrics.niqe import BLOCK, fits, niqe
@@ -183,7 +188,7 @@ def evaluate_unpaired(
         height, width = photo.shape[:2]
         if not fits(height, width):
             raise BadImageError(
-                f"{path}: is {width}x{height} pixels; NIQE needs two blocks of {BLOCK}x{BLOCK}, "
+                f"{path}: is {width}x{height} pixels; NIQE needs two blocks of {BLOCK}x{BLOCK}; "
                 "remove it."
             )
         enhanced = enhance(photo)
@@ -203,7 +208,7 @@ def _shares(photo: np.ndarray, dark: float, clipped: float) -> tuple[float, floa
     return float((luma < dark).mean()), float((luma > clipped).mean())
 
 
-def mean_metrics(photos: Sequence[PhotoMetrics]) -> dict[str, dict[str, float]]:
+def mean_metrics(photos: Sequence[PhotoMetrics[Metrics]]) -> dict[str, dict[str, float]]:
     """Returns the means over photos, by the images of `IMAGES` that there are, then by metric.
 
     Photos that lack a metric (NaN) of one image are left out of the means of all.
@@ -219,8 +224,10 @@ def mean_metrics(photos: Sequence[PhotoMetrics]) -> dict[str, dict[str, float]]:
     return {image: dict(zip(names, map(float, row))) for image, row in zip(images, means)}
 
 
-def best_median_worst(photos: Sequence[PhotoMetrics]) -> dict[str, PhotoMetrics]:
-    """Returns the photos of highest, middle and lowest PSNR when enhanced, each only once."""
+def best_median_worst(
+    photos: Sequence[PhotoMetrics[Similarity]],
+) -> dict[str, PhotoMetrics[Similarity]]:
+    """Returns the enhanced photos with the highest, median and lowest PSNR, each only once."""
     ranked = sorted(photos, key=lambda photo: -photo.enhanced.psnr)
     places = {"best": 0, "worst": len(ranked) - 1, "median": len(ranked) // 2}
     chosen: dict[int, str] = {}

@@ -1,13 +1,13 @@
-"""What an evaluation leaves behind: tables, JSON with all that is needed to repeat it, pictures.
+"""The output of an evaluation: tables, pictures, and JSON with all that repeating it needs.
 
 results.json       data set, weights with SHA-256, protocol, versions, command, all metrics
 per_image.csv      a line per pair
 unpaired.csv       a line per photo without reference
-detections.csv     a line per box found, before and after enhancement
+detections.csv     a line per detected box, before and after enhancement
 contact_sheet.png  low | enhanced | reference of the best, the median and the worst pair
-enhanced/          the enhanced photos, if they are wanted
+enhanced/          the enhanced photos, with --save_images
 
-They appear together, when all are complete, results.json as the last.
+They appear together, when all are complete, results.json last.
 """
 
 from __future__ import annotations
@@ -23,12 +23,19 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from drgn_tf.errors import UserError
-from drgn_tf.evaluation.image_quality import PhotoMetrics, images_of
+from drgn_tf.evaluation.image_quality import (
+    Metrics,
+    Naturalness,
+    PhotoMetrics,
+    Similarity,
+    images_of,
+)
 from drgn_tf.files import sha256
 from drgn_tf.images.grids import save_grid
 from drgn_tf.inference.driver import Driver
@@ -40,7 +47,7 @@ UNPAIRED = "unpaired.csv"
 DETECTIONS = "detections.csv"
 CONTACT_SHEET = "contact_sheet.png"
 ENHANCED = "enhanced"
-# The one that says that the others belong together is the last.
+# results.json is last: it shows that the others are complete.
 _NAMES = (PER_IMAGE, UNPAIRED, DETECTIONS, CONTACT_SHEET, ENHANCED, RESULTS)
 _PACKAGES = (
     "tensorflow", "keras", "numpy", "scipy", "pillow", "ai-edge-litert", "onnxruntime",
@@ -67,11 +74,11 @@ _HEADINGS = {
 
 @contextlib.contextmanager
 def results_folder(path: pathlib.Path, overwrite: bool = False) -> Iterator[pathlib.Path]:
-    """Gives a folder to write results into; they get to `path` together, when all are complete.
+    """Gives a folder to write results into; they move to `path` together, when all are complete.
 
     Args:
-      path: made if it does not exist.
-      overwrite: replace the results of an earlier evaluation; other files stay.
+      path: created if it does not exist.
+      overwrite: whether to replace the results of an earlier evaluation; other files stay.
 
     Raises:
       UserError: it holds results already, or cannot be written to.
@@ -102,19 +109,19 @@ def results_folder(path: pathlib.Path, overwrite: bool = False) -> Iterator[path
 
 
 def save_photo(pixels: np.ndarray, path: pathlib.Path) -> None:
-    """Writes a photo, uint8 [H, W, 3], making the folders it lies in."""
+    """Writes a photo, uint8 [H, W, 3], and creates its parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
 
 
-def save_results(results: Mapping, path: pathlib.Path) -> None:
-    """Writes results as JSON, with null for what is not a number."""
+def save_results(results: Mapping[str, Any], path: pathlib.Path) -> None:
+    """Writes results as JSON, with null for NaN."""
     text = json.dumps(_without_nan(results), indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def describe_run(driver: Driver, command: str) -> dict:
-    """Returns what identifies a run: weights, versions, command."""
+def describe_run(driver: Driver, command: str) -> dict[str, Any]:
+    """Returns the weights, versions and command of a run."""
     return {
         "model": {
             "file": model_name(driver),
@@ -127,13 +134,13 @@ def describe_run(driver: Driver, command: str) -> dict:
 
 
 def model_name(driver: Driver) -> str:
-    """Returns the name of the file; of a SavedModel's version, with its folder's."""
+    """Returns the file name; for a version of a SavedModel with that of its folder."""
     name = driver.path.name
     return f"{driver.path.resolve().parent.name}/{name}" if name.isdecimal() else name
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions that metrics may depend on, by package."""
+    """Returns the versions of the packages that metrics may depend on."""
     found = {"python": platform.python_version(), "drgn-tf": __version__}
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -141,12 +148,12 @@ def versions() -> dict[str, str]:
     return found
 
 
-def metrics_to_json(photos: Sequence[PhotoMetrics]) -> list[dict]:
+def metrics_to_json(photos: Sequence[PhotoMetrics[Metrics]]) -> list[dict[str, Any]]:
     """Returns the metrics of each photo."""
     return [dataclasses.asdict(photo) for photo in photos]
 
 
-def save_metrics(photos: Sequence[PhotoMetrics], path: pathlib.Path) -> None:
+def save_metrics(photos: Sequence[PhotoMetrics[Metrics]], path: pathlib.Path) -> None:
     """Writes a CSV file with a line per photo: its stem, then input_*, enhanced_* metrics etc."""
     names = [field.name for field in dataclasses.fields(photos[0].input)]
     images = images_of(photos[0])
@@ -159,12 +166,14 @@ def save_metrics(photos: Sequence[PhotoMetrics], path: pathlib.Path) -> None:
 
 
 def save_detections(
-    found: Mapping[str, Sequence[Mapping]], ground_truth: Mapping, path: pathlib.Path
+    found: Mapping[str, Sequence[dict[str, Any]]],
+    ground_truth: Mapping[str, list[dict[str, Any]]],
+    path: pathlib.Path,
 ) -> None:
     """Writes a CSV file with a line per box.
 
     Args:
-      found: boxes as COCO's results, by "input" and "enhanced".
+      found: boxes as COCO results, by "input" and "enhanced".
       ground_truth: COCO's "images" and "categories".
       path: of the file.
     """
@@ -198,9 +207,9 @@ def table(means: Mapping[str, Mapping[str, float]], model: str) -> str:
         ]
         lines.append(f"{name:<{label}}" + "  ".join(cells))
     if "psnr_gt_mean" in means["input"]:
-        lines.append("(GT-mean): scaled to the reference's brightness, hence using the reference")
+        lines.append("(GT-mean): scaled to the reference's brightness, so it uses the reference")
     if "given" in means:
-        lines.append("(given): told the reference's brightness, hence using the reference")
+        lines.append("(given): told the reference's brightness, so it uses the reference")
     return "\n".join(lines)
 
 
@@ -217,14 +226,14 @@ def save_contact_sheet(
     save_grid([list(zip((f"{label}\nlow", *names[1:]), images)) for label, images in rows], path)
 
 
-def _save_table(header: Sequence[str], rows: Iterable[Sequence], path: pathlib.Path) -> None:
+def _save_table(header: Sequence[str], rows: Iterable[Sequence[str]], path: pathlib.Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
 
 
-def _cells(metrics) -> list[str]:
+def _cells(metrics: Similarity | Naturalness) -> list[str]:
     values = dataclasses.asdict(metrics).values()
     return ["" if math.isnan(value) else f"{value:.6f}" for value in values]
 
@@ -235,8 +244,8 @@ def _shown(metric: str, value: float) -> str:
     return f"{value:.3f}" if metric.startswith(("psnr", "niqe")) else f"{value:.4f}"
 
 
-def _without_nan(value):
-    """Returns a JSON value with null in place of NaN, which JSON does not have."""
+def _without_nan(value: Any) -> Any:
+    """Returns a JSON value with null in place of NaN, which JSON lacks."""
     if isinstance(value, Mapping):
         return {key: _without_nan(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

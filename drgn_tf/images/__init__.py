@@ -1,1 +1,1 @@
-"""Photos in files, and pictures made of them."""
+"""Photo files, and grids of images."""

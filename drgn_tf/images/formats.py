@@ -11,7 +11,7 @@ import io
 import re
 import struct
 from collections.abc import Callable, Mapping
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -137,7 +137,7 @@ def _encode_jpeg(pixels: np.ndarray, metadata: Mapping[str, bytes], quality: int
 def _encode_png(pixels: np.ndarray, metadata: Mapping[str, bytes], quality: int) -> bytes:
     if pixels.dtype == np.uint16:
         return _encode_deep_png(pixels, metadata)
-    options = dict(metadata)
+    options: dict[str, Any] = dict(metadata)
     if "xmp" in options:
         options["pnginfo"] = PngImagePlugin.PngInfo()
         options["pnginfo"].add_itxt(_PNG_XMP, options.pop("xmp").decode(errors="replace"))
@@ -169,7 +169,7 @@ def _encode_bmp(pixels: np.ndarray, metadata: Mapping[str, bytes], quality: int)
     return _saved("BMP", pixels, {})
 
 
-def _saved(name: str, pixels: np.ndarray, options: Mapping) -> bytes:
+def _saved(name: str, pixels: np.ndarray, options: Mapping[str, Any]) -> bytes:
     buffer = io.BytesIO()
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     image.save(buffer, name, **options)

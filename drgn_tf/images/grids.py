@@ -1,4 +1,4 @@
-"""Pictures that show several images beside each other."""
+"""Grids that show several images side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MARGIN = 6
 
 
 def side_by_side(images: Sequence[np.ndarray], width: int) -> np.ndarray:
-    """Returns images of one size as one.
+    """Returns images of one size side by side in one image.
 
     Args:
       images: [H, W, 3] each, uint8 or float32.
@@ -43,6 +43,8 @@ def save_grid(
     """
     width = _GRID_WIDTH // max(len(row) for row in rows)
     font = ImageFont.load_default(font_size)
+    # Its fixed bitmap font is for those who give no size.
+    assert isinstance(font, ImageFont.FreeTypeFont)
     strips = [[_titled(title, image, width, font) for title, image in row] for row in rows]
     heights = [max(cell.height for cell in strip) for strip in strips]
     grid = Image.new("RGB", (_GRID_WIDTH, sum(heights)), "white")

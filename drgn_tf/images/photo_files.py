@@ -1,9 +1,8 @@
-"""Photo files, read so that they can be written again as they were.
+"""Photo files, read and written with everything that is not the photo itself.
 
-What is not the photo itself comes back unchanged: EXIF, ICC profile, XMP, alpha, bit
-depth, grey, the way the pixels are turned. Pixels stay as they are stored: a viewer
-turns the result as it turned the original. The preview that cameras put into the EXIF
-data is left out; it would still show the photo in the dark.
+EXIF, ICC profile, XMP, alpha, bit depth, grey and orientation are preserved. Pixels keep
+their stored order: a viewer rotates the result as it rotated the original. The preview in
+the EXIF data is dropped, because it would still show the low-light photo.
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ from drgn_tf.images.formats import format_of_name, xmp_of
 from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
 from drgn_tf.images.photos import to_uint8
 
-# ITU-R BT.601: what a grey photo is made of when its colours are enhanced apart.
+# ITU-R BT.601, which turns the enhanced colours of a grey photo back into grey.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
 class PhotoFile:
-    """A decoded photo, and what its file said beside it.
+    """A decoded photo, with the metadata of its file.
 
     Attributes:
-      pixels: uint8 or uint16 [H, W, 3], as stored; a grey photo has three equal channels.
+      pixels: uint8 or uint16 [H, W, 3] in stored order; a grey photo has three equal channels.
       alpha: [H, W] in the same dtype, or None.
       grey: whether the file has one colour channel.
-      metadata: bytes by keyword of Pillow's `save`: "exif", "icc_profile", "xmp".
-      orientation: by the EXIF data, 1 to 8; 1 is upright.
+      metadata: bytes, by the keywords of Pillow's `save`: "exif", "icc_profile", "xmp".
+      orientation: of the EXIF data, 1 to 8; 1 is upright.
     """
 
     pixels: np.ndarray
@@ -50,8 +49,8 @@ def read(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> PhotoFil
       max_megapixels: larger photos are refused before they are decoded.
 
     Raises:
-      BadImageError: unreadable, truncated, empty, animated, too large, no image, or in a
-        colour model without a way back (CMYK and others).
+      BadImageError: unreadable, truncated, empty, animated, too large, not an image, or in a
+        colour model that cannot be written back (CMYK and others).
     """
     with opened(path, max_megapixels) as photo:
         image = photo.image
@@ -72,13 +71,13 @@ def read(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> PhotoFil
 
 
 def write(path: pathlib.Path, pixels: np.ndarray, photo: PhotoFile, quality: int) -> None:
-    """Writes pixels in the way of the photo they were made from.
+    """Writes pixels with the alpha, grey mode and metadata of a photo.
 
     Args:
-      path: of the new file, whose ending gives the format. PNG keeps 16 bits, the others
-        take 8.
-      pixels: uint8 or uint16 [H, W, 3], as stored.
-      photo: gives alpha, grey and metadata.
+      path: of the new file; its suffix selects the format. PNG keeps 16 bits, the others
+        have 8.
+      pixels: uint8 or uint16 [H, W, 3], in stored order.
+      photo: supplies alpha, grey and metadata.
       quality: of JPEG and WebP, 1 to 100.
 
     Raises:

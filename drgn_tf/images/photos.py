@@ -1,9 +1,10 @@
-"""Finding and reading photo files, with one clear line for each that cannot be used."""
+"""Finds and reads photo files; each unusable one gets a message of one line."""
 
 from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,11 +12,11 @@ from drgn_tf.errors import BadImageError, UserError
 from drgn_tf.images.formats import NAMES, SUFFIXES, describe_mode
 from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
 
-# Sides below this hold no window of the SSIM loss.
+# Smaller sides cannot hold a window of the SSIM loss.
 SMALLEST_SIDE = 16
 
 # By EXIF orientation; 1 is upright.
-_TURNS = {
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
     3: lambda image: np.rot90(image, 2),
     4: np.flipud,
@@ -29,7 +30,7 @@ _TURNS = {
 def list_photos(folder: str | pathlib.Path) -> dict[str, pathlib.Path]:
     """Returns the photos directly inside a folder, by stem, in order of their stems.
 
-    Files with other endings are ignored, as are hidden ones.
+    Hidden files and files with other suffixes are ignored.
 
     Raises:
       UserError: no such folder, no photo in it, or two photos of one stem.
@@ -64,14 +65,14 @@ def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def read_photo(path: str | pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """Reads an RGB photo, turned as its EXIF orientation says.
+    """Reads an RGB photo, rotated by its EXIF orientation.
 
     Args:
       path: of the file.
       max_megapixels: larger photos are refused before they are decoded.
 
     Returns:
-      uint8 [H, W, 3], or uint16 for PNG files of 16 bits per channel.
+      uint8 [H, W, 3], or uint16 for PNG files with 16 bits per channel.
 
     Raises:
       BadImageError: unreadable, truncated, empty, animated, too large or small, or not RGB.
@@ -102,7 +103,7 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     """Returns an image as uint8, rounded to the nearest level.
 
     Args:
-      image: uint8, uint16, or float, which is limited to [0, 1].
+      image: uint8, uint16, or float, which is clipped to [0, 1].
     """
     if image.dtype == np.uint8:
         return image

@@ -1,4 +1,4 @@
-"""Runs trained networks, in whatever form, on photos of any size."""
+"""Runs trained networks and exported artefacts on photos of any size."""
 
 from drgn_tf.files import ModelFileError
 from drgn_tf.inference.driver import Driver

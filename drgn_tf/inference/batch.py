@@ -59,7 +59,7 @@ def enhance_photo(
     enhancer: Enhancer,
     job: Job,
     options: OutputOptions = OutputOptions(),
-    start: Callable[[int], Callable[[], None]] = lambda tiles: lambda: None,
+    start: Callable[[int], Callable[[], object]] = lambda tiles: lambda: None,
 ) -> None:
     """Enhances one photo file.
 
@@ -110,7 +110,7 @@ def steady_brightness(
     enhancer: Enhancer,
     sources: Iterable[pathlib.Path],
     max_megapixels: float = MAX_MEGAPIXELS,
-    on_photo: Callable[[], None] = lambda: None,
+    on_photo: Callable[[], object] = lambda: None,
 ) -> float:
     """Returns one brightness for photos that belong together.
 
@@ -139,9 +139,9 @@ def enhance_file(
     enhancer: Enhancer,
     job: Job,
     options: OutputOptions = OutputOptions(),
-    start: Callable[[int], Callable[[], None]] = lambda count: lambda: None,
+    start: Callable[[int], Callable[[], object]] = lambda count: lambda: None,
 ) -> None:
-    """Enhances one photo or video; `start` is told the number of tiles or of frames.
+    """Enhances one photo or video; `start` is called with the number of tiles or frames.
 
     Raises:
       BadImageError, ModelFileError, UserError: see `enhance_photo`.

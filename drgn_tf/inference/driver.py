@@ -1,9 +1,9 @@
-"""One interface to every form a trained network comes in.
+"""One interface to a trained network in any file format.
 
-A `.keras` file, a SavedModel, a `.tflite` and a `.onnx` file are run through the same
-few names, so that enhancing, evaluating, proving exports and benchmarking are written
-once. Images go in and come out as float32 NHWC in [0, 1]; what an artefact wants
-instead (8 bits, NCHW) is its driver's business.
+A `.keras` file, a SavedModel, a `.tflite` and a `.onnx` file run through the same interface,
+so enhancing, evaluating, verifying exports and benchmarking are written once. Inputs and
+outputs are float32 NHWC in [0, 1]; each driver converts to what its artefact needs (8 bits,
+NCHW).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Driver(abc.ABC):
     Attributes:
       kind: "keras", "saved_model", "tflite" or "onnx".
       path: of the file or folder.
-      size: (height, width) if it takes no other, else None.
-      thumbnail_size: side of the thumbnail it takes beside the image, in pixels, or
-        None if it makes its own: then it is right for whole photos only, not for tiles.
-      takes_brightness: whether it can be told how bright the result is to be.
+      size: the only (height, width) in pixels that it takes, or None for any size.
+      thumbnail_size: side in pixels of its thumbnail input, or None if it has none. It then
+        makes the thumbnail from the image, which suits whole photos only, not tiles.
+      takes_brightness: whether the brightness of the result is an input.
       outputs: names of the images that `run` returns.
     """
 
@@ -51,29 +51,29 @@ class Driver(abc.ABC):
           images: float32 [B, H, W, 3] in [0, 1].
           thumbnails: float32 [B, T, T, 3] of the photos that the images are parts of, if
             `thumbnail_size` is not None. By default the images are whole photos.
-          brightness: float32 [B, 1], mean luma that the enhanced photos are to have, 0 for
+          brightness: float32 [B, 1], mean luma that the enhanced photos should have, 0 for
             automatic, if `takes_brightness`. By default it is automatic.
 
         Returns:
-          float32 [B, H, W, 3] by name: "enhanced" in [0, 1], and what else is in `outputs`; if
-          `takes_brightness` also "brightness" [B, 1], the one aimed at.
+          float32 [B, H, W, 3] by name: "enhanced" in [0, 1], and the other `outputs`; if
+          `takes_brightness` also "brightness" [B, 1], the given or predicted one.
         """
 
-    def predicted_brightness(self, thumbnail: np.ndarray) -> float:
-        """Returns the mean luma that an enhanced photo has where none is asked for.
+    def predicted_brightness(self, thumbnail: np.ndarray | None) -> float:
+        """Returns the predicted brightness, the mean luma of the result where none is given.
 
         Args:
-          thumbnail: float32 [1, T, T, 3] of the photo.
+          thumbnail: float32 [1, T, T, 3] of the photo, None where the artefact takes none.
 
         Raises:
           ModelFileError: the artefact takes no brightness, or no thumbnail.
         """
-        if not self.takes_brightness or self.thumbnail_size is None:
+        if not self.takes_brightness or thumbnail is None:
             raise ModelFileError(
                 f"{self.path}: cannot be told a brightness; give a 'tiled' file of a network that "
                 "takes one."
             )
-        # It depends on the thumbnail alone: the image may be of any size and content.
+        # It depends on the thumbnail alone, so the image may have any size and content.
         height, width = self.size or (GRID_FACTOR, GRID_FACTOR)
         image = np.zeros((1, height, width, 3), np.float32)
         automatic = np.full((1, 1), AUTOMATIC, np.float32)

@@ -1,4 +1,4 @@
-"""Photos in, photos out: what everything that runs a network on photos builds on."""
+"""Runs a network on photos: the basis of enhancing, evaluating and video."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Enhancer:
 
     Args:
       driver: from `load_driver`.
-      tiling: how photos that are too large to be run whole are cut.
+      tiling: how photos that are too large to be run whole are cut into tiles.
 
     Call:
       photo: [H, W, 3] RGB, uint8, uint16, or float in [0, 1]; H and W from 1.
@@ -40,16 +40,16 @@ class Enhancer:
         photo: np.ndarray,
         exposure: float = 0.0,
         brightness: float | None = None,
-        on_tile: Callable[[], None] = lambda: None,
+        on_tile: Callable[[], object] = lambda: None,
     ) -> np.ndarray:
         """Enhances one photo.
 
         Args:
           photo: see the class.
-          exposure: stops (EV) by which the result is to be brighter, or darker if negative, than
-            it would be by itself, or than `brightness`.
-          brightness: mean luma in (0, 1] that the result is to have; by default what the network
-            predicts for this photo. Out of what can be asked for, the nearest is taken.
+          exposure: stops (EV) by which the result should be brighter, or darker if negative, than
+            `brightness`.
+          brightness: mean luma in (0, 1] that the result should have, limited to the valid range;
+            by default the network's prediction for this photo.
           on_tile: called after each tile.
 
         Raises:
@@ -63,16 +63,16 @@ class Enhancer:
     def stages(
         self, photo: np.ndarray, exposure: float = 0.0, brightness: float | None = None
     ) -> dict[str, np.ndarray]:
-        """Returns all images that the artefact gives, as float32 [H, W, 3].
+        """Returns all output images of the artefact, as float32 [H, W, 3].
 
         Those of a .keras file and a SavedModel are "degradation" (signed), "base" (not
-        limited to [0, 1]) and "enhanced". For the arguments see `__call__`.
+        limited to [0, 1]) and "enhanced". The arguments are those of `__call__`.
         """
         converters = {name: np.asarray for name in self.driver.outputs}
         return self.run(_checked(photo), converters, exposure, brightness)
 
     def predicted_brightness(self, photo: np.ndarray) -> float:
-        """Returns the mean luma that the result has where neither argument says otherwise.
+        """Returns the predicted brightness, the mean luma of the result where none is given.
 
         Raises:
           ValueError: `photo` is something else than described.
@@ -86,9 +86,9 @@ class Enhancer:
         converters: Mapping[str, Callable[[np.ndarray], np.ndarray]],
         exposure: float = 0.0,
         brightness: float | None = None,
-        on_tile: Callable[[], None] = lambda: None,
+        on_tile: Callable[[], object] = lambda: None,
     ) -> dict[str, np.ndarray]:
-        """Returns images by name, as `converters` make them; see `tiling.run_tiled`."""
+        """Returns images by name, converted by `converters`; see `tiling.run_tiled`."""
         for name, value in (("exposure", exposure), ("brightness", brightness or 0.0)):
             if math.isnan(value):
                 raise ValueError(f"{name} must be a number, not nan.")
@@ -112,10 +112,10 @@ class Enhancer:
         return None if size is None else photo_thumbnail(photo, size)
 
     def tile_count(self, height: int, width: int) -> int:
-        """Returns how many tiles a photo takes.
+        """Returns the number of tiles of a photo.
 
         Raises:
-          ModelFileError: the artefact cannot take a photo of this size.
+          ModelFileError: the artefact cannot process a photo of this size.
         """
         return tile_count(self.driver, height, width, self.tiling)
 
@@ -129,14 +129,14 @@ def _checked(photo: np.ndarray) -> np.ndarray:
     if not np.issubdtype(photo.dtype, np.floating):
         raise ValueError(f"a photo is uint8, uint16, or float in [0, 1], not {photo.dtype}.")
     low, high = photo.min(), photo.max()
-    # Not `low < 0`: NaN must not pass.
+    # Not `low < 0`, which NaN would pass.
     if not (low >= 0.0 and high <= 1.0):
         raise ValueError(f"a float photo lies in [0, 1]; this one goes from {low:g} to {high:g}.")
     return photo.astype(np.float32)
 
 
 def to_dtype(dtype: np.dtype) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns what turns float32 values in [0, 1] into `dtype`."""
+    """Returns a function that converts float32 values in [0, 1] to `dtype`."""
     if np.issubdtype(dtype, np.floating):
         return lambda values: np.clip(values, 0.0, 1.0).astype(dtype)
     top = np.iinfo(dtype).max

@@ -17,7 +17,7 @@ class KerasDriver(Driver):
 
     Args:
       model: the network.
-      path: where it came from.
+      path: of its file.
     """
 
     kind = "keras"

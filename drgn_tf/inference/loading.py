@@ -1,7 +1,8 @@
-"""From a name or a path to a network that runs."""
+"""Opens a network by name or path, with the driver of its format."""
 
 from __future__ import annotations
 
+import os
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,9 @@ _EXPECTED = "a .keras, .tflite, .onnx or .ort file, or a SavedModel folder"
 
 
 def load_driver(
-    model: str | pathlib.Path, threads: int | None = None, trusted: bool = False
+    model: str | os.PathLike[str], threads: int | None = None, trusted: bool = False
 ) -> Driver:
-    """Opens a trained network in any of its forms.
+    """Opens a trained network in any supported format.
 
     Files of native runtimes are tried in a process of their own first, see
     `drgn_tf.inference.trial`, and `.keras` files checked before Keras sees them. A SavedModel is
@@ -29,10 +30,9 @@ def load_driver(
       model: a name of shipped weights (see `drgn_tf.weights.names`), which opens their .tflite
         file: no other form starts as fast. Or the path of a .keras, .tflite, .onnx or .ort file
         or of a SavedModel.
-      threads: used for computing, by default as the runtime likes. TensorFlow (.keras and
-        SavedModel) takes them from `tf.config.threading` instead.
-      trusted: the file is opened without being tried, as shipped weights always are. Saves half a
-        second.
+      threads: number of compute threads, by default the runtime's choice. TensorFlow (.keras and
+        SavedModel) takes it from `tf.config.threading` instead.
+      trusted: opens the file without trying it, as shipped weights always are. Saves half a second.
 
     Raises:
       ModelFileError: there is no such model, or it cannot be opened.
@@ -43,7 +43,7 @@ def load_driver(
         raise ModelFileError(
             f"{model}: no such model; choose {', '.join(weights.names())}, or give {_EXPECTED}."
         )
-    # Each runtime takes seconds and memory to import.
+    # Imported when needed: each runtime takes seconds and memory to import.
     if path.suffix == ".keras":
         return load_keras(path)
     if path.is_dir():
@@ -63,7 +63,7 @@ def load_driver(
     raise ModelFileError(f"{model}: is not {_EXPECTED}.")
 
 
-def load_keras(model: str | pathlib.Path) -> KerasDriver:
+def load_keras(model: str | os.PathLike[str]) -> KerasDriver:
     """Opens a trained network as Keras has it: what is exported, and has all stages.
 
     Args:

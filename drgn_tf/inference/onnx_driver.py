@@ -9,15 +9,16 @@ import numpy as np
 from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.inference.driver import Driver
+from drgn_tf.inference.thumbnail import photo_thumbnail
 
 
 class OnnxDriver(Driver):
-    """Runs an ONNX file on the CPU; NHWC or NCHW is read off its input.
+    """Runs an ONNX file on the CPU; its input shape tells NHWC from NCHW.
 
     Args:
       path: the file. It has an input "image", perhaps "thumbnail" and "brightness", and an output
-        "enhanced", and "brightness" where that is an input. In a file with one input and one
-        output the names do not matter.
+        "enhanced", and "aimed_brightness" where brightness is an input. In a file with one input
+        and one output the names do not matter.
       threads: of the session; by default one per core.
 
     Raises:
@@ -27,7 +28,7 @@ class OnnxDriver(Driver):
     kind = "onnx"
 
     def __init__(self, path: pathlib.Path, threads: int | None = None):
-        # Here, so that the other formats can be used without it.
+        # Imported here, so that the other formats work without it.
         import onnxruntime
 
         self.path = path
@@ -35,8 +36,8 @@ class OnnxDriver(Driver):
             raise ModelFileError(f"{path}: no such file.")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
-        # For machines where other programs compute too: there, threads that spin while they wait
-        # for each other, with work dealt out in equal shares, took almost twice as long.
+        # For machines shared with other programs, where spinning threads and work split into
+        # equal parts took almost twice as long.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.dynamic_block_base", "4")
         options.log_severity_level = 3
@@ -44,20 +45,22 @@ class OnnxDriver(Driver):
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        # ONNX Runtime's errors have no common class but this.
+        # ONNX Runtime's errors have no more specific common class.
         except Exception as error:
             raise ModelFileError(
                 f"{path}: cannot be loaded ({first_line(error)}); export it again."
             ) from error
         inputs = {value.name: value for value in self._session.get_inputs()}
         results = [value.name for value in self._session.get_outputs()]
-        # The name of an only output does not matter.
+        # The name of a single output does not matter.
         self._results = results if len(results) > 1 else ["enhanced"]
+        # Names are unique in a graph: the output cannot be called like the input.
+        self._results = [name.removeprefix("aimed_") for name in self._results]
         self.outputs = tuple(name for name in self._results if name != "brightness")
         if "image" not in inputs and len(inputs) > 1:
             raise ModelFileError(
                 f"{path}: has no 'image' among {', '.join(inputs)}; give a file that "
-                "export_main.py made."
+                "drgn-export made."
             )
         image = inputs.get("image") or next(iter(inputs.values()))
         self._image = image.name
@@ -79,6 +82,10 @@ class OnnxDriver(Driver):
         """See `Driver.run`. With a fixed size, the images of a batch are run one by one."""
         feeds = {self._image: images}
         if self.thumbnail_size is not None:
+            if thumbnails is None:
+                thumbnails = np.concatenate(
+                    [photo_thumbnail(image, self.thumbnail_size) for image in images]
+                )
             feeds["thumbnail"] = thumbnails
         if self._channels_first:
             feeds = {name: _to_nchw(value) for name, value in feeds.items()}

@@ -186,10 +186,10 @@ def _conflicts(
         for folder in job.target.parents:
             if folder == output_dir:
                 break
-            if other := writers.get(key(folder)):
+            if writer := writers.get(key(folder)):
                 conflicts.append(
                     f"{job.source}: its result needs a folder {folder}, which is the result of "
-                    f"{other.source}; rename one."
+                    f"{writer.source}; rename one."
                 )
     return conflicts
 
@@ -273,7 +273,9 @@ def _unreadable_folders(pattern: str) -> list[str]:
     """Returns a line for each folder below a glob's ** that cannot be read, which glob hides."""
     unreadable: list[OSError] = []
     if "**" in pattern:
-        above = re.match(r"[^*?[]*/|", pattern).group()
+        # The folder before the first wildcard.
+        plain = re.split(r"[*?[]", pattern)[0]
+        above = plain[: plain.rfind("/") + 1]
         for _ in os.walk(above or ".", onerror=unreadable.append):
             pass
     return [_unreadable(error) for error in unreadable]

@@ -27,7 +27,7 @@ def latest_version(folder: pathlib.Path) -> pathlib.Path:
     ]
     if not versions:
         raise ModelFileError(
-            f"{folder}: is no SavedModel; give a folder with a saved_model.pb, or one with "
+            f"{folder}: is not a SavedModel; give a folder with a saved_model.pb, or one with "
             "integer version folders."
         )
     return max(versions, key=lambda version: int(version.name))
@@ -49,7 +49,7 @@ class SavedModelDriver(Driver):
     def __init__(self, path: pathlib.Path):
         self.path = latest_version(path)
         try:
-            # Kept: the signatures do not keep the variables alive.
+            # Kept, because the signatures do not keep the variables alive.
             self._model = tf.saved_model.load(str(self.path))
         except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
             raise ModelFileError(
@@ -60,11 +60,14 @@ class SavedModelDriver(Driver):
         if missing:
             raise ModelFileError(
                 f"{self.path}: lacks the signature {missing[0]}; give a SavedModel that "
-                "export_main.py made."
+                "drgn-export made."
             )
-        self._whole, self._tile = signatures["float_whole"], signatures["float_tiled"]
+        self.takes_brightness = "float_tiled_with_brightness" in signatures
+        suffix = "_with_brightness" if self.takes_brightness else ""
+        self._whole, self._tile = (
+            signatures[f"{name}{suffix}"] for name in ("float_whole", "float_tiled")
+        )
         self.thumbnail_size = self._tile.structured_input_signature[1]["thumbnail"].shape[1]
-        self.takes_brightness = "brightness" in self._tile.structured_input_signature[1]
         self.outputs = tuple(sorted(self._tile.structured_outputs.keys() - {"brightness"}))
 
     def run(

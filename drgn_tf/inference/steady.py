@@ -1,6 +1,6 @@
-"""One brightness for photos that belong together: the frames of a film, the photos of a series.
+"""A common brightness for the frames of a video or the photos of a series.
 
-Judged by itself, each would come out a little brighter or darker than the one before.
+Enhanced independently, each would come out a little brighter or darker than the one before.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from collections.abc import Iterable
 
 import numpy as np
 
-# Over so many seconds the brightness of a film follows its scene.
+# Time constant of the mean, in seconds.
 _FOLLOWING = 1.0
-# A cut: the mean absolute difference of two thumbnails over the mean of both.
+# A cut is where the mean absolute difference of two thumbnails exceeds this share of their mean.
 _CUT = 0.5
 
 
 class SteadyBrightness:
-    """The brightness of frames as it follows the predicted one, begun anew at cuts.
+    """Smooths the predicted brightness of frames over time, restarting at scene cuts.
 
-    A running mean of its logarithm: brightness is judged by ratios.
+    An exponential mean of the logarithm, because brightness is perceived by ratios.
 
     Args:
-      frames_per_second: of the film.
+      frames_per_second: of the video.
     """
 
     def __init__(self, frames_per_second: float):
@@ -31,7 +31,7 @@ class SteadyBrightness:
         self._thumbnail: np.ndarray | None = None
 
     def __call__(self, thumbnail: np.ndarray, predicted: float) -> float:
-        """Takes the next frame's thumbnail and predicted brightness, and returns the steady one."""
+        """Takes the thumbnail and predicted brightness of the next frame; returns the mean."""
         last, self._thumbnail = self._thumbnail, thumbnail
         if last is None or self._brightness is None or _is_cut(last, thumbnail):
             self._brightness = predicted
@@ -45,10 +45,10 @@ def _is_cut(last: np.ndarray, thumbnail: np.ndarray) -> bool:
 
 
 def common_brightness(predicted: Iterable[float]) -> float:
-    """Returns the one brightness of a series of photos: the median of what is predicted for each.
+    """Returns the brightness of a series of photos: the median of their predictions.
 
     Raises:
-      ValueError: there is none.
+      ValueError: there is no photo.
     """
     values = list(predicted)
     if not values:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
 from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.inference.driver import Driver
+from drgn_tf.inference.thumbnail import photo_thumbnail
 
 
 class TFLiteDriver(Driver):
     """Runs a TFLite file on the CPU, with XNNPACK.
 
-    Files of 8 bits and of 16 bits in and out are fed and read by their scales and zero points.
+    Integer inputs and outputs are converted by their scales and zero points.
 
     Args:
-      path: the file. It has one signature, with an input "image" and perhaps "thumbnail" and
-        "brightness", and an output "enhanced", and "brightness" where that is an input. In a
+      path: the file. It has one signature, with an input "image", optionally "thumbnail" and
+        "brightness", an output "enhanced", and an output "brightness" if that is an input. In a
         file with one input and one output the names do not matter.
       threads: of the interpreter; by default one per core.
 
@@ -30,7 +32,7 @@ class TFLiteDriver(Driver):
     kind = "tflite"
 
     def __init__(self, path: pathlib.Path, threads: int | None = None):
-        # Here, so that the other formats can be used without it.
+        # Imported here, so that the other formats work without it.
         from ai_edge_litert.interpreter import Interpreter
 
         self.path = path
@@ -60,7 +62,7 @@ class TFLiteDriver(Driver):
         self.size = None if -1 in shape[1:3] else (int(shape[1]), int(shape[2]))
         self.thumbnail_size = None if self._thumbnail is None else int(self._thumbnail["shape"][1])
 
-    def _by_name(self, details: list[dict], side: str) -> dict[str, dict]:
+    def _by_name(self, details: list[dict[str, Any]], side: str) -> dict[str, dict[str, Any]]:
         by_index = {detail["index"]: detail for detail in details}
         signatures = self._interpreter.get_signature_list()
         if len(signatures) != 1:
@@ -70,12 +72,12 @@ class TFLiteDriver(Driver):
         own = runner.get_input_details() if side == "inputs" else runner.get_output_details()
         return {name: by_index[own[name]["index"]] for name in names[side]}
 
-    def _only(self, details: dict[str, dict], name: str) -> dict:
+    def _only(self, details: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
         if name not in details:
             if len(details) > 1:
                 raise ModelFileError(
                     f"{self.path}: has no '{name}' among {', '.join(details)}; give a file that "
-                    "export_main.py made."
+                    "drgn-export made."
                 )
             details[name] = details.pop(next(iter(details)))
         return details[name]
@@ -91,7 +93,11 @@ class TFLiteDriver(Driver):
         for i, image in enumerate(images):
             feeds = [(self._image, image[np.newaxis])]
             if self._thumbnail is not None:
-                feeds.append((self._thumbnail, thumbnails[i : i + 1]))
+                if thumbnails is None:
+                    thumbnail = photo_thumbnail(image, self._thumbnail["shape"][1])
+                else:
+                    thumbnail = thumbnails[i : i + 1]
+                feeds.append((self._thumbnail, thumbnail))
             if self._brightness is not None:
                 automatic = np.full((1, 1), AUTOMATIC, np.float32)
                 wanted = automatic if brightness is None else brightness[i : i + 1]
@@ -113,8 +119,8 @@ class TFLiteDriver(Driver):
             self._image["shape"] = shape
 
 
-def quantise(value: np.ndarray, detail: dict) -> np.ndarray:
-    """Returns floats in the type, and by the scale, of a tensor as LiteRT details it."""
+def quantise(value: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
+    """Converts floats to the type and scale of a tensor, given its LiteRT details."""
     if np.issubdtype(detail["dtype"], np.floating):
         return value.astype(detail["dtype"])
     scale, zero = detail["quantization"]
@@ -123,8 +129,8 @@ def quantise(value: np.ndarray, detail: dict) -> np.ndarray:
     return np.clip(levels, limits.min, limits.max).astype(detail["dtype"])
 
 
-def dequantise(value: np.ndarray, detail: dict) -> np.ndarray:
-    """Returns a tensor's content as float32; integers without a scale stay as they are."""
+def dequantise(value: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
+    """Converts a tensor's content to float32; integers without a scale keep their values."""
     if np.issubdtype(detail["dtype"], np.floating):
         return value.astype(np.float32)
     scale, zero = detail["quantization"]

@@ -1,8 +1,8 @@
-"""The thumbnail of a photo of any size, without the photo as floats.
+"""The thumbnail of a photo of any size, without converting the photo to floats.
 
-`drgn_tf.models.context.thumbnail` in numpy: 4x4 averages, then bilinear sampling. Only
-the averages that are sampled are computed, so a photo of 100 megapixels takes no longer
-than a small one, and no memory.
+`drgn_tf.models.context.thumbnail` in numpy: 4x4 averages, then bilinear sampling. Only the
+sampled averages are computed, so a photo of 100 megapixels takes no more time or memory than
+a small one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from drgn_tf.models.options import GRID_FACTOR
 
 
 def photo_thumbnail(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Returns what the network is told of a whole photo.
+    """Returns the thumbnail of a whole photo for the network.
 
     Args:
       pixels: [H, W, 3], uint8, uint16, or float in [0, 1].
@@ -24,7 +24,7 @@ def photo_thumbnail(pixels: np.ndarray, size: int) -> np.ndarray:
     """
     rows, row_shares = _bilinear_sources(-(-pixels.shape[0] // GRID_FACTOR), size)
     columns, column_shares = _bilinear_sources(-(-pixels.shape[1] // GRID_FACTOR), size)
-    # Pixels of the sampled blocks; beyond the last row or column it is repeated.
+    # Pixels of the sampled blocks; the last row and column are repeated beyond the border.
     y = np.minimum(_block_pixels(rows), pixels.shape[0] - 1)
     x = np.minimum(_block_pixels(columns), pixels.shape[1] - 1)
     values = pixels[np.ix_(y, x)].astype(np.float32)

@@ -1,18 +1,18 @@
 """Photos of any size in bounded memory: overlapping tiles, blended.
 
-What the network must know of the whole photo is in its thumbnail, the same for every
-tile; all else it does is local. So tiles need no agreement about brightness, only
-enough surroundings, and where two meet they differ by next to nothing. The little that
-is left (a tile's edge is seen as the edge of a photo) fades out over `margin` pixels,
-which are thrown away, and is blended over `feather` more.
+All that the network needs from the whole photo is in its thumbnail, which every tile
+gets; the rest of the network is local. So tiles agree in brightness and need only
+enough surroundings. The remaining difference (the network treats a tile's edge as the
+edge of the photo) fades out over `margin` pixels, which are discarded, and `feather`
+more pixels are blended.
 
     |<------------ tile ------------>|
                     |<------------ tile ------------>|
                     margin|feather|margin
 
-The photo is worked off in rows of tiles; besides the photo and its result, only one row
-of tiles is in memory. Tiles begin at multiples of 4, where the network's grids begin, so
-that a pixel falls on the same place of each grid as in the whole photo.
+The photo is processed in rows of tiles; besides the photo and its result, only one row of
+tiles is in memory. Tiles begin at multiples of 4, the factor of the network's coarsest grid,
+so that each pixel has the same position on every grid as in the whole photo.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from drgn_tf.models.options import GRID_FACTOR
 TILE = 1024
 # Photos up to this many pixels are run whole where the artefact takes any size.
 WHOLE = TILE * TILE * 3 // 2
-# Artefacts that cannot take a thumbnail must take the photo whole, up to this many pixels.
+# Artefacts without a thumbnail input run photos whole, up to this many pixels.
 _LARGEST_WHOLE = 32 * 2**20
 
 
@@ -42,7 +42,7 @@ class Span:
     Attributes:
       start: first pixel.
       stop: one past the last.
-      weights: float32 [stop - start], its share of the result at each pixel; the shares of
+      weights: float32 [stop - start], its weight in the result at each pixel; the weights of
         all spans add up to 1 everywhere.
     """
 
@@ -57,7 +57,7 @@ def spans(length: int, tile: int, margin: int, feather: int) -> list[Span]:
     Args:
       length: of the axis in pixels.
       tile: side of a tile in pixels.
-      margin: pixels at an inner edge of a tile that do not count.
+      margin: pixels at an inner edge of a tile that are discarded.
       feather: pixels over which two tiles are blended.
 
     Raises:
@@ -73,7 +73,7 @@ def spans(length: int, tile: int, margin: int, feather: int) -> list[Span]:
             f"{feather}; they need more than {overlap + GRID_FACTOR}."
         )
     count = -(-(length - overlap) // step)
-    # Evenly spread; rounding down to the grid costs less than the step gives away.
+    # Evenly spread; the step is small enough for rounding down to the grid.
     last = -(-(length - tile) // GRID_FACTOR) * GRID_FACTOR
     starts = [last * i // (count - 1) // GRID_FACTOR * GRID_FACTOR for i in range(count)]
     stops = [min(start + tile, length) for start in starts]
@@ -89,10 +89,10 @@ def spans(length: int, tile: int, margin: int, feather: int) -> list[Span]:
 
 @dataclasses.dataclass(frozen=True)
 class Tiling:
-    """How photos are cut.
+    """How photos are cut into tiles.
 
     Attributes:
-      tile: side of the tiles in pixels, a multiple of 4. Artefacts of a fixed size have their own.
+      tile: side of the tiles in pixels, a multiple of 4. Artefacts of a fixed size use that size.
       margin: see the module.
       feather: see the module.
     """
@@ -113,10 +113,10 @@ def grid(driver: Driver, height: int, width: int, tiling: Tiling) -> tuple[list[
     """Returns the rows and the columns of tiles of a photo.
 
     Raises:
-      ModelFileError: the artefact takes no thumbnail, and the photo does not fit it as it is.
+      ModelFileError: the artefact takes no thumbnail, and cannot take the photo whole.
     """
     if driver.thumbnail_size is None:
-        if driver.size not in (None, (height, width)):
+        if driver.size is not None and driver.size != (height, width):
             raise ModelFileError(
                 f"{driver.path}: takes only photos of {driver.size[1]}x{driver.size[0]}, and this "
                 f"is {width}x{height}; give a 'tiled' file, which takes a thumbnail too."
@@ -128,17 +128,18 @@ def grid(driver: Driver, height: int, width: int, tiling: Tiling) -> tuple[list[
             )
         return spans(height, height, 0, 0), spans(width, width, 0, 0)
     if driver.size is not None:
-        # Small tiles: margins that leave most of the tile.
-        sides = driver.size
-        room = min(sides) // 8
+        # Small tiles get smaller margins, so that most of the tile is used.
+        room = min(driver.size) // 8
         margin, feather = min(tiling.margin, room), min(tiling.feather, room)
-        return tuple(
-            spans(length, side, margin, feather) for length, side in zip((height, width), sides)
+        return (
+            spans(height, driver.size[0], margin, feather),
+            spans(width, driver.size[1], margin, feather),
         )
     if height * width <= WHOLE and tiling.tile >= TILE:
         return spans(height, height, 0, 0), spans(width, width, 0, 0)
-    return tuple(
-        spans(length, tiling.tile, tiling.margin, tiling.feather) for length in (height, width)
+    return (
+        spans(height, tiling.tile, tiling.margin, tiling.feather),
+        spans(width, tiling.tile, tiling.margin, tiling.feather),
     )
 
 
@@ -148,7 +149,7 @@ def run_tiled(
     thumbnail: np.ndarray | None,
     converters: Mapping[str, Callable[[np.ndarray], np.ndarray]],
     tiling: Tiling = Tiling(),
-    on_tile: Callable[[], None] = lambda: None,
+    on_tile: Callable[[], object] = lambda: None,
     brightness: float | None = None,
 ) -> dict[str, np.ndarray]:
     """Runs an artefact over a photo of any size.
@@ -157,10 +158,10 @@ def run_tiled(
       driver: the artefact.
       pixels: [H, W, 3], uint8, uint16, or float32 in [0, 1].
       thumbnail: float32 [1, T, T, 3] of the photo, or None if the artefact takes none.
-      converters: for each image wanted, what turns float32 rows [h, W, 3] into the kept dtype.
-      tiling: how to cut.
+      converters: for each wanted image, a function from float32 rows [h, W, 3] to the final dtype.
+      tiling: how the photo is cut.
       on_tile: called after each tile.
-      brightness: mean luma that the whole result is to have, the same for all tiles; by default
+      brightness: mean luma that the whole result should have, the same for all tiles; by default
         automatic.
 
     Returns:
@@ -169,7 +170,8 @@ def run_tiled(
     Raises:
       ModelFileError: see `grid`.
     """
-    rows, columns = grid(driver, *pixels.shape[:2], tiling)
+    height, width = pixels.shape[:2]
+    rows, columns = grid(driver, height, width, tiling)
 
     def run(image: np.ndarray) -> dict[str, np.ndarray]:
         if brightness is None:
@@ -185,7 +187,7 @@ def run_tiled(
         finished = row.stop if following is None else following.start
         strips = _row_of_tiles(driver, run, pixels, row, columns, list(converters), on_tile)
         for name, strip in strips.items():
-            # Rows that the tiles above have a share in.
+            # Rows shared with the tiles above.
             above = carried.get(name)
             if above is not None:
                 strip[: len(above)] += above
@@ -195,7 +197,13 @@ def run_tiled(
 
 
 def _row_of_tiles(
-    driver: Driver, run, pixels, row: Span, columns: list[Span], names: list[str], on_tile
+    driver: Driver,
+    run: Callable[[np.ndarray], dict[str, np.ndarray]],
+    pixels: np.ndarray,
+    row: Span,
+    columns: list[Span],
+    names: list[str],
+    on_tile: Callable[[], object],
 ) -> dict[str, np.ndarray]:
     width = pixels.shape[1]
     strips = {name: np.zeros((row.stop - row.start, width, 3), np.float32) for name in names}
@@ -204,7 +212,7 @@ def _row_of_tiles(
         height, across = tile.shape[:2]
         image = to_float(tile) if np.issubdtype(tile.dtype, np.integer) else tile
         if driver.size is not None:
-            # The network itself pads by repeating the edge.
+            # As the network pads: the edge is repeated.
             missing = [(0, driver.size[0] - height), (0, driver.size[1] - across), (0, 0)]
             image = np.pad(image, missing, mode="edge")
         images = run(image[np.newaxis])
@@ -216,6 +224,6 @@ def _row_of_tiles(
 
 
 def tile_count(driver: Driver, height: int, width: int, tiling: Tiling = Tiling()) -> int:
-    """Returns how many tiles a photo takes; see `grid` for what is raised."""
+    """Returns the number of tiles of a photo; raises the errors of `grid`."""
     rows, columns = grid(driver, height, width, tiling)
     return len(rows) * len(columns)

@@ -1,7 +1,7 @@
 """Videos, frame by frame, with steady brightness.
 
-The brightness of each frame is given: what the network predicts, steadied over time
-(`drgn_tf.inference.steady`).
+Each frame is enhanced to a given brightness: the predicted one, smoothed over time by
+`drgn_tf.inference.steady`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import shutil
 from collections.abc import Callable
 
 import cv2
+import numpy as np
 
 from drgn_tf.errors import BadImageError, UserError
 from drgn_tf.files import ModelFileError, atomic_path
 from drgn_tf.images.opening import MAX_MEGAPIXELS
 from drgn_tf.inference.enhancer import Enhancer
 from drgn_tf.inference.steady import SteadyBrightness
+from drgn_tf.inference.thumbnail import photo_thumbnail
 from drgn_tf.inference.video_files import VideoFile, count_frames, inspect_video, open_video
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
@@ -28,7 +30,7 @@ def enhance_video(
     enhancer: Enhancer,
     source: pathlib.Path,
     target: pathlib.Path,
-    start: Callable[[int], Callable[[], None]] = lambda frames: lambda: None,
+    start: Callable[[int], Callable[[], object]] = lambda frames: lambda: None,
     exposure: float = 0.0,
     brightness: float | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
@@ -49,8 +51,8 @@ def enhance_video(
     Raises:
       BadImageError: the video cannot be read, or not to its end. With `keep_readable`, what is
         before the damage has been written then.
-      ModelFileError: the artefact takes no thumbnail or no brightness, which thus cannot be
-        kept steady.
+      ModelFileError: the artefact takes no thumbnail or no brightness, so the video would
+        flicker.
       UserError: it cannot be written.
     """
     driver = enhancer.driver
@@ -66,8 +68,17 @@ def enhance_video(
             f"{source}: is damaged, {readable}; replace it, or give --keep_readable to enhance "
             "that part."
         )
+    thumbnail_size = driver.thumbnail_size
+    steady = SteadyBrightness(video.rate)
+
+    def wanted(photo: np.ndarray) -> float:
+        if brightness is not None:
+            return brightness
+        thumbnail = photo_thumbnail(photo, thumbnail_size)
+        return steady(thumbnail, driver.predicted_brightness(thumbnail))
+
     with atomic_path(target) as beside:
-        _write_enhanced(enhancer, video, beside, target, start(video.frames), exposure, brightness)
+        _write_enhanced(enhancer, video, beside, target, start(video.frames), exposure, wanted)
         written = count_frames(beside)
         if written != video.frames:
             raise UserError(
@@ -83,11 +94,10 @@ def _write_enhanced(
     video: VideoFile,
     beside: pathlib.Path,
     target: pathlib.Path,
-    on_frame: Callable[[], None],
+    on_frame: Callable[[], object],
     exposure: float,
-    brightness: float | None,
+    brightness: Callable[[np.ndarray], float],
 ) -> None:
-    steady = SteadyBrightness(video.rate)
     reader, writer = open_video(video.path), None
     try:
         for _ in range(video.frames):
@@ -98,18 +108,14 @@ def _write_enhanced(
                 writer = cv2.VideoWriter(
                     str(beside),
                     cv2.CAP_FFMPEG,
-                    cv2.VideoWriter_fourcc(*"mp4v"),
+                    cv2.VideoWriter.fourcc(*"mp4v"),
                     video.rate,
                     frame.shape[1::-1],
                 )
                 if not writer.isOpened():
                     raise UserError(f"{target}: this video cannot be written here.")
             photo = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-            wanted = brightness
-            if wanted is None:
-                thumbnail = enhancer.thumbnail(photo)
-                wanted = steady(thumbnail, enhancer.driver.predicted_brightness(thumbnail))
-            enhanced = enhancer(photo, exposure, wanted)
+            enhanced = enhancer(photo, exposure, brightness(photo))
             # OpenCV does not tell when the disk is full.
             if shutil.disk_usage(beside.parent).free < _LEAST_FREE:
                 raise UserError(

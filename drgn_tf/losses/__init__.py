@@ -1,4 +1,4 @@
-"""What training minimises, written with `keras.ops` only."""
+"""The losses of training, written with `keras.ops` only."""
 
 from drgn_tf.losses.adversarial import discriminator_adversarial, generator_adversarial
 from drgn_tf.losses.auxiliary_losses import (

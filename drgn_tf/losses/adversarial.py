@@ -1,27 +1,28 @@
-"""The game of generator and discriminator: non-saturating, on logits.
+"""Adversarial losses: non-saturating, on logits (Goodfellow et al., NeurIPS 2014).
 
-(Goodfellow et al., NeurIPS 2014.) A logit z stands for the probability
-sigmoid(z) of being real; softplus(-z) = -log sigmoid(z).
+A logit z means the probability sigmoid(z) of being real; softplus(-z) = -log sigmoid(z).
 """
 
 from __future__ import annotations
 
 from keras import ops
 
+from drgn_tf.tensors import Tensor
 
-def generator_adversarial(fake_logits):
-    """Returns -log sigmoid(z) of made images: what the generator wants small.
+
+def generator_adversarial(fake_logits: Tensor) -> Tensor:
+    """Returns the generator's loss: -log sigmoid(z) of generated images.
 
     Args:
       fake_logits: [B, 1].
 
     Returns:
-      A scalar in nats; log 2 where the discriminator cannot tell.
+      A scalar in nats; log 2 where the discriminator cannot distinguish them.
     """
     return ops.mean(ops.softplus(-fake_logits))
 
 
-def discriminator_adversarial(real_logits, fake_logits):
+def discriminator_adversarial(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """Returns the binary cross-entropy of the discriminator, real plus fake.
 
     Args:
@@ -29,6 +30,6 @@ def discriminator_adversarial(real_logits, fake_logits):
       fake_logits: [B, 1].
 
     Returns:
-      A scalar in nats; 2 log 2 where it cannot tell.
+      A scalar in nats; 2 log 2 where it cannot distinguish them.
     """
     return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))

@@ -1,7 +1,7 @@
-"""Distances of images as another representation shows them: edges, frequencies, colour.
+"""Distances of images in other representations: edges, frequencies, colour.
 
-Each is a mean of (smoothed) absolute differences after a linear transform of both. They are added
-to `charbonnier`. Gradients and chroma cannot stand for it: they do not see how bright an image is.
+Each is a mean of (smoothed) absolute differences after a linear transform of both images. They are
+added to `charbonnier`. Gradients and chroma cannot replace it: they ignore overall brightness.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from keras import ops
 
 from drgn_tf.losses.charbonnier import charbonnier
+from drgn_tf.tensors import Tensor
 
 # Cb and Cr of BT.601 for R, G, B.
 _CHROMA = ((-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
 
-def gradient_difference(images, references):
-    """Returns the Charbonnier loss of horizontal and vertical gradients; blind to brightness.
+def gradient_difference(images: Tensor, references: Tensor) -> Tensor:
+    """Returns the Charbonnier loss of horizontal and vertical gradients, ignoring brightness.
 
     Args:
       images: [B, H, W, C], H and W at least 2.
@@ -30,15 +31,15 @@ def gradient_difference(images, references):
     return 0.5 * (across + down)
 
 
-def spectral_difference(images, references):
+def spectral_difference(images: Tensor, references: Tensor) -> Tensor:
     """Returns the mean absolute difference of Fourier coefficients, real and imaginary parts.
 
     (Cho et al., "Rethinking Coarse-to-Fine Approach in Single Image Deblurring", ICCV 2021, there
-    not normalised.) The transform is orthonormal, so what noise costs does not hang on the crop: it
-    is what its pixels cost, over the root of two.
+    not normalised.) The transform is orthonormal, so the loss of noise does not depend on the crop
+    size: it is that of its pixels divided by the root of two.
 
     Args:
-      images: [B, H, W, C], H and W known; a transform of a crop takes its borders for edges.
+      images: [B, H, W, C], H and W known; the transform treats the borders of a crop as edges.
       references: [B, H, W, C].
 
     Returns:
@@ -51,7 +52,7 @@ def spectral_difference(images, references):
     return 0.5 * total / (height * width) ** 0.5
 
 
-def chroma_difference(images, references):
+def chroma_difference(images: Tensor, references: Tensor) -> Tensor:
     """Returns the Charbonnier loss of Cb and Cr (BT.601): colour without luminance.
 
     Args:

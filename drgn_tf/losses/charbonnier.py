@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from keras import ops
 
+from drgn_tf.tensors import Tensor
+
 # [chosen], in units of the image range: differences below it count quadratically.
 EPSILON = 1e-3
 
 
-def charbonnier(images, references, epsilon: float = EPSILON):
+def charbonnier(images: Tensor, references: Tensor, epsilon: float = EPSILON) -> Tensor:
     """Returns the Charbonnier loss: the mean of sqrt(d^2 + epsilon^2), a smooth L1.
 
     (Charbonnier et al., ICIP 1994; Lai et al., CVPR 2017.)

@@ -1,19 +1,21 @@
 """The Kullback-Leibler term between degradations.
 
-That the paper uses one is known; between which distributions is not. [chosen]:
-Gaussians per image and channel. (A softmax over the image, the other reading,
-would not see a constant offset, and a degradation is nearly one.)
+The paper uses one, but does not say between which distributions. [chosen]: Gaussians
+per image and channel. (A softmax over the image, the other possible reading, would
+ignore a constant offset, and a degradation is nearly constant.)
 """
 
 from __future__ import annotations
 
 from keras import ops
 
+from drgn_tf.tensors import Tensor
+
 # Added to both variances, (2.5 / 255)^2: a degradation may be perfectly flat.
 VARIANCE_FLOOR = 1e-4
 
 
-def gaussian_kl(degradations, synthetic_degradations):
+def gaussian_kl(degradations: Tensor, synthetic_degradations: Tensor) -> Tensor:
     """Returns KL(P || Q) of Gaussians fitted to each image and channel, averaged.
 
     With means m and variances v over height and width,

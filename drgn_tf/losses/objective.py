@@ -1,7 +1,7 @@
-"""What one training step minimises, for the generators and for the discriminators.
+"""The objectives of a training step: of the generators and of the discriminators.
 
-The real pair goes through the network; the degradation found there darkens an
-unrelated normal-light photo, and that synthetic pair goes through the same network:
+The network processes a real pair. The degradation of its low-light photo then darkens
+an unrelated normal-light photo, and the network processes this synthetic pair too:
 
     I_L,ref = clip(I_ref + I_D, 0, 1)
     I_D,ref = DeG(I_L,ref)    I_B,ref = I_L,ref - I_D,ref    I*_ref = ReG(I_B,ref)
@@ -11,17 +11,19 @@ unrelated normal-light photo, and that synthetic pair goes through the same netw
                     KL between I_D and I_D,ref
     discriminators  D_low: I_L is real, I_L,ref is not; D_de: I_D is real, I_D,ref is not
 
-Beside the paper's [chosen]: the network is told the brightness of the whole reference, and
-learns to predict it; the mean of the base is that of the reference, so that I_D takes away
-the darkness and leaves contrast and colour to ReG. Of I_D only low frequencies darken another
-photo: the rest is the content of its own.
+Beyond the paper [chosen]: the network is given the brightness of the whole reference, and
+learns to predict it; the mean of the base should equal that of the reference, so that I_D
+removes the darkness and ReG adds contrast and colour. Only the low frequencies of I_D darken
+another photo, because the rest is content of the photo it comes from.
 
-Both players share one forward pass. Written with `keras.ops`: any backend.
+Generators and discriminators share one forward pass. Written with `keras.ops`: any backend.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from keras import ops
 
@@ -36,9 +38,12 @@ from drgn_tf.losses.charbonnier import charbonnier
 from drgn_tf.losses.gaussian_kl import gaussian_kl
 from drgn_tf.losses.ssim import ssim_loss
 from drgn_tf.models.brightness import to_scale
+from drgn_tf.models.discriminator import Discriminator
+from drgn_tf.models.drgn import DRGN
 from drgn_tf.models.options import ModelOptions
+from drgn_tf.tensors import Tensor
 
-# What restoration consists of beside the content loss, on real and synthetic pairs alike.
+# The restoration losses besides the content loss, on real and synthetic pairs alike.
 _RESTORATION = {
     "ssim": ssim_loss,
     "gradient": gradient_difference,
@@ -52,35 +57,35 @@ _SMOOTH_BLOCK = 4
 
 @dataclasses.dataclass(frozen=True)
 class LossOptions:
-    """Weights of the losses [chosen]. A weight of 0 leaves the term out of the graph.
+    """Weights of the losses [chosen]. A weight of 0 removes the term from the graph.
 
     Attributes:
       content_weight: Charbonnier, on real and synthetic pairs.
       ssim_weight: 1 - SSIM, on real and synthetic pairs.
-      gradient_weight: `gradient_difference`, on the same.
-      spectral_weight: `spectral_difference`, on the same.
-      chroma_weight: `chroma_difference`, on the same.
-      gt_mean_share: share of the Charbonnier loss that is taken of the image scaled to its
-        reference's mean (`scale_to_gt_mean`), below 1. Unless it is 0, all of SSIM, gradient,
-        spectral and chroma losses is.
-      synthetic_weight: factor on the synthetic pair's restoration terms, which are those above.
-        0 also turns the adversarial and KL terms off: they need the synthetic path.
+      gradient_weight: `gradient_difference`, on the same pairs.
+      spectral_weight: `spectral_difference`, on the same pairs.
+      chroma_weight: `chroma_difference`, on the same pairs.
+      gt_mean_share: share of the Charbonnier loss that compares the image scaled to its
+        reference's mean (`scale_to_gt_mean`), below 1. Unless it is 0, the SSIM, gradient,
+        spectral and chroma losses compare that image only.
+      synthetic_weight: factor on the restoration terms above for the synthetic pair. 0 also
+        turns off the adversarial and KL terms, which need the synthetic path.
       adversarial_low_weight: adversarial term of D_low.
       adversarial_degradation_weight: adversarial term of D_de.
       discriminator_width: channels of a discriminator's first convolution; three more have 2,
-        4 and 8 times as many. Beside a small network those of 64 are most of the cost of a step.
+        4 and 8 times as many. With a small network, 64 channels cost most of a step.
       kl_weight: KL between I_D and I_D,ref.
       base_weight: `mean_difference` of I_B and the reference, on real and synthetic pairs.
-      smoothness_weight: absolute difference of I_D and its low frequencies, on the same. No other
-        loss sees I_D from pixel to pixel: without it the grid of the decoder stays in I_B, where
-        ReG removes it.
+      smoothness_weight: absolute difference of I_D and its low frequencies, on the same pairs. No
+        other loss depends on the pixels of I_D: without it the grid of the decoder stays in I_B,
+        and ReG has to remove it.
       brightness_weight: absolute error of the predicted brightness, on its scale (powers of two),
         on real pairs and photometric ones.
-      synthetic_blur: side in pixels of the blocks whose means of I_D darken other photos, smoothly
-        interpolated; 1 takes I_D as it is.
-      synthetic_start: steps before the synthetic path begins: until DeG is sane,
-        what it makes is useless, and nothing is spent on it.
-      synthetic_ramp: steps over which all that depends on the path grows to full weight.
+      synthetic_blur: side in pixels of the blocks whose mean I_D darkens other photos, smoothly
+        interpolated; 1 uses I_D unchanged.
+      synthetic_start: steps before the synthetic path begins: until DeG gives plausible
+        degradations, the photos made from them are useless.
+      synthetic_ramp: steps over which all terms of the path grow to full weight.
     """
 
     content_weight: float = 1.0
@@ -113,13 +118,13 @@ class LossOptions:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
         if self.gt_mean_share >= 1:
             raise ValueError(
-                f"gt_mean_share must be below 1, not {self.gt_mean_share}: nothing would tell how "
-                "bright to be."
+                f"gt_mean_share must be below 1, not {self.gt_mean_share}: no loss would depend "
+                "on brightness."
             )
         if not (self.content_weight or self.ssim_weight or self.spectral_weight):
             raise ValueError(
-                "content_weight, ssim_weight and spectral_weight are all 0: nothing to learn "
-                "brightness from."
+                "content_weight, ssim_weight and spectral_weight are all 0: no loss would depend "
+                "on brightness."
             )
 
     @property
@@ -134,7 +139,7 @@ class LossOptions:
 
     @property
     def adversarial_weights(self) -> dict[str, float]:
-        """Weight of the adversarial term by discriminator, of those that are used."""
+        """Weight of the adversarial term of each discriminator in use."""
         weights = {
             "low": self.adversarial_low_weight,
             "degradation": self.adversarial_degradation_weight,
@@ -143,12 +148,12 @@ class LossOptions:
 
 
 def for_model(options: LossOptions, model: ModelOptions) -> LossOptions:
-    """Returns the weights without those of what a network has not."""
-    changes = {}
+    """Returns the options without the losses that a network cannot have."""
+    changes: dict[str, Any] = {}
     if not model.brightness:
         changes["brightness_weight"] = 0.0
     if not model.two_step:
-        # There is no base, and no degradation to learn from.
+        # Without DeG there is neither a base nor a degradation.
         changes.update(base_weight=0.0, smoothness_weight=0.0, synthetic_weight=0.0)
     return dataclasses.replace(options, **changes)
 
@@ -170,12 +175,12 @@ def term_names(options: LossOptions, synthetic: bool) -> list[str]:
     return names
 
 
-def low_frequencies(images, block: int):
+def low_frequencies(images: Tensor, block: int) -> Tensor:
     """Returns the means of blocks, interpolated to all pixels.
 
     Args:
       images: [B, H, W, C], H and W known.
-      block: side in pixels; 1 changes nothing. At most 1/2 of the image is taken.
+      block: side in pixels, limited to half of the image; 1 changes nothing.
 
     Returns:
       [B, H, W, C].
@@ -188,7 +193,7 @@ def low_frequencies(images, block: int):
     return ops.image.resize(means, (height, width), interpolation="bilinear")
 
 
-def mean_difference(images, references):
+def mean_difference(images: Tensor, references: Tensor) -> Tensor:
     """Returns the absolute difference of the means of each image and channel, averaged.
 
     Args:
@@ -201,7 +206,7 @@ def mean_difference(images, references):
     return ops.mean(ops.abs(ops.mean(images - references, axis=(1, 2))))
 
 
-def synthesize_low_light(normal, degradations):
+def synthesize_low_light(normal: Tensor, degradations: Tensor) -> Tensor:
     """Darkens normal-light photos by the degradations of others.
 
     Args:
@@ -214,27 +219,29 @@ def synthesize_low_light(normal, degradations):
     return ops.clip(normal + degradations, 0.0, 1.0)
 
 
-def scale_to_gt_mean(images, references):
+def scale_to_gt_mean(images: Tensor, references: Tensor) -> Tensor:
     """Scales images so that each has its reference's mean.
 
-    How bright the reference is can hardly be known from a low-light photo. A loss that sees
-    nothing else until the brightness is right teaches to guess it by recognising scenes; this
-    lets the rest be learnt in spite of a wrong brightness. (Liao et al., "GT-Mean Loss", ICCV 2025,
-    which weighs the two by the distance of brightness; here the share is fixed.)
+    A low-light photo says little about the brightness of its reference. A loss that is dominated
+    by brightness teaches the network to recognise scenes; the scaled images let it learn the rest
+    in spite of a wrong brightness. (Liao et al., "GT-Mean Loss", ICCV 2025, which weighs both
+    losses by the difference in brightness; here the share is fixed.)
 
     Args:
       images: [B, H, W, C].
       references: [B, H, W, C].
 
     Returns:
-      [B, H, W, C], each image times one factor, limited to between 0.4 and 2.5.
+      [B, H, W, C], each image times one factor between 0.4 and 2.5.
     """
     means = [ops.mean(x, axis=(1, 2, 3), keepdims=True) for x in (images, references)]
-    # A network that has just begun may be black, or below.
+    # The output of a new network may be black or negative.
     return images * ops.clip(means[1] / ops.maximum(means[0], 0.02), 0.4, 2.5)
 
 
-def _restoration_terms(results: dict, references, options: LossOptions) -> dict:
+def _restoration_terms(
+    results: dict[str, Tensor], references: Tensor, options: LossOptions
+) -> dict[str, Tensor]:
     terms = {}
     images = results["enhanced"]
     share = options.gt_mean_share
@@ -256,7 +263,9 @@ def _restoration_terms(results: dict, references, options: LossOptions) -> dict:
     return terms
 
 
-def _adversarial_terms(discriminator, real, fake):
+def _adversarial_terms(
+    discriminator: Discriminator, real: Tensor, fake: Tensor
+) -> tuple[Tensor, Tensor]:
     """Returns the generator's and the discriminator's loss from one forward pass."""
     logits = discriminator(ops.concatenate([real, fake], axis=0), training=True)
     real_logits, fake_logits = ops.split(logits, 2, axis=0)
@@ -266,22 +275,28 @@ def _adversarial_terms(discriminator, real, fake):
     )
 
 
-def objective(model, discriminators: dict, batch: dict, options: LossOptions, ramp=None):
-    """Runs the networks on a batch and returns what each player minimises.
+def objective(
+    model: DRGN,
+    discriminators: Mapping[str, Discriminator],
+    batch: Mapping[str, Tensor],
+    options: LossOptions,
+    ramp: Tensor | None = None,
+) -> tuple[Tensor, Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """Runs the networks on a batch and returns the losses of generators and discriminators.
 
-    Differentiate the first result by the generators' variables only, the second by
-    the discriminators' only: nothing is detached in between.
+    Differentiate the first result with respect to the generators' variables only, the
+    second with respect to the discriminators' only: no gradient is stopped in between.
 
     Args:
       model: a `DRGN`.
       discriminators: a `Discriminator` for each of `options.adversarial_weights`.
       batch: "low", "high" [B, H, W, 3] in [0, 1] and "thumbnail" [B, T, T, 3] of the
-        whole low photo; where the network is told the brightness, "brightness" [B] of the whole
+        whole low photo; with a brightness input, "brightness" [B] of the whole
         reference; for the synthetic path "normal" [B, H, W, 3], "normal_thumbnail"
         [B, T, T, 3] and "normal_brightness" [B].
       options: weights, as `for_model` gives them.
-      ramp: scalar in [0, 1] that scales all that depends on the synthetic path; None
-        leaves the path out.
+      ramp: scalar in [0, 1] that scales all terms of the synthetic path; None leaves
+        the path out.
 
     Returns:
       generator loss, discriminator loss (0 without discriminators), a dict of the
@@ -290,7 +305,7 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
     """
     told = model.options.brightness
 
-    def run(low, thumbnail, brightness: str) -> dict:
+    def run(low: Tensor, thumbnail: Tensor, brightness: str) -> dict[str, Tensor]:
         # A reference that is black has a brightness too: 0 would ask for the prediction.
         wanted = ops.maximum(batch[brightness], DARKEST) if told else None
         return dict(model(low, thumbnail, wanted, training=True))
@@ -308,8 +323,8 @@ def objective(model, discriminators: dict, batch: dict, options: LossOptions, ra
         degradation = images["degradation"]
         normal = batch["normal"]
         low = synthesize_low_light(normal, low_frequencies(degradation, options.synthetic_blur))
-        # Of the whole normal photo only a thumbnail is at hand; a degradation is nearly
-        # one constant per channel, so its mean darkens the thumbnail likewise.
+        # The batch has only a thumbnail of the whole normal photo. A degradation is nearly
+        # constant per channel, so its mean darkens the thumbnail likewise.
         thumbnail = synthesize_low_light(
             batch["normal_thumbnail"], ops.mean(degradation, axis=(1, 2), keepdims=True)
         )

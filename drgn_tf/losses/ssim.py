@@ -1,9 +1,9 @@
-"""Structural dissimilarity, fast enough to be differentiated in every step.
+"""The SSIM loss, fast enough to be differentiated in every step.
 
-Frameworks compute the Gaussian windows by depthwise convolutions of 11x11, which
-CPUs are slow at (and their gradients more so). For crops of a known size the same
-sums are two products with a banded matrix. A test holds it against
-`drgn_tf.metrics.ssim`; a benchmark gives the ratio of the two.
+Frameworks compute the Gaussian windows by depthwise convolutions of 11x11, which are
+slow on CPUs, and their gradients even more so. For crops of a known size the same
+sums are two products with a banded matrix. A test compares it with
+`drgn_tf.metrics.ssim`; a benchmark measures the speed of both.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import numpy as np
 from keras import ops
 
 from drgn_tf.metrics.constants import C1, C2, SIGMA, WINDOW
+from drgn_tf.tensors import Tensor
 
 
 def _window_matrix(size: int) -> np.ndarray:
-    """Returns [size - 10, size]: each row a normalised Gaussian window, one further on."""
+    """Returns [size - 10, size]: each row holds a normalised Gaussian window, shifted by one."""
     if size < WINDOW:
         raise ValueError(f"SSIM needs images of at least {WINDOW}x{WINDOW} pixels, not {size}.")
     offsets = np.arange(WINDOW) - WINDOW // 2
@@ -27,7 +28,7 @@ def _window_matrix(size: int) -> np.ndarray:
     return matrix
 
 
-def ssim_loss(images, references):
+def ssim_loss(images: Tensor, references: Tensor) -> Tensor:
     """Returns 1 - SSIM, the mean over the batch.
 
     Args:

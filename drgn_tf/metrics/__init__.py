@@ -1,9 +1,15 @@
-"""How close an image is to its reference. Images are NHWC in [0, 1].
+"""Metrics of an image against its reference. Images are NHWC in [0, 1].
 
-Beside these: `drgn_tf.metrics.niqe`, without a reference, and `drgn_tf.metrics.detection`.
+Besides these: `drgn_tf.metrics.niqe`, without a reference, and `drgn_tf.metrics.detection`.
 """
 
+from typing import TYPE_CHECKING
+
 from drgn_tf.lazy import lazily
+
+if TYPE_CHECKING:
+    from drgn_tf.metrics.batch_similarity import psnr, ssim
+    from drgn_tf.metrics.grey import luma, scale_to_gt_mean
 
 __all__ = ["luma", "psnr", "scale_to_gt_mean", "ssim"]
 

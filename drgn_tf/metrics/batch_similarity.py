@@ -7,11 +7,12 @@ import math
 from keras import ops
 
 from drgn_tf.metrics.constants import HIGHEST_PSNR, SIGMA, WINDOW
+from drgn_tf.tensors import Tensor
 
 _SMALLEST_ERROR = 10.0 ** (-HIGHEST_PSNR / 10.0)
 
 
-def psnr(images, references):
+def psnr(images: Tensor, references: Tensor) -> Tensor:
     """Returns the PSNR of each image in dB, for a peak of 1.
 
     10 log10(1 / MSE), the mean over height, width and channels.
@@ -27,7 +28,7 @@ def psnr(images, references):
     return ops.log(ops.maximum(error, _SMALLEST_ERROR)) * (-10.0 / math.log(10.0))
 
 
-def ssim(images, references):
+def ssim(images: Tensor, references: Tensor) -> Tensor:
     """Returns the SSIM of each image: the mean over colour channels and windows.
 
     Args:

@@ -1,16 +1,16 @@
-"""How well objects are found: precision, recall, IoU and mean average precision.
+"""Detection metrics: precision, recall, IoU and mean average precision.
 
-The matching of boxes is pycocotools': by falling score, each box takes the free ground-truth
-box of its class that it overlaps most, at least by IoU 0.5. Then, over all photos and classes:
+pycocotools matches the boxes: by descending score, each takes the free ground-truth box of
+its class that it overlaps most, from IoU 0.5. Then, over all photos and classes:
 
-    precision   matched boxes over all boxes, of those with a score of at least 0.5
-    recall      matched boxes with a score of at least 0.5 over all true boxes
-    iou         mean IoU of those matched boxes with the ground truth
+    precision   matched boxes over detected boxes, both with a score of at least 0.5
+    recall      the same matched boxes over ground-truth boxes
+    iou         mean IoU of these matched boxes with the ground truth
     map_50      mean over classes of the average precision at IoU 0.5
     map         the same, mean over IoU 0.50, 0.55, ... 0.95 (COCO's AP)
 
-Precision alone rises when a detector finds less: read it beside the recall. The last two
-use boxes of all scores. Ground truth marked as crowds, and boxes on it, count for nothing.
+Precision alone rises when a detector finds less: read it together with the recall. The last
+two use boxes of all scores. Ground truth marked as a crowd, and boxes on it, are ignored.
 """
 
 from __future__ import annotations
@@ -19,25 +19,29 @@ import contextlib
 import dataclasses
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
+
 PROTOCOL = (
-    "Boxes are matched as by COCO: by falling score, to the free ground-truth box of their class "
-    "that they overlap most, from IoU 0.5. precision: matched boxes over boxes, both of score 0.5 "
-    "or more, over all photos and classes. recall: the same matched boxes over true boxes. iou: "
-    "mean IoU of these matched boxes. map_50: average precision at IoU 0.5, mean over classes; "
-    "map: mean over IoU 0.50, 0.55 ... 0.95 as well (COCO's AP); both of up to 100 boxes a photo "
-    "of any score."
+    "Boxes are matched as by COCO: by descending score, to the free ground-truth box of their "
+    "class that they overlap most, from IoU 0.5. precision: matched boxes over detected boxes, "
+    "both with a score of at least 0.5, over all photos and classes. recall: the same matched "
+    "boxes over ground-truth boxes. iou: mean IoU of these matched boxes. map_50: average "
+    "precision at IoU 0.5, mean over classes; map: mean over IoU 0.50, 0.55 ... 0.95 as well "
+    "(COCO's AP); both of up to 100 boxes a photo of any score."
 )
-# Lowest score of boxes that precision, recall and IoU are about.
+# Lowest score of the boxes that precision, recall and IoU count.
 SCORE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class DetectionMetrics:
-    """All in [0, 1], NaN where there is nothing to divide by; see the module.
+    """Values in [0, 1], NaN where the denominator is 0; the module defines them.
 
     Attributes:
       precision: at score and IoU 0.5.
@@ -55,7 +59,9 @@ class DetectionMetrics:
 
 
 def detection_metrics(
-    ground_truth: Mapping, boxes: Sequence[Mapping], categories: Sequence[int] | None = None
+    ground_truth: Mapping[str, Sequence[Mapping[str, Any]]],
+    boxes: Sequence[Mapping[str, Any]],
+    categories: Iterable[int] | None = None,
 ) -> DetectionMetrics:
     """Measures what a detector found.
 
@@ -64,9 +70,9 @@ def detection_metrics(
         ({"id" from 1, "image_id", "category_id", "bbox" [x, y, width, height] in pixels, "area",
         "iscrowd"}).
       boxes: {"image_id", "category_id", "bbox", "score"}, as COCO's results.
-      categories: ids of those to look at; by default all.
+      categories: ids of the categories to count; by default all.
     """
-    # Only detection needs it.
+    # Imported here, because only detection needs it.
     from pycocotools import mask
     from pycocotools.cocoeval import COCOeval
 
@@ -74,7 +80,7 @@ def detection_metrics(
         {**box, "id": number, "area": box["bbox"][2] * box["bbox"][3], "iscrowd": 0}
         for number, box in enumerate(boxes, start=1)
     ]
-    # It prints what it does.
+    # COCOeval prints its progress.
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(
             _index(ground_truth), _index({**ground_truth, "annotations": found}), "bbox"
@@ -110,7 +116,7 @@ def detection_metrics(
     )
 
 
-def _index(content: Mapping):
+def _index(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> COCO:
     from pycocotools.coco import COCO
 
     index = COCO()
@@ -123,7 +129,7 @@ def _index(content: Mapping):
 
 
 def _mean_precision(precision: np.ndarray) -> float:
-    # Of the largest number of boxes; -1 marks classes without ground truth.
+    # For the largest number of boxes; -1 marks classes without ground truth.
     values = precision[..., 0, -1]
     values = values[values > -1]
     return float(np.mean(values)) if values.size else math.nan

@@ -1,8 +1,8 @@
-"""Grey values of colour images, and brightness matched by them.
+"""Luma of colour images, and GT-mean scaling by it.
 
-Papers differ in what they measure: colour, or grey; results as they are, or results
-scaled to the brightness of the reference. Both change the metrics by decibels, so each
-has a name of its own here.
+Papers measure either colour or grey, and results either as they are or scaled to the
+brightness of the reference (GT-mean). Both choices change the metrics by decibels, so
+each variant has its own name here.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from keras import ops
 
 from drgn_tf.brightness import LUMA
 from drgn_tf.metrics.constants import BLACK
+from drgn_tf.tensors import Tensor
 
 
-def luma(images):
+def luma(images: Tensor) -> Tensor:
     """Returns the grey values of RGB images: BT.601 luma, not rounded.
 
     Args:
@@ -26,12 +27,12 @@ def luma(images):
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
-def scale_to_gt_mean(images, references):
+def scale_to_gt_mean(images: Tensor, references: Tensor) -> Tensor:
     """Scales each image so that its grey mean is that of its reference (GT-mean).
 
-    It uses the reference, which nobody has who enhances a photo: metrics of such images
-    say how good the content is apart from its overall brightness. Limiting to [0, 1]
-    lets the means differ again where much is bright. A black image stays black.
+    It uses the reference, which nobody has when enhancing a photo: metrics of such images
+    rate the content apart from its overall brightness. Clipping to [0, 1] makes the means
+    differ again where large parts are bright. A black image stays black.
 
     Args:
       images: [B, H, W, 3] in [0, 1].

@@ -1,11 +1,11 @@
-"""NIQE, how natural a photo looks, without a reference (Mittal et al., IEEE SPL 2013).
+"""NIQE, the naturalness of a photo without a reference (Mittal et al., IEEE SPL 2013).
 
     grey        as MATLAB's `rgb2gray`, rounded to 8 bits
-    normalise   subtract the mean and divide by the spread of a 7x7 Gaussian window
-    blocks      96x96 pixels; 48x48 of the photo at half size; the rest is cut off
+    normalise   subtract the mean and divide by the standard deviation of a 7x7 Gaussian window
+    blocks      96x96 pixels; 48x48 of the photo at half size; incomplete blocks are dropped
     features    18 per block and size: shapes of the distributions of the values and of
                 the products of neighbours (asymmetric generalised Gaussians)
-    distance    of the mean and covariance of the features from those of natural photos
+    distance    between mean and covariance of the features and those of natural photos
 
 Lower is more natural. The parameters of natural photos, `niqe_model.npz`, are those that
 the authors published; `niqe_model_NOTICE.txt` has their terms. As in the authors'
@@ -20,13 +20,13 @@ import pathlib
 import numpy as np
 from scipy import ndimage, special
 
-# Side of a block in pixels: that of the published parameters.
+# Side of a block in pixels, that of the published parameters.
 BLOCK = 96
-# BT.601 luma with MATLAB's digits: rounding makes the difference count in dark photos.
+# BT.601 luma with MATLAB's digits: rounding makes them matter in dark photos.
 _GREY = np.array([0.298936021293776, 0.587043074451121, 0.114020904255103])
 _WINDOW_RADIUS = 3
 _WINDOW_SIGMA = 7 / 6
-# Neighbours whose products are looked at: right, below, and the two diagonals.
+# Neighbours whose products are used: right, below, and the two diagonals.
 _SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))
 _SHAPES = np.arange(0.2, 10.001, 0.001)
 # Bicubic (Keys, a = -1/2), stretched to half the size: taps at 0.5, 1.5, 2.5, 3.5 pixels.
@@ -53,7 +53,7 @@ def niqe(photo: np.ndarray) -> float:
         )
     rows, columns = height // BLOCK, width // BLOCK
     grey = np.round(photo[: rows * BLOCK, : columns * BLOCK] @ _GREY)
-    # A block without structure has no shape: NaN, left out below.
+    # The features of a block without structure are NaN, and left out below.
     with np.errstate(invalid="ignore", divide="ignore"):
         features = np.concatenate(
             [_block_features(_normalised(image), rows, columns) for image in (grey, halve(grey))],
@@ -69,7 +69,7 @@ def niqe(photo: np.ndarray) -> float:
 
 
 def fits(height: int, width: int) -> bool:
-    """Tells whether a photo is large enough: a covariance takes two blocks."""
+    """Tells whether a photo is large enough: the covariance needs two blocks."""
     return (height // BLOCK) * (width // BLOCK) >= 2
 
 
@@ -77,7 +77,7 @@ def halve(image: np.ndarray) -> np.ndarray:
     """Returns an image [H, W] of even sides at half the size, as MATLAB's `imresize` does."""
     taps = np.concatenate([_HALF_TAPS[::-1], _HALF_TAPS])
     for axis in (0, 1):
-        # Of an even number of taps the origin is the fifth: one before the middle.
+        # The middle of the 8 taps lies between pixel i and pixel i + 1.
         image = ndimage.correlate1d(image, taps, axis=axis, mode="reflect", origin=-1)
         image = image.take(range(0, image.shape[axis], 2), axis=axis)
     return image
@@ -90,13 +90,13 @@ def _natural() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _normalised(image: np.ndarray) -> np.ndarray:
-    def blur(values):
+    def blur(values: np.ndarray) -> np.ndarray:
         return ndimage.gaussian_filter(values, _WINDOW_SIGMA, mode="nearest", radius=_WINDOW_RADIUS)
 
     mean = blur(image)
     spread = np.sqrt(np.abs(blur(image * image) - mean * mean))
     normalised = (image - mean) / (spread + 1.0)
-    # Exactly flat: else round-off would be taken for structure.
+    # Exactly flat areas: round-off must not count as structure.
     return np.where(np.abs(normalised) < 1e-9, 0.0, normalised)
 
 

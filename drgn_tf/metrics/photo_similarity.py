@@ -48,7 +48,7 @@ def photo_ssim(image: np.ndarray, reference: np.ndarray) -> float:
         # One at a time: a dozen arrays of 8 bytes a value are in memory.
         channels = zip(np.moveaxis(image, -1, 0), np.moveaxis(reference, -1, 0))
         return float(np.mean([photo_ssim(x, y) for x, y in channels]))
-    # Differences of squares follow: in float32 flat bright windows would lose their digits.
+    # Differences of squares cancel in flat bright windows; float32 would lose their digits.
     x, y = image.astype(np.float64), reference.astype(np.float64)
     window = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_64F)
     margin = WINDOW // 2

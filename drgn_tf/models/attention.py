@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import layers
+
+from drgn_tf.tensors import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class ChannelAttention(layers.Layer):
-    """Weights each channel, and shifts it, as the context asks for.
+    """Scales and shifts each channel, depending on the context.
 
-    A bottleneck on the context vector, then a sigmoid for the weights and a linear
-    layer for the shifts, all 1x1 convolutions. The original has no shifts, and gathers
-    its vector from the features themselves; see `drgn_tf.models.context` for why this
-    one does not, and docs/design.md for what both are worth.
+    A bottleneck on the context vector, then a sigmoid for the scales and a linear
+    layer for the shifts, all 1x1 convolutions. The original has no shifts and pools
+    its vector from the features themselves; `drgn_tf.models.context` explains the
+    difference, and docs/design.md measures both.
 
     Args:
       reduction: bottleneck, as a divisor of the number of channels.
@@ -24,27 +28,27 @@ class ChannelAttention(layers.Layer):
       Returns [B, H, W, C].
     """
 
-    def __init__(self, reduction: int, **kwargs):
+    def __init__(self, reduction: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.reduction = reduction
 
-    def build(self, features_shape, context_shape):
+    def build(self, features_shape: Shape, context_shape: Shape) -> None:
         channels = features_shape[-1]
-        # Contexts of different photos point almost the same way: a plain ReLU would be shut
-        # for all of them in two units of five, and learn nothing there.
+        # Contexts of different photos point in almost the same direction: with a plain ReLU
+        # two of five units would be inactive for all of them, and never learn.
         self.squeeze = layers.Conv2D(channels // self.reduction, 1, activation="leaky_relu")
         self.squeeze.build(context_shape)
         self.excite = layers.Conv2D(channels, 1, activation="sigmoid")
         self.excite.build((None, 1, 1, channels // self.reduction))
-        # Zeros: a new network begins as plain channel attention.
+        # Zeros: a new network starts as plain channel attention.
         self.shift = layers.Conv2D(channels, 1, kernel_initializer="zeros")
         self.shift.build((None, 1, 1, channels // self.reduction))
 
-    def call(self, features, context):
+    def call(self, features: Tensor, context: Tensor) -> Tensor:
         squeezed = self.squeeze(context)
         return features * self.excite(squeezed) + self.shift(squeezed)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "reduction": self.reduction}
 
 
@@ -61,12 +65,12 @@ class ResidualChannelAttentionBlock(layers.Layer):
       Returns [B, H, W, C].
     """
 
-    def __init__(self, reduction: int, **kwargs):
+    def __init__(self, reduction: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.reduction = reduction
         self.attention = ChannelAttention(reduction)
 
-    def build(self, features_shape, context_shape):
+    def build(self, features_shape: Shape, context_shape: Shape) -> None:
         channels = features_shape[-1]
         self.first = layers.Conv2D(channels, 3, padding="same", activation="relu")
         self.first.build(features_shape)
@@ -74,8 +78,8 @@ class ResidualChannelAttentionBlock(layers.Layer):
         self.second.build(features_shape)
         self.attention.build(features_shape, context_shape)
 
-    def call(self, features, context):
+    def call(self, features: Tensor, context: Tensor) -> Tensor:
         return features + self.attention(self.second(self.first(features)), context)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "reduction": self.reduction}

@@ -1,39 +1,41 @@
-"""What the whole photo looks like, told to every part of the network.
+"""The context: a vector that describes the whole photo, an input of every attention block.
 
-A low-light photo does not say how bright it ought to become; a crop of it says
-even less. Channel attention usually gathers its statistics from whatever the
-network is shown: a crop in training, the photo in a test, a tile of a large one.
-The three differ, and with them the brightness of the result.
+Channel attention usually pools its statistics from the network's input: a crop in
+training, the whole photo in a test, a tile of a large one. The three differ, and
+with them the brightness of the result.
 
-Here the statistics come from one place: a thumbnail of the whole photo. In
-training it comes beside the crop, in a tile beside the tile, and when nothing is
-given it is made from the image itself. Everything else in the network is local, so
-a tile with enough surroundings gives exactly the pixels of the whole photo.
+Here the statistics come from a thumbnail of the whole photo. It accompanies each
+crop in training and each tile in inference; where it is not given, it is made from
+the image itself. Everything else in the network is local, so a tile with enough
+surroundings gives exactly the pixels of the whole photo.
 
 [chosen]: the paper shows channel attention only; see docs/design.md.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from drgn_tf.models.options import GRID_FACTOR
 from drgn_tf.models.padding import pad_at_least
+from drgn_tf.tensors import Shape, Tensor
 
-# Of the normalised thumbnail. Below half a level of 8 bits there is nothing to see; lamps in a
-# dark scene must not outshine all else.
+# Of the normalised thumbnail. A mean below half a level of 8 bits is that of a black photo, and
+# lamps in a dark scene must not dominate.
 _NORMAL_MEAN = 0.4
 _SMALLEST_MEAN = 0.5 / 255
 _BRIGHTEST = 3.0
 
 
-def thumbnail(image, size: int):
+def thumbnail(image: Tensor, size: int) -> Tensor:
     """Returns a small square view of whole photos, whatever their shape.
 
-    4x4 averages, then bilinear sampling: both exist in every runtime, with sizes
-    unknown until run time too. Width and height are scaled independently; what is
-    read from the thumbnail are statistics, not shapes.
+    4x4 averages, then bilinear sampling: every runtime has both, also for sizes
+    unknown until run time. Width and height are scaled independently, because the
+    thumbnail serves for statistics, not for shapes.
 
     Args:
       image: [B, H, W, 3] in [0, 1], any H and W.
@@ -55,14 +57,14 @@ class ContextEncoder(layers.Layer):
 
     Args:
       width: length of the vector.
-      normalised: it sees the thumbnail a second time, scaled to one mean: a scene looks alike
-        there however dark it was photographed.
+      normalised: whether the input includes the thumbnail a second time, scaled to a fixed
+        mean: there a scene looks the same however dark it was photographed.
 
     Call:
       thumbnails: [B, T, T, 3] in [0, 1] -> [B, 1, 1, width].
     """
 
-    def __init__(self, width: int, normalised: bool = False, **kwargs):
+    def __init__(self, width: int, normalised: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         self.width = width
         self.normalised = normalised
@@ -75,23 +77,25 @@ class ContextEncoder(layers.Layer):
         ]
         self.pool = layers.GlobalAveragePooling2D(keepdims=True)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = 6 if self.normalised else 3
         for convolution, activation in zip(self.convolutions, self.activations):
             convolution.build((None, None, None, channels))
             channels = convolution.filters
             activation.build((None, None, None, channels))
 
-    def call(self, thumbnails):
+    def call(self, thumbnails: Tensor) -> Tensor:
         x = thumbnails
         if self.normalised:
-            # One factor for all channels: the colour of the light stays visible.
-            mean = ops.mean(x, axis=(1, 2, 3), keepdims=True)
-            scaled = x * (_NORMAL_MEAN / ops.maximum(mean, _SMALLEST_MEAN))
+            # One factor for all channels: the colour of the light stays visible. Mobile GPUs
+            # average over height and width alone, so the channels are averaged by a convolution.
+            mean = ops.mean(x, axis=(1, 2), keepdims=True)
+            mean = ops.conv(mean, ops.full((1, 1, 3, 3), 1.0 / 3.0, mean.dtype))
+            scaled = x * (_NORMAL_MEAN * ops.reciprocal(ops.maximum(mean, _SMALLEST_MEAN)))
             x = ops.concatenate([x, ops.minimum(scaled, _BRIGHTEST)], axis=-1)
         for convolution, activation in zip(self.convolutions, self.activations):
             x = activation(convolution(x))
         return self.pool(x)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "width": self.width, "normalised": self.normalised}

@@ -5,7 +5,7 @@ Grids, from fine to coarse (H and W are the padded height and width):
     1    the image, 3 channels. No feature map exists here: space_to_depth takes
          the image to the next grid, depth_to_space brings the result back. A
          full-size feature map of a 12 MP photo would need more memory than all
-         the others together.
+         other feature maps together.
     1/2  `half_width` channels: first convolutions, last decoder step.
     1/4  `width` channels: the branches and the fusion.
 
@@ -26,22 +26,25 @@ same authors' MSPFN (Jiang et al., CVPR 2020) or is chosen. See docs/design.md.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from drgn_tf.models.attention import ResidualChannelAttentionBlock
 from drgn_tf.models.options import GRID_FACTOR, ModelOptions
 from drgn_tf.models.padding import crop_like, pad_to_multiple
+from drgn_tf.tensors import Shape, Tensor
 
 
 class ICNR(keras.initializers.GlorotUniform):
-    """First weights of a convolution before `depth_to_space`: all pixels of a block alike.
+    """Initialises a convolution before `depth_to_space` equally for all pixels of a block.
 
-    Otherwise each of the 2x2 pixels starts with weights of its own, and the pattern that this
-    makes takes long to unlearn (Aitken et al., 2017, arXiv 1707.02937, "ICNR").
+    Otherwise each of the 2x2 pixels starts with different weights, and the resulting pattern
+    takes long to unlearn (Aitken et al., 2017, arXiv 1707.02937, "ICNR").
     """
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: str | None = None) -> Tensor:
         kernel = super().__call__((*shape[:-1], shape[-1] // 4), dtype)
         # depth_to_space reads [row, column, channel] from the last axis.
         return ops.tile(kernel, (1, 1, 1, 4))
@@ -59,21 +62,21 @@ class ConvolutionPReLU(layers.Layer):
       x: [B, H, W, C] -> [B, H / strides, W / strides, filters].
     """
 
-    def __init__(self, filters: int, strides: int = 1, **kwargs):
+    def __init__(self, filters: int, strides: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
         self.filters = filters
         self.strides = strides
         self.convolution = layers.Conv2D(filters, 3, strides=strides, padding="same")
         self.activation = layers.PReLU(shared_axes=(1, 2))
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.convolution.build(input_shape)
         self.activation.build((None, None, None, self.filters))
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return self.activation(self.convolution(x))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters, "strides": self.strides}
 
 
@@ -103,7 +106,7 @@ class _Branch(layers.Layer):
       [B, H/2, W/2, half_width] for the decoder (empty on the 1/4 scale).
     """
 
-    def __init__(self, options: ModelOptions, scale: int, **kwargs):
+    def __init__(self, options: ModelOptions, scale: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.scale = scale
         self._options = options
@@ -118,7 +121,7 @@ class _Branch(layers.Layer):
             for i in range(options.branch_blocks)
         ]
 
-    def build(self, _=None):
+    def build(self, _: Shape | None = None) -> None:
         options = self._options
         if self.half_stem is None:
             self.stem.build((None, None, None, 3))
@@ -127,7 +130,9 @@ class _Branch(layers.Layer):
             self.stem.build((None, None, None, options.half_width))
         _build_blocks(self.blocks, options)
 
-    def call(self, image, coarser, context):
+    def call(
+        self, image: Tensor, coarser: Tensor | None, context: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
         halves = []
         x = image
         if self.half_stem is not None:
@@ -143,27 +148,27 @@ class _Branch(layers.Layer):
         return x, halves
 
 
-def _build_blocks(blocks: list, options: ModelOptions) -> None:
+def _build_blocks(blocks: list[ResidualChannelAttentionBlock], options: ModelOptions) -> None:
     for block in blocks:
         block.build((None, None, None, options.width), (None, 1, 1, options.told_width))
 
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class MultiResolutionFusionNetwork(keras.Model):
-    """Image in, image out, told by a context vector what the whole photo is like.
+    """Maps an image to an image, conditioned on a context vector of the whole photo.
 
     Args:
       options: a `ModelOptions`, or its dict.
 
     Call:
       image: float32 [B, H, W, 3] in [0, 1], any H and W from 1.
-      context: float32 [B, 1, 1, options.told_width], from a `ContextEncoder`, and behind it what
-        tells the brightness.
+      context: float32 [B, 1, 1, options.told_width], from a `ContextEncoder`, followed by the
+        features of the brightness.
       aligned: the caller has padded the image to multiples of 4 already.
-      Returns float32 [B, H, W, 3], linear: not limited to any range.
+      Returns float32 [B, H, W, 3], not limited to any range.
     """
 
-    def __init__(self, options: ModelOptions | dict, **kwargs):
+    def __init__(self, options: ModelOptions | dict[str, Any], **kwargs: Any):
         super().__init__(**kwargs)
         if isinstance(options, dict):
             options = ModelOptions(**options)
@@ -181,7 +186,7 @@ class MultiResolutionFusionNetwork(keras.Model):
         # Mixed precision ends here: 16 bits are too coarse for an image.
         self.to_image = _subpixel_convolution(3, "to_image", dtype="float32")
 
-    def build(self, image_shape=None, context_shape=None):
+    def build(self, image_shape: Shape | None = None, context_shape: Shape | None = None) -> None:
         options = self.options
         for branch in self.branches:
             branch.build()
@@ -191,7 +196,7 @@ class MultiResolutionFusionNetwork(keras.Model):
         self.refine.build((None, None, None, options.half_width))
         self.to_image.build((None, None, None, options.half_width))
 
-    def call(self, image, context, aligned: bool = False):
+    def call(self, image: Tensor, context: Tensor, aligned: bool = False) -> Tensor:
         x = image if aligned else pad_to_multiple(image, GRID_FACTOR)
         pyramid = [x]
         while len(pyramid) < self.options.scales:
@@ -218,15 +223,15 @@ class MultiResolutionFusionNetwork(keras.Model):
         x = ops.depth_to_space(self.to_image(self.refine(x)), 2)
         return x if aligned else crop_like(x, image)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "options": self.options.to_dict()}
 
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class DegradationGenerator(MultiResolutionFusionNetwork):
-    """DeG: I_D = DeG(I_L), what the low light did to the photo. Signed: I_B = I_L - I_D."""
+    """DeG: I_D = DeG(I_L), the degradation. It is signed: I_B = I_L - I_D."""
 
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class RefinementGenerator(MultiResolutionFusionNetwork):
-    """ReG: I* = ReG(I_B), the enhanced photo itself (no skip is drawn around it)."""
+    """ReG: I* = ReG(I_B), the enhanced photo itself, without a skip connection."""

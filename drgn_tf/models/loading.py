@@ -40,13 +40,13 @@ def load_model(path: pathlib.Path) -> DRGN:
     if not path.is_file():
         raise ModelFileError(f"{path}: no such file; give the .keras file of a trained network.")
     if not zipfile.is_zipfile(path):
-        raise ModelFileError(f"{path}: is no .keras file, or is damaged; give a trained network.")
+        raise ModelFileError(f"{path}: is no .keras file or is damaged; give a trained network.")
     try:
         _check(path)
         return keras.models.load_model(path, compile=False)
     except ModelFileError:
         raise
-    # Keras raises whatever its archive happens to trip over.
+    # Keras raises errors of many types for a damaged archive.
     except Exception as error:
         raise ModelFileError(
             f"{path}: cannot be opened ({first_line(error)}); it is damaged or was not saved by "

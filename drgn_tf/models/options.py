@@ -8,11 +8,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-# Both stride-2 steps of the decoder happen inside the network: its features
-# live on a grid of 1/4 of the image, so height and width are padded to this.
+# The coarsest features are on the 1/4 grid, so height and width are padded to a multiple of this.
 GRID_FACTOR = 4
 MAX_SCALES = 3
-# Least and most of each number. Far beyond what is of use, but no more than a machine can hold.
+# Least and greatest value of each number, far beyond what is useful but not beyond a machine.
 _RANGES = {
     "width": (1, 1024),
     "half_width": (1, 1024),
@@ -23,7 +22,7 @@ _RANGES = {
     "context_width": (1, 1024),
     "thumbnail_size": (1, 1024),
 }
-# Numbers that tell a brightness, behind the context.
+# Length of the brightness features that follow the context.
 BRIGHTNESS_FEATURES = 4
 
 
@@ -32,24 +31,24 @@ class ModelOptions:
     """Shape of a `drgn_tf.models.DRGN`.
 
     Attributes:
-      width: channels on the 1/4 grid, where most of the network lives.
-        Divisible by `reduction`; multiples of 4 keep the fast paths of GPUs.
+      width: channels on the 1/4 grid, where most of the network is. Divisible by
+        `reduction`; multiples of 4 are fast on GPUs.
       half_width: channels on the 1/2 grid (first convolutions and decoder).
-      scales: input resolutions that are looked at, 1 to 3: full; full and 1/2;
-        full, 1/2 and 1/4. One is the paper's single-resolution ablation.
+      scales: number of input resolutions, 1 to 3: full; full and 1/2; full, 1/2
+        and 1/4. One is the paper's single-resolution ablation.
       branch_blocks: residual channel-attention blocks in each scale's branch.
-      fusion_blocks: residual channel-attention blocks after the branches meet.
+      fusion_blocks: residual channel-attention blocks after the fusion of the branches.
       reduction: bottleneck of the channel attention, as a divisor of `width`.
       context_width: length of the vector that describes the whole photo to
         every channel attention. Divisible by 4.
-      thumbnail_size: height and width, in pixels, of the reduced view of the
-        whole photo from which that vector is computed. Divisible by 8.
-      two_step: False leaves the degradation generator out (I* = ReG(I_L)), the
-        paper's one-step ablation.
-      brightness: the wanted brightness is an input, and predicted where it is not given; see
-        `drgn_tf.models.brightness`. False leaves it out: the network guesses.
-      normalised_thumbnail: the context also sees the thumbnail scaled to one brightness, in which
-        scenes look alike however dark they are.
+      thumbnail_size: height and width, in pixels, of the thumbnail of the whole
+        photo from which that vector is computed. Divisible by 8.
+      two_step: False removes the degradation generator (I* = ReG(I_L)), the paper's
+        one-step ablation.
+      brightness: whether the wanted brightness is an input, predicted where it is not given; see
+        `drgn_tf.models.brightness`. Without it the network guesses.
+      normalised_thumbnail: whether the context encoder also sees the thumbnail scaled to a fixed
+        mean, where a scene looks the same however dark it is.
     """
 
     width: int
@@ -86,7 +85,7 @@ class ModelOptions:
 
     @property
     def told_width(self) -> int:
-        """Length of the vector that every channel attention is told."""
+        """Length of the input vector of every channel attention."""
         return self.context_width + (BRIGHTNESS_FEATURES if self.brightness else 0)
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,12 +94,12 @@ class ModelOptions:
 
 
 PRESETS: dict[str, ModelOptions] = {
-    # Best quality: a desktop or a server.
+    # Best quality, for desktops and servers.
     "base": ModelOptions(
         width=40, half_width=24, context_width=64, brightness=True, normalised_thumbnail=True
     ),
-    # For phones: at most 0.1 M parameters and 20 kMAC per pixel, only operations
-    # that mobile GPU delegates run.
+    # For phones: at most 0.1 M parameters and 20 kMAC per pixel, and only operators that
+    # mobile GPU delegates support.
     "mobile": ModelOptions(
         width=16,
         half_width=16,
@@ -110,7 +109,7 @@ PRESETS: dict[str, ModelOptions] = {
         brightness=True,
         normalised_thumbnail=True,
     ),
-    # For tests: everything is there, and small.
+    # For tests: every part, as small as possible.
     "tiny": ModelOptions(
         width=8,
         half_width=4,

@@ -4,9 +4,16 @@
 and `drgn_tf.training.jax`; nothing else here imports either.
 """
 
+from typing import TYPE_CHECKING
+
 from drgn_tf.lazy import lazily
 from drgn_tf.training.errors import InterruptedRun, LostWorkerError
 from drgn_tf.training.options import CadenceOptions, RunOptions, TrainingOptions
+
+if TYPE_CHECKING:
+    from drgn_tf.training.report import report_table
+    from drgn_tf.training.run import train
+    from drgn_tf.training.run_folder import RunFolder
 
 __all__ = [
     "CadenceOptions",

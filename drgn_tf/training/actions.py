@@ -290,6 +290,9 @@ class Profile:
         """Begins or ends the profile."""
         if progress.step not in self._marks:
             return
+        # What is still being computed belongs to the steps before.
+        for values in progress.scalars.values():
+            np.asarray(values)
         if self._running:
             self.__exit__()
         elif progress.step == self._marks[0] and not progress.last:

@@ -1,4 +1,4 @@
-"""All that defines a training run."""
+"""The options of a training run: training, reporting intervals, and the whole run."""
 
 from __future__ import annotations
 

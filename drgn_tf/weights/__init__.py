@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 
 _FOLDER = pathlib.Path(__file__).parent
-# Where a program or a call does not say which.
+# Used where a program or a call names none.
 DEFAULT = "mobile"
 
 

@@ -25,7 +25,7 @@ def artefacts(tmp_path_factory) -> pathlib.Path:
     model.save(folder / "tiny.keras")
     (folder / "tflite").mkdir()
     path = folder / "tflite" / "tiny_dynamic_tiled_float32.tflite"
-    export_tflite(model, path, precision="float32", size=None, tiled=True, name="tiny")
+    export_tflite(model, path, precision="float32", size=None, flavour="tiled", name="tiny")
     return folder
 
 

@@ -18,6 +18,7 @@ from drgn_tf.data.low_light_simulation import (
     srgb_to_linear,
 )
 from drgn_tf.data.options import SampleOptions
+from drgn_tf.data.paired_photos import PairedPhotos
 from drgn_tf.data.sampling import NORMAL_KEYS, PAIR_KEYS
 from drgn_tf.data.training_data import Source, TrainingData
 from drgn_tf.errors import UserError
@@ -62,7 +63,9 @@ def located(sizes=SIZES, depth=np.uint8) -> list[np.ndarray]:
 def pairs(photo) -> TrainingData:
     """Five real photos of different sizes; each reference is the negative."""
     low = views(photo)
-    return TrainingData(store(low), store([negative(x) for x in low]), None, THUMBNAIL)
+    return TrainingData(
+        PairedPhotos(store(low), store([negative(x) for x in low])), None, THUMBNAIL
+    )
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,9 @@ def mixed(photo) -> TrainingData:
     low = views(photo)
     others = [photo[200:232, 40 * i : 40 * i + 48] for i in range(3)]
     return TrainingData(
-        store(low), store([negative(x) for x in low]), store(others, "other"), THUMBNAIL
+        PairedPhotos(store(low), store([negative(x) for x in low])),
+        store(others, "other"),
+        THUMBNAIL,
     )
 
 
@@ -229,7 +234,7 @@ def test_any_whole_number_is_a_seed(pairs, seed):
     chosen = options(seed=seed)
     samples = run_from_0(pairs, chosen)
     assert not np.array_equal(samples["low"], run_from_0(pairs, OPTIONS)["low"])
-    assert sorted(photo_numbers(samples["thumbnail"][:5], pairs.low)) == list(range(5))
+    assert sorted(photo_numbers(samples["thumbnail"][:5], pairs.pairs.low)) == list(range(5))
 
 
 def test_late_samples_are_drawn_as_the_first_ones(pairs):
@@ -245,7 +250,7 @@ def test_late_samples_are_drawn_as_the_first_ones(pairs):
 
 def test_each_photo_comes_once_per_epoch_in_a_new_order(pairs):
     samples = joined(batches(pairs, OPTIONS, 0, 10))
-    epochs = np.reshape(photo_numbers(samples["thumbnail"], pairs.low), [16, 5])
+    epochs = np.reshape(photo_numbers(samples["thumbnail"], pairs.pairs.low), [16, 5])
     for epoch in epochs:
         assert sorted(epoch) == list(range(5))
     assert len({tuple(epoch) for epoch in epochs}) > 8
@@ -254,7 +259,7 @@ def test_each_photo_comes_once_per_epoch_in_a_new_order(pairs):
 def test_order_of_photos_favours_none(pairs):
     count = 200
     samples = joined(batches(pairs, options(batch_size=50), 0, 5 * count // 50))
-    numbers = np.reshape(photo_numbers(samples["thumbnail"], pairs.low), [count, 5])
+    numbers = np.reshape(photo_numbers(samples["thumbnail"], pairs.pairs.low), [count, 5])
     for position in range(5):
         often = np.bincount(numbers[:, position], minlength=5)
         # 40 expected of each; the standard deviation is 5.7.
@@ -264,16 +269,16 @@ def test_order_of_photos_favours_none(pairs):
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_epochs_are_complete_whatever_the_number_of_photos(photo, count):
     low = [photo[20 * i : 20 * i + 16, 30 * i : 30 * i + 16] for i in range(count)]
-    data = TrainingData(store(low), store(low), None, THUMBNAIL)
+    data = TrainingData(PairedPhotos(store(low), store(low)), None, THUMBNAIL)
     samples = joined(batches(data, options(batch_size=count), 0, 4))
-    numbers = np.reshape(photo_numbers(samples["thumbnail"], data.low), [4, count])
+    numbers = np.reshape(photo_numbers(samples["thumbnail"], data.pairs.low), [4, count])
     for epoch in numbers:
         assert sorted(epoch) == list(range(count))
 
 
 def test_another_seed_gives_another_order(pairs):
     orders = {
-        tuple(photo_numbers(run_from_0(pairs, options(seed=seed))["thumbnail"], pairs.low))
+        tuple(photo_numbers(run_from_0(pairs, options(seed=seed))["thumbnail"], pairs.pairs.low))
         for seed in range(11, 15)
     }
     assert len(orders) == 4
@@ -281,7 +286,7 @@ def test_another_seed_gives_another_order(pairs):
 
 def test_normal_photos_have_epochs_and_an_order_of_their_own(pairs):
     samples = joined(batches(pairs, options(normal=True), 0, 10))
-    of_pairs = np.reshape(photo_numbers(samples["thumbnail"], pairs.low), [16, 5])
+    of_pairs = np.reshape(photo_numbers(samples["thumbnail"], pairs.pairs.low), [16, 5])
     of_normal = np.reshape(photo_numbers(samples["normal_thumbnail"], pairs.normal), [16, 5])
     for epoch in of_normal:
         assert sorted(epoch) == list(range(5))
@@ -296,19 +301,21 @@ def test_low_and_high_are_one_view_for_every_symmetry(photo):
     """Crops as large as the photo, so that the symmetry of each is known."""
     low = [photo[80 : 80 + CROP, 120 : 120 + CROP], photo[40 : 40 + CROP, 90 : 90 + CROP]]
     high = [negative(x) for x in low]
-    data = TrainingData(store(low), store(high), None, THUMBNAIL)
+    data = TrainingData(PairedPhotos(store(low), store(high)), None, THUMBNAIL)
     samples = joined(batches(data, OPTIONS, 0, 16))
     seen = collections.Counter()
     for index, low_crop, high_crop, view in zip(
-        photo_numbers(samples["thumbnail"], data.low),
+        photo_numbers(samples["thumbnail"], data.pairs.low),
         samples["low"],
         samples["high"],
         samples["thumbnail"],
     ):
-        symmetry = which_symmetry(low_crop, data.low.photo(index))
+        symmetry = which_symmetry(low_crop, data.pairs.low.photo(index))
         assert symmetry >= 0
-        assert which_symmetry(high_crop, data.high.photo(index)) == symmetry
-        assert which_symmetry(view, THUMBNAIL(data.low.photo(index)[np.newaxis])[0]) == symmetry
+        assert which_symmetry(high_crop, data.pairs.high.photo(index)) == symmetry
+        assert (
+            which_symmetry(view, THUMBNAIL(data.pairs.low.photo(index)[np.newaxis])[0]) == symmetry
+        )
         seen[symmetry] += 1
     # 128 samples: 16 expected of each of the 8.
     assert sorted(seen) == list(range(8)) and min(seen.values()) >= 5
@@ -336,9 +343,11 @@ def assert_windows(crops, numbers, sizes, peak: int) -> dict:
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_crops_are_windows_of_their_photo_and_reach_its_corners(depth):
     low = located(depth=depth)
-    data = TrainingData(store(low), store([negative(x) for x in low]), None, THUMBNAIL)
+    data = TrainingData(
+        PairedPhotos(store(low), store([negative(x) for x in low])), None, THUMBNAIL
+    )
     samples = joined(batches(data, options(batch_size=50), 0, 40))
-    numbers = photo_numbers(samples["thumbnail"], data.low)
+    numbers = photo_numbers(samples["thumbnail"], data.pairs.low)
     begins = assert_windows(samples["low"], numbers, SIZES, np.iinfo(depth).max)
     for number, size in enumerate(SIZES):
         tops, lefts = zip(*begins[number])
@@ -348,7 +357,7 @@ def test_crops_are_windows_of_their_photo_and_reach_its_corners(depth):
 
 
 def test_normal_photos_are_windows_of_their_photo_with_its_thumbnail():
-    data = TrainingData(None, None, store(located()), THUMBNAIL)
+    data = TrainingData(None, store(located()), THUMBNAIL)
     samples = joined(batches(data, options(normal=True), 0, 20))
     numbers = photo_numbers(samples["normal_thumbnail"], data.normal)
     assert len(set(numbers)) == 5
@@ -358,7 +367,9 @@ def test_normal_photos_are_windows_of_their_photo_with_its_thumbnail():
 def test_photos_of_16_bits_keep_their_values(photo):
     """Values between the levels of 8 bits arrive in the crops."""
     low = [np.round(65535 * (x / 255.0) ** 1.4).astype(np.uint16) for x in views(photo)]
-    data = TrainingData(store(low), store([negative(x) for x in low]), None, THUMBNAIL)
+    data = TrainingData(
+        PairedPhotos(store(low), store([negative(x) for x in low])), None, THUMBNAIL
+    )
     samples = run_from_0(data, OPTIONS)
     np.testing.assert_allclose(samples["high"], 1 - samples["low"], atol=1e-6)
     levels = np.rint(samples["low"] * 65535)
@@ -379,7 +390,7 @@ def is_pair(samples) -> np.ndarray:
 def test_fraction_0_takes_real_pairs_only(mixed):
     samples = run_from_0(mixed, OPTIONS)
     assert is_pair(samples).all()
-    assert -1 not in photo_numbers(samples["thumbnail"], mixed.low)
+    assert -1 not in photo_numbers(samples["thumbnail"], mixed.pairs.low)
 
 
 def test_fraction_1_takes_darkened_normal_photos_only(mixed):
@@ -397,7 +408,7 @@ def test_fraction_one_half_takes_half_of_each(mixed):
     darkened = {name: values[~real] for name, values in samples.items()}
     np.testing.assert_allclose(darkened["low"], darkened["high"] ** 2, atol=0.502 / 255)
     # Both kinds come from all their photos.
-    assert set(photo_numbers(samples["thumbnail"][real], mixed.low)) == set(range(5))
+    assert set(photo_numbers(samples["thumbnail"][real], mixed.pairs.low)) == set(range(5))
     means = [mixed.normal.photo(i).mean() for i in range(3)]
     nearest = np.argmin(
         np.abs(darkened["high"].mean(axis=(1, 2, 3))[:, np.newaxis] - means), axis=1
@@ -406,21 +417,21 @@ def test_fraction_one_half_takes_half_of_each(mixed):
 
 
 def test_without_pairs_all_is_darkened(photo):
-    data = TrainingData(None, None, store(views(photo)), THUMBNAIL)
+    data = TrainingData(None, store(views(photo)), THUMBNAIL)
     samples = run_from_0(data, options(photometric=PLAIN))
     np.testing.assert_allclose(samples["low"], samples["high"] ** 2, atol=0.502 / 255)
 
 
 def test_without_normal_photos_the_high_photos_are_darkened(pairs):
     samples = run_from_0(pairs, options(photometric_fraction=1.0, normal=True))
-    assert pairs.normal is pairs.high
-    numbers = photo_numbers(samples["normal_thumbnail"], pairs.high)
+    assert pairs.normal is pairs.pairs.high
+    numbers = photo_numbers(samples["normal_thumbnail"], pairs.pairs.high)
     assert set(numbers) == set(range(5))
 
 
 def test_darkened_photo_brings_its_darkened_thumbnail(photo):
     square = photo[60 : 60 + CROP, 100 : 100 + CROP]
-    data = TrainingData(None, None, store([square]), THUMBNAIL)
+    data = TrainingData(None, store([square]), THUMBNAIL)
     samples = run_from_0(data, options(photometric=PLAIN))
     whole = THUMBNAIL(data.normal.photo(0)[np.newaxis])[0]
     for high, view in zip(samples["high"], samples["thumbnail"]):
@@ -432,7 +443,7 @@ def test_thumbnail_has_the_exposure_and_the_cast_of_its_crop():
     """Flat grey photos: crop and thumbnail differ by noise alone."""
     ranges = PhotometricOptions(cast=0.3, photons=(1e6, 1e6), read_noise=(0.0, 0.0))
     flat = [np.full([32, 32, 3], level, np.uint8) for level in (120, 180, 240)]
-    data = TrainingData(None, None, store(flat), THUMBNAIL)
+    data = TrainingData(None, store(flat), THUMBNAIL)
     samples = run_from_0(data, options(photometric=ranges))
     crops, views = (samples[name].mean(axis=(1, 2)) for name in ("low", "thumbnail"))
     np.testing.assert_allclose(crops, views, atol=0.6 / 255)
@@ -444,7 +455,7 @@ def test_thumbnail_has_the_exposure_and_the_cast_of_its_crop():
 def test_recoloured_photos_are_darkened_in_their_new_colours():
     """Flat grey photos: the reference and the thumbnail have the colours that were darkened."""
     flat = [np.full([CROP, CROP, 3], level, np.uint8) for level in (80, 120)]
-    data = TrainingData(None, None, store(flat), THUMBNAIL)
+    data = TrainingData(None, store(flat), THUMBNAIL)
     samples = run_from_0(data, options(photometric=dataclasses.replace(PLAIN, colour=1.0)))
     np.testing.assert_allclose(samples["low"], samples["high"] ** 2, atol=0.502 / 255)
     references = samples["high"].mean(axis=(1, 2))
@@ -457,7 +468,7 @@ def test_recoloured_photos_are_darkened_in_their_new_colours():
 
 def test_darkened_samples_differ_in_exposure_and_noise(photo):
     square = photo[60 : 60 + CROP, 100 : 100 + CROP]
-    data = TrainingData(None, None, store([square]), THUMBNAIL)
+    data = TrainingData(None, store([square]), THUMBNAIL)
     samples = run_from_0(data, OPTIONS)
     exposures = samples["thumbnail"].mean(axis=(1, 2, 3))
     assert len(np.unique(exposures.round(4))) > 40
@@ -467,9 +478,7 @@ def test_darkened_samples_differ_in_exposure_and_noise(photo):
 def test_noise_of_darkened_crops_is_drawn_anew_each_time():
     ranges = dataclasses.replace(PLAIN, photons=(1000.0, 1000.0))
     flat = [np.full([CROP, CROP, 3], 200, np.uint8)]
-    samples = run_from_0(
-        TrainingData(None, None, store(flat), THUMBNAIL), options(photometric=ranges)
-    )
+    samples = run_from_0(TrainingData(None, store(flat), THUMBNAIL), options(photometric=ranges))
     assert len({low.tobytes() for low in samples["low"]}) == 48
     level = linear_to_srgb(srgb_to_linear(tf.constant((200 / 255.0) ** 2)))
     assert samples["low"].mean() == pytest.approx(float(level), abs=0.005)
@@ -480,7 +489,7 @@ def test_noise_of_darkened_crops_is_drawn_anew_each_time():
 
 def test_nothing_to_train_on_is_an_error():
     with pytest.raises(UserError, match="neither pairs nor normal photos"):
-        TrainingData(None, None, None, THUMBNAIL)
+        TrainingData(None, None, THUMBNAIL)
 
 
 @pytest.mark.parametrize(
@@ -508,7 +517,7 @@ def assert_too_small(data, crop_size: int, name: str, chosen=OPTIONS) -> int:
 
 def test_photo_smaller_than_the_crop_is_named_with_its_size(photo):
     low = views(photo, [(48, 64), (48, 30), (48, 64)])
-    data = TrainingData(store(low), store(low), None, THUMBNAIL)
+    data = TrainingData(PairedPhotos(store(low), store(low)), None, THUMBNAIL)
     assert assert_too_small(data, 40, "view_1") == 30
     with pytest.raises(UserError, match="30x48 pixels, smaller than the crop of 40"):
         sampler(data, options(crop_size=40))
@@ -517,14 +526,14 @@ def test_photo_smaller_than_the_crop_is_named_with_its_size(photo):
 
 def test_suggested_crop_fits_all_photos(photo):
     low = views(photo, [(48, 64), (44, 36), (64, 30), (20, 40)])
-    data = TrainingData(store(low), store(low), None, THUMBNAIL)
+    data = TrainingData(PairedPhotos(store(low), store(low)), None, THUMBNAIL)
     suggested = assert_too_small(data, 40, r"view_\d")
     assert len(batches(data, options(crop_size=suggested), 0, 1)) == 1
 
 
 def test_normal_photos_smaller_than_the_crop_is_named(photo):
     low, others = views(photo, [(48, 64)]), views(photo, [(64, 64), (64, 24)])
-    data = TrainingData(store(low), store(low), store(others, "other"), THUMBNAIL)
+    data = TrainingData(PairedPhotos(store(low), store(low)), store(others, "other"), THUMBNAIL)
     chosen = options(normal=True)
     assert assert_too_small(data, 40, "other_1", chosen) == 24
     assert assert_too_small(data, 40, "other_1", options(photometric_fraction=0.5)) == 24
@@ -532,7 +541,7 @@ def test_normal_photos_smaller_than_the_crop_is_named(photo):
 
 def test_crop_as_large_as_the_smallest_photo_is_fine(photo):
     low = views(photo, [(48, 64), (32, 40)])
-    data = TrainingData(store(low), store(low), None, THUMBNAIL)
+    data = TrainingData(PairedPhotos(store(low), store(low)), None, THUMBNAIL)
     (batch,) = batches(data, options(crop_size=32), 0, 1)
     assert batch["low"].shape == (8, 32, 32, 3)
 
@@ -565,15 +574,15 @@ def luma(photo) -> float:
 def test_samples_tell_the_brightness_of_the_whole_reference(pairs):
     samples = run_from_0(pairs, options(normal=True))
     for name, views in (("brightness", "thumbnail"), ("normal_brightness", "normal_thumbnail")):
-        photos = pairs.low if name == "brightness" else pairs.normal
-        known = [luma(pairs.high.photo(i)) for i in photo_numbers(samples[views], photos)]
+        photos = pairs.pairs.low if name == "brightness" else pairs.normal
+        known = [luma(pairs.pairs.high.photo(i)) for i in photo_numbers(samples[views], photos)]
         np.testing.assert_allclose(samples[name], known, atol=1e-5)
 
 
 def test_relit_references_are_told_as_bright_as_they_are():
     """Flat photos, whose crop is as bright as the whole."""
     flat = [np.full([32, 32, 3], level, np.uint8) for level in (60, 100, 140)]
-    data = TrainingData(store(flat), store(flat), None, THUMBNAIL)
+    data = TrainingData(PairedPhotos(store(flat), store(flat)), None, THUMBNAIL)
     samples = run_from_0(data, options(relight=1.0, relight_share=0.5))
     np.testing.assert_allclose(samples["brightness"], samples["high"].mean((1, 2, 3)), atol=1e-3)
     changed = np.abs(samples["high"] - samples["low"]).max((1, 2, 3)) > 1e-3
@@ -587,7 +596,7 @@ def test_extra_sources_take_their_share(photo):
         Source(None, store(extra, "normal"), 0.25),
         Source(store([x // 2 for x in extra]), store(extra), 0.25),
     ]
-    data = TrainingData(store(dark), store(own), None, THUMBNAIL, sources)
+    data = TrainingData(PairedPhotos(store(dark), store(own)), None, THUMBNAIL, sources)
     chosen = options(batch_size=100, photometric=PLAIN)
     samples = joined(batches(data, chosen, 0, 4))
     high, low = (np.rint(samples[name] * 255) for name in ("high", "low"))
@@ -604,7 +613,10 @@ def test_normal_photos_come_from_all_sources_of_them(photo):
     low = views(photo, [(24, 24)] * 2)
     others = [np.full((20, 20, 3), level, np.uint8) for level in (77, 78)]
     data = TrainingData(
-        store(low), store(low), None, THUMBNAIL, [Source(None, store(others, "other"), 0.1)]
+        PairedPhotos(store(low), store(low)),
+        None,
+        THUMBNAIL,
+        [Source(None, store(others, "other"), 0.1)],
     )
     samples = joined(batches(data, options(normal=True), 0, 4))
     flat = samples["normal"].std((1, 2, 3)) < 1e-6

@@ -13,9 +13,10 @@ import pytest
 
 from drgn_tf import files
 from drgn_tf.data import decoded_photos
-from drgn_tf.data.dataset import SampleOptions, training_dataset
+from drgn_tf.data.dataset import training_dataset
 from drgn_tf.data.decoded_photos import read_stores
 from drgn_tf.data.loading import DataOptions, load_run_data
+from drgn_tf.data.options import SampleOptions
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.data.photometric import PhotometricOptions
 from drgn_tf.errors import UserError
@@ -164,7 +165,7 @@ def test_photos_left_out_are_told_every_time(pair_folder, cache):
     for cache_dir in ("", cache, cache):
         told.append([])
         data = load(pair_folder, cache_dir, told[-1].append)
-        assert "view_2" not in data.training.low.names + data.validation.low.names
+        assert "view_2" not in data.training.pairs.low.names + data.validation.low.names
     assert [str(error) for error in told[0]] == [str(error) for error in told[1]]
     assert [str(error) for error in told[0]] == [str(error) for error in told[2]]
     with pytest.raises(BadImageError, match=r"view_2\.png: the file is empty"):

@@ -15,6 +15,7 @@ from drgn_tf.data.decoded_photos import store_in_memory
 from drgn_tf.data.loading import load_run_data
 from drgn_tf.data.low_light_simulation import PhotometricOptions
 from drgn_tf.data.options import DataOptions, SampleOptions, parse_extra_data
+from drgn_tf.data.paired_photos import PairedPhotos
 from drgn_tf.data.training_data import Source, TrainingData
 from drgn_tf.errors import UserError
 from drgn_tf.models.context import thumbnail
@@ -102,7 +103,7 @@ def test_each_source_is_split_and_measured_apart(folders):
 
 
 def all_trained(training: TrainingData) -> set:
-    stores = [training.high, training.normal, *(source.high for source in training.extra)]
+    stores = [training.pairs.high, training.normal, *(source.high for source in training.extra)]
     return {value for store in stores for value in store.checksums}
 
 
@@ -119,7 +120,7 @@ def test_what_is_measured_is_trained_on_by_no_source(folders):
 
 
 def test_a_source_that_is_all_held_out_elsewhere_is_refused(folders):
-    (trained,) = load(folders, val_fraction=0.75).training.high.names
+    (trained,) = load(folders, val_fraction=0.75).training.pairs.high.names
     shutil.rmtree(folders / "bright")
     shutil.copytree(folders / "pairs" / "high", folders / "bright")
     (folders / "bright" / f"{trained}.png").unlink()
@@ -198,7 +199,7 @@ def sources() -> TrainingData:
         Source(flat(20, 2), flat(100, 2), SHARES["pairs"]),
         Source(None, flat(200, 4), SHARES["normal"]),
     ]
-    return TrainingData(flat(10, 3), flat(60, 3), None, THUMBNAIL, extra)
+    return TrainingData(PairedPhotos(flat(10, 3), flat(60, 3)), None, THUMBNAIL, extra)
 
 
 @pytest.fixture(scope="module")
@@ -268,7 +269,7 @@ def test_a_sample_does_not_depend_on_where_the_run_began(sources, drawn):
 
 def test_a_source_without_a_share_is_not_drawn_from(sources):
     extra = [Source(None, flat(200, 4), 1.0)]
-    data = TrainingData(flat(10, 3), flat(60, 3), None, THUMBNAIL, extra)
+    data = TrainingData(PairedPhotos(flat(10, 3), flat(60, 3)), None, THUMBNAIL, extra)
     (batch,) = training_dataset(data, OPTIONS, 0, 1).as_numpy_iterator()
     assert (highs(batch) >= 200).all()
 
@@ -280,7 +281,7 @@ def test_a_source_without_a_share_is_not_drawn_from(sources):
 def real(photo) -> TrainingData:
     """Photos with everything in them, alone."""
     views = [photo[30 * i : 30 * i + 96, 60 * i : 60 * i + 96] for i in range(5)]
-    return TrainingData(None, None, store_in_memory(views, list("abcde")), THUMBNAIL)
+    return TrainingData(None, store_in_memory(views, list("abcde")), THUMBNAIL)
 
 
 EVERYTHING = PhotometricOptions(
@@ -313,7 +314,7 @@ def test_the_brightness_told_is_that_of_the_relit_photo(real, photometric):
 def test_files_of_pairs_are_saved_like_those_that_are_darkened(photo):
     views = [photo[30 * i : 30 * i + 48, 60 * i : 60 * i + 48] for i in range(5)]
     stores = (store_in_memory(x, list("abcde")) for x in (views, views))
-    data = TrainingData(*stores, None, THUMBNAIL)
+    data = TrainingData(PairedPhotos(*stores), None, THUMBNAIL)
     photometric = PhotometricOptions(jpeg=0.6, resize=0.5, jpeg_quality=(40.0, 60.0))
     kept = []
     for pair_files in (False, True):

@@ -14,7 +14,7 @@ SAMPLE = """
 import sys
 import jax
 import numpy as np
-from drgn_tf.data import SampleOptions, TrainingData
+from drgn_tf.data import PairedPhotos, SampleOptions, TrainingData
 from drgn_tf.data.low_light_simulation import PhotometricOptions
 from drgn_tf.data.decoded_photos import store_in_memory
 from drgn_tf.data.jax_sampling import Sampler, batch_sampler
@@ -33,7 +33,7 @@ low, high = (
     )
     for shift in (40, 140)
 )
-data = TrainingData(low, high, None, lambda photo: photo[:, :8, :8])
+data = TrainingData(PairedPhotos(low, high), None, lambda photo: photo[:, :8, :8])
 options = SampleOptions(
     16, count, seed=5, photometric_fraction=0.25, exposure_jitter=0.0, normal=True,
     photometric=PhotometricOptions(colour=0.3, well_lit=0.4),

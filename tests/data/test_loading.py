@@ -55,10 +55,10 @@ def assert_pairs_of(pairs, folder) -> None:
 
 def test_pairs_are_split_without_overlap_or_loss(pair_folder):
     data = load(pair_folder)
-    assert len(data.training.low) == 3 and len(data.validation) == 1
-    assert sorted(data.training.low.names + data.validation.low.names) == STEMS
-    assert data.training.high.names == data.training.low.names
-    assert data.training.normal is data.training.high
+    assert len(data.training.pairs.low) == 3 and len(data.validation) == 1
+    assert sorted(data.training.pairs.low.names + data.validation.low.names) == STEMS
+    assert data.training.pairs.high.names == data.training.pairs.low.names
+    assert data.training.normal is data.training.pairs.high
     assert data.test is None
     assert_pairs_of(data.validation, pair_folder)
 
@@ -72,14 +72,14 @@ def test_split_is_the_same_every_time(pair_folder):
 def test_fraction_says_how_many_are_held_out(pair_folder):
     options = DataOptions(data_dir=str(pair_folder), val_fraction=0.5)
     data = load_run_data(options, PhotometricOptions(), THUMBNAIL)
-    assert len(data.training.low) == len(data.validation) == 2
-    assert not set(data.training.low.names) & set(data.validation.low.names)
+    assert len(data.training.pairs.low) == len(data.validation) == 2
+    assert not set(data.training.pairs.low.names) & set(data.validation.low.names)
 
 
 def test_list_says_which_are_held_out(pair_folder, tmp_path):
     data = load(pair_folder, val_list=write_list(tmp_path, "# dark", "view_3", "view_1"))
     assert data.validation.low.names == ["view_1", "view_3"]
-    assert data.training.low.names == ["view_0", "view_2"]
+    assert data.training.pairs.low.names == ["view_0", "view_2"]
     assert_pairs_of(data.validation, pair_folder)
 
 
@@ -89,7 +89,7 @@ def test_subfolders_train_and_test(pair_folder, tmp_path):
     for name in ("low", "high"):
         (tmp_path / "set" / "eval15" / name / "view_0.png").unlink()
     data = load(tmp_path / "set", train_pairs="our485", test_pairs="eval15")
-    assert len(data.training.low) + len(data.validation) == 4
+    assert len(data.training.pairs.low) + len(data.validation) == 4
     assert data.test.low.names == STEMS[1:]
     assert len(data.test) == 3
     assert_pairs_of(data.test, tmp_path / "set" / "eval15")
@@ -98,7 +98,7 @@ def test_subfolders_train_and_test(pair_folder, tmp_path):
 def test_normal_folder_beside_pairs_is_all_trained_on(pair_folder, normal_folder):
     data = load(pair_folder, normal_dir=normal_folder)
     assert data.training.normal.names == [f"scene_{i}" for i in range(5)]
-    assert len(data.training.low) == 3
+    assert len(data.training.pairs.low) == 3
     assert_pairs_of(data.validation, pair_folder)
 
 
@@ -117,7 +117,7 @@ def test_loaded_data_makes_batches(pair_folder, normal_folder):
 
 def test_normal_folder_alone_is_split_without_overlap_or_loss(normal_folder):
     data = load(normal_dir=normal_folder)
-    assert data.training.low is None and data.training.high is None and data.test is None
+    assert data.training.pairs is None and data.test is None
     assert len(data.training.normal) == 4 and len(data.validation) == 1
     names = data.training.normal.names + data.validation.high.names
     assert sorted(names) == [f"scene_{i}" for i in range(5)]
@@ -172,7 +172,7 @@ def test_held_out_photos_are_all_darkened_and_keep_their_colours(normal_folder):
 
 def test_sample_set_needs_no_folder():
     data = load("sample")
-    assert data.training.low is None and data.test is None
+    assert data.training.pairs is None and data.test is None
     assert data.training.normal.names == ["astronaut", "coffee", "rocket"]
     assert data.validation.low.names == ["chelsea", "grace_hopper"]
     for _, low, high in data.validation:
@@ -286,7 +286,11 @@ def test_photos_that_cannot_be_used_are_told_and_the_rest_is_kept(damaged_folder
     collected = []
     listed = write_list(tmp_path, "view_1", "view_2", "view_3")
     data = load(damaged_folder, collected.append, val_list=listed)
-    assert data.training.low.names == data.training.high.names == ["view_0", "view_5", "view_7"]
+    assert (
+        data.training.pairs.low.names
+        == data.training.pairs.high.names
+        == ["view_0", "view_5", "view_7"]
+    )
     assert data.validation.low.names == data.validation.high.names == ["view_2", "view_3"]
     assert_pairs_of(data.validation, damaged_folder)
     assert all(isinstance(error, UserError) for error in collected)
@@ -303,11 +307,11 @@ def test_photos_that_cannot_be_used_are_told_and_the_rest_is_kept(damaged_folder
 
 def test_training_pairs_stay_aligned_when_photos_are_left_out(damaged_folder):
     data = load(damaged_folder, lambda error: None)
-    for index, name in enumerate(data.training.low.names):
-        for store, side in ((data.training.low, "low"), (data.training.high, "high")):
+    for index, name in enumerate(data.training.pairs.low.names):
+        for store, side in ((data.training.pairs.low, "low"), (data.training.pairs.high, "high")):
             expected = to_float(read_photo(damaged_folder / side / f"{name}.png"))
             np.testing.assert_array_equal(store.photo(index), expected)
-    assert sorted(data.training.low.names + data.validation.low.names) == GOOD
+    assert sorted(data.training.pairs.low.names + data.validation.low.names) == GOOD
 
 
 def test_without_permission_to_skip_the_first_bad_photo_is_raised(damaged_folder):
@@ -322,10 +326,10 @@ def test_bad_photo_does_not_move_others_between_the_sides(pair_folder):
     for index in range(4, 40):
         add_pair(pair_folder, f"view_{index}")
     before = load(pair_folder)
-    (pair_folder / "low" / f"{before.training.low.names[0]}.png").write_bytes(b"")
+    (pair_folder / "low" / f"{before.training.pairs.low.names[0]}.png").write_bytes(b"")
     after = load(pair_folder, lambda error: None)
     assert after.validation.low.names == before.validation.low.names
-    assert after.training.low.names == before.training.low.names[1:]
+    assert after.training.pairs.low.names == before.training.pairs.low.names[1:]
 
 
 def test_bad_normal_photos_are_left_out(pair_folder, normal_folder):
@@ -356,7 +360,7 @@ def test_listed_photo_without_counterpart_is_left_out_too(pair_folder, tmp_path)
     listed = write_list(tmp_path, "view_1", "view_3")
     data = load(pair_folder, collected.append, val_list=listed)
     assert data.validation.low.names == ["view_1"]
-    assert data.training.low.names == ["view_0", "view_2"]
+    assert data.training.pairs.low.names == ["view_0", "view_2"]
     assert len(collected) == 1
 
 
@@ -434,5 +438,5 @@ def test_nothing_usable_left_is_an_error_even_when_photos_may_be_left_out(pair_f
 
 def test_held_out_references_are_left_out_of_the_normal_photos(pair_folder):
     data = load(pair_folder, normal_dir=pair_folder / "high")
-    assert set(data.training.normal.names) == set(data.training.low.names)
+    assert set(data.training.normal.names) == set(data.training.pairs.low.names)
     assert not set(data.training.normal.names) & set(data.validation.low.names)

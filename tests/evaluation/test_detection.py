@@ -292,10 +292,10 @@ def test_a_layout_that_does_not_fit_the_detector(tmp_path, write_layout):
     )
     photo = np.zeros((32, 32, 3), np.uint8)
     three = read_layout(write_layout(kind="yolov8", class_names=["a", "b", "c"]))
-    with pytest.raises(ModelFileError, match="2 classes, and the layout names 3"):
+    with pytest.raises(ModelFileError, match="2 classes, but the layout names 3"):
         Detector(path, three)(photo)
     ssd = read_layout(write_layout(kind="ssd", class_names=["a"]))
-    with pytest.raises(ModelFileError, match="outputs are not as the layout of kind ssd says"):
+    with pytest.raises(ModelFileError, match="outputs do not match the layout of kind ssd"):
         Detector(path, ssd)(photo)
 
 

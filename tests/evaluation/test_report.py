@@ -35,7 +35,7 @@ def test_table_shows_input_and_model_and_says_what_uses_the_reference(metrics):
     assert "(PSNR GT-mean)" in lines[0]
     assert lines[1].startswith("input ")
     assert lines[2].startswith("net.onnx ")
-    assert "using the reference" in lines[3]
+    assert "uses the reference" in lines[3]
     assert f"{np.mean([photo.input.psnr for photo in metrics]):.3f}" in lines[1]
 
 

@@ -16,6 +16,7 @@ from drgn_tf.exports.onnx import export_onnx
 from drgn_tf.exports.saved_model import export_saved_model
 from drgn_tf.exports.tflite import export_tflite
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
+from drgn_tf.inference import photo_thumbnail
 from drgn_tf.models import DRGN, preset
 
 TFLITE_SIZE = (64, 96)
@@ -23,9 +24,19 @@ TFLITE_SIZE = (64, 96)
 
 @pytest.fixture(scope="session")
 def tiny_model() -> DRGN:
-    """A tiny network whose every weight matters. Not to be changed."""
+    """A tiny network that takes a brightness, whose every weight matters. Not to be changed."""
+    return _random(brightness=True)
+
+
+@pytest.fixture(scope="session")
+def plain_model() -> DRGN:
+    """A tiny network that takes no brightness. Not to be changed."""
+    return _random(brightness=False)
+
+
+def _random(brightness: bool) -> DRGN:
     keras.utils.set_random_seed(5)
-    model = DRGN(preset("tiny"))
+    model = DRGN(preset("tiny", brightness=brightness))
     model.build()
     generator = np.random.default_rng(5)
     for variable in model.trainable_variables:
@@ -41,12 +52,13 @@ def tiny_model() -> DRGN:
 @pytest.fixture(scope="session")
 def dark_photos() -> list[np.ndarray]:
     """Parts of a free photo in low light, uint8 [H, W, 3], of different sizes."""
-    photo = to_float(read_photo(sample.training_photos()[0]))
+    photo = to_float(read_photo(sample.training_photos()[0])[:256, :256])
+    options, thumbnail = photometric.PhotometricOptions(), photo_thumbnail(photo, 32)[0]
     photos = []
     for i in range(3):
-        part = photo[: 200 - 20 * i, : 240 + 8 * i]
-        parameters = photometric.draw_parameters(photometric.PhotometricOptions(), (0, i))
-        photos.append(to_uint8(photometric.darken(part, parameters, (0, i)).numpy()))
+        parameters = photometric.draw_parameters(options, thumbnail, (0, i))
+        dark = photometric.darken(photo, parameters, (0, i), options).numpy()
+        photos.append(to_uint8(dark[: 200 - 20 * i, : 240 + 8 * i]))
     return photos
 
 
@@ -82,13 +94,13 @@ def samples(tiny_model, dark_photos):
 def tflite_file(tiny_model, samples, made_once):
     """Gives a .tflite file, by default tiled, 64x96. To be read only."""
 
-    def file(precision: str, size=TFLITE_SIZE, tiled=True) -> pathlib.Path:
+    def file(precision: str, size=TFLITE_SIZE, flavour="tiled") -> pathlib.Path:
         def write(path):
             calibration = samples if precision.startswith("int") else ()
-            export_tflite(tiny_model, path, precision=precision, size=size, tiled=tiled,
+            export_tflite(tiny_model, path, precision=precision, size=size, flavour=flavour,
                           name="tiny", calibration=calibration)  # fmt: skip
 
-        return made_once(f"tiny_{size}_{tiled}_{precision}.tflite", write)
+        return made_once(f"tiny_{size}_{flavour}_{precision}.tflite", write)
 
     return file
 
@@ -97,11 +109,11 @@ def tflite_file(tiny_model, samples, made_once):
 def onnx_file(tiny_model, made_once):
     """Gives an .onnx file. To be read only."""
 
-    def file(layout: str, size, tiled: bool) -> pathlib.Path:
+    def file(layout: str, size, flavour: str) -> pathlib.Path:
         def write(path):
-            export_onnx(tiny_model, path, layout=layout, size=size, tiled=tiled, name="tiny")
+            export_onnx(tiny_model, path, layout=layout, size=size, flavour=flavour, name="tiny")
 
-        return made_once(f"tiny_{layout}_{size}_{tiled}.onnx", write)
+        return made_once(f"tiny_{layout}_{size}_{flavour}.onnx", write)
 
     return file
 
@@ -112,6 +124,7 @@ def saved_model(tiny_model, dark_photos, made_once) -> pathlib.Path:
 
     def write(path):
         photos = [photo[:20, :28] for photo in dark_photos[:1]]
+        path.mkdir()
         export_saved_model(tiny_model, path / "1", name="tiny", warmup_photos=photos, stages=True)
 
     return made_once("saved_model", write) / "1"

@@ -45,6 +45,17 @@ def test_samples_are_the_same_each_time_and_know_the_whole_photo(dark_photos):
     assert not np.array_equal(first[0].image, first[len(dark_photos)].image)
 
 
+def test_samples_ask_for_a_brightness_or_for_none(dark_photos):
+    samples = calibration_samples(dark_photos, (64, 48), 16, 42)
+    asked = [float(sample.brightness[0, 0]) for sample in samples]
+    assert samples[0].brightness.shape == (1, 1) and samples[0].brightness.dtype == np.float32
+    assert asked.count(0.0) >= len(asked) // 2
+    assert min(a for a in asked if a) < 0.3 and max(asked) > 0.6
+    # Each photo is seen with both.
+    for i in range(len(dark_photos)):
+        assert {bool(a) for a in asked[i :: len(dark_photos)]} == {True, False}
+
+
 def test_few_samples_come_from_all_over_the_photos(photo):
     photos = [photo[i : i + 200] for i in range(45)]
     thumbnails = [photo_thumbnail(photo, 16) for photo in photos]

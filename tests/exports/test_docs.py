@@ -16,6 +16,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from drgn_tf.brightness import expose
+
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 SERVER = "localhost:8501"
 
@@ -39,9 +41,10 @@ def exported(dark_photos, saved_model, onnx_file, tflite_file, tmp_path_factory)
     for kind in ("saved_model", "onnx", "tflite"):
         (folder / "exported" / kind).mkdir(parents=True)
     shutil.copytree(saved_model, folder / "exported" / "saved_model" / "1")
-    for layout, tiled in [("nhwc", False), ("nchw", False), ("nhwc", True), ("nchw", True)]:
-        name = f"mobile_{layout}_dynamic_{'tiled' if tiled else 'whole'}.onnx"
-        shutil.copy(onnx_file(layout, None, tiled), folder / "exported" / "onnx" / name)
+    for layout in ("nhwc", "nchw"):
+        for flavour in ("whole", "tiled"):
+            path = folder / "exported" / "onnx" / f"mobile_{layout}_dynamic_{flavour}.onnx"
+            shutil.copy(onnx_file(layout, None, flavour), path)
     path = folder / "exported" / "tflite" / "mobile_256x256_tiled_float32.tflite"
     shutil.copy(tflite_file("float32", size=(256, 256)), path)
     return folder
@@ -67,13 +70,17 @@ class PredictHandler(http.server.BaseHTTPRequestHandler):
             for name, spec in specs.items()
         }
         try:
-            ((name, result),) = signature(**inputs).items()
+            results = signature(**inputs)
         except tf.errors.InvalidArgumentError as error:
             self.reply(400, {"error": error.message})
             return
-        rows = result.numpy().tolist()
-        if name.endswith("_bytes"):
-            rows = [{"b64": base64.b64encode(row).decode()} for row in rows]
+        columns = {name: result.numpy().tolist() for name, result in results.items()}
+        for name, column in columns.items():
+            if name.endswith("_bytes"):
+                columns[name] = [{"b64": base64.b64encode(row).decode()} for row in column]
+        rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
+        # An only output has no name there.
+        rows = [row[name] for row in rows] if len(columns) == 1 else rows
         self.reply(200, {"predictions": rows})
 
     def reply(self, code: int, content: dict):
@@ -111,10 +118,17 @@ def enhanced_file(model, path: pathlib.Path) -> np.ndarray:
 
 def test_serving(exported, server, tiny_model, monkeypatch):
     monkeypatch.chdir(exported)
-    rest, grpc, local = blocks("serving.md", "python")
+    rest, slider, grpc, local = blocks("serving.md", "python")
     names = run_all([rest.replace(SERVER, server)])
     result = np.asarray(Image.open("enhanced.png"))
     assert np.abs(result - enhanced_file(tiny_model, exported / "dark.jpg")).max() <= 1
+    exec(slider, names)
+    photo = np.asarray(Image.open("dark.jpg"))[np.newaxis] / np.float32(255)
+    asked = expose(float(tiny_model.predicted_brightness(photo)[0, 0]), 0.5)
+    assert names["aimed"] == pytest.approx(asked, abs=1e-5)
+    result = np.asarray(Image.open("brighter.png"))
+    expected = np.asarray(tiny_model(photo, brightness=np.float32([[asked]]))["enhanced"])[0]
+    assert np.abs(result - np.round(255 * expected)).max() <= 1
     with pytest.raises(ValueError, match="Unknown image file format"):
         names["enhance"]([b"no photo"])
     # Its packages are a client's, not this project's.
@@ -142,7 +156,9 @@ def test_onnx(exported, tiny_model, monkeypatch):
     result = np.asarray(Image.open("enhanced.png"))
     assert np.abs(result - enhanced_file(tiny_model, exported / "dark.jpg")).max() <= 1
     whole, size = names["image"], tiny_model.options.thumbnail_size
-    part = tiny_model(whole[:, :256, :256], tiny_model.thumbnail(whole))["enhanced"]
+    thumbnail = tiny_model.thumbnail(whole)
+    asked = expose(float(tiny_model.predicted_brightness(whole)[0, 0]), 0.5)
+    part = tiny_model(whole[:, :256, :256], thumbnail, np.float32([[asked]]))["enhanced"]
     assert names["thumbnail"].shape == (1, size, size, 3)
     np.testing.assert_allclose(names["part"], part[:, :224, :224], atol=1e-4)
     assert names["result"].shape == names["photo"].shape
@@ -153,5 +169,7 @@ def test_android(exported, monkeypatch, capsys):
     monkeypatch.chdir(exported)
     run_all(blocks("android.md", "python"))
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split(" ")[0] for line in lines] == ["image", "thumbnail", "enhanced"]
+    names = [line.split(" ")[0] for line in lines]
+    assert sorted(names[:3]) == ["brightness", "image", "thumbnail"]
+    assert sorted(names[3:]) == ["brightness", "enhanced"]
     assert all("float32" in line for line in lines)

@@ -20,15 +20,15 @@ def mobile() -> DRGN:
 
 
 @pytest.mark.parametrize(
-    ("precision", "size", "tiled"),
+    ("precision", "size", "flavour"),
     [
-        ("float32", (128, 128), True),
-        ("float16", (90, 71), False),
+        ("float32", (128, 128), "tiled"),
+        ("float16", (90, 71), "whole"),
     ],
 )
-def test_the_mobile_network_runs_on_the_gpu_as_a_whole(mobile, tmp_path, precision, size, tiled):
+def test_the_mobile_network_runs_on_the_gpu_as_a_whole(mobile, tmp_path, precision, size, flavour):
     path = tmp_path / "mobile.tflite"
-    export_tflite(mobile, path, precision=precision, size=size, tiled=tiled, name="mobile")
+    export_tflite(mobile, path, precision=precision, size=size, flavour=flavour, name="mobile")
     assert gpu_fallbacks(path) == []
     assert quantisation(path) == {}
     assert operators(path)["CONV_2D"] > 50
@@ -62,7 +62,7 @@ def converted(function, *shapes, path):
     [
         (lambda x: tf.gather_nd(x, [[0, 1]]), [(1, 4, 4, 3)], "GATHER_ND"),
         (lambda x: tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC"), [(1, 4, 4, 3)],
-         "edge doubled"),
+         "repeats the edge"),
         (lambda x: tf.nn.relu(x), [(2, 4, 4, 3)], "a batch other than 1"),
         (lambda x, y: x * y, [(1, 4, 1, 3), (1, 1, 4, 3)], "do not broadcast"),
         (lambda x: tf.transpose(tf.reshape(x, [1, 2, 2, 2, 2, 3]), [0, 1, 3, 2, 4, 5]),

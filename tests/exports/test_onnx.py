@@ -13,15 +13,17 @@ import onnx
 import pytest
 from PIL import Image
 
+from drgn_tf.errors import UserError
 from drgn_tf.exports import onnx as onnx_export
-from drgn_tf.exports.onnx import ConversionError, export_onnx, export_ort, onnx_operators
+from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
 from drgn_tf.inference import load_driver
 
 FILES = {
-    "nhwc_dynamic_whole": ("nhwc", None, False),
-    "nchw_dynamic_tiled": ("nchw", None, True),
-    "nhwc_37x53_whole": ("nhwc", (37, 53), False),
-    "nchw_64x48_tiled": ("nchw", (64, 48), True),
+    "nhwc_dynamic_whole": ("nhwc", None, "whole"),
+    "nhwc_dynamic_whole_brightness": ("nhwc", None, "whole_brightness"),
+    "nchw_dynamic_tiled": ("nchw", None, "tiled"),
+    "nhwc_37x53_whole": ("nhwc", (37, 53), "whole"),
+    "nchw_64x48_tiled": ("nchw", (64, 48), "tiled"),
 }
 
 
@@ -48,9 +50,10 @@ def test_any_size_is_the_networks(files, tiny_model, dark_photos, name, size):
     np.testing.assert_allclose(result, expected, atol=1e-4, rtol=0)
 
 
-def test_a_batch_of_any_length(files, tiny_model, dark_photos):
+@pytest.mark.parametrize("name", ["nhwc_dynamic_whole", "nchw_dynamic_tiled"])
+def test_a_batch_of_whole_photos(files, tiny_model, dark_photos, name):
     images = np.concatenate([cut(dark_photos, 20, 31), cut(dark_photos, 40, 31)[:, 20:]])
-    result = load_driver(files["nhwc_dynamic_whole"], threads=1).run(images)["enhanced"]
+    result = load_driver(files[name], threads=1).run(images)["enhanced"]
     np.testing.assert_allclose(result, tiny_model(images)["enhanced"], atol=1e-4, rtol=0)
 
 
@@ -67,6 +70,32 @@ def test_fixed_sizes_are_the_networks(files, tiny_model, dark_photos, name):
     np.testing.assert_allclose(result, expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("name", ["nhwc_dynamic_whole_brightness", "nchw_dynamic_tiled"])
+def test_photos_are_as_bright_as_asked(files, tiny_model, dark_photos, name):
+    driver = load_driver(files[name], threads=1)
+    images = np.concatenate([cut(dark_photos, 40, 31), 0.5 * cut(dark_photos, 40, 31)])
+    thumbnails = np.asarray(tiny_model.thumbnail(images))
+    asked = np.array([[0.0], [0.6]], np.float32)
+    result = driver.run(images, thumbnails if driver.thumbnail_size else None, asked)
+    expected = tiny_model(images, thumbnails, asked)
+    for key in ("enhanced", "brightness"):
+        np.testing.assert_allclose(result[key], expected[key], atol=1e-4, rtol=0)
+
+
+def test_a_network_without_brightness(plain_model, dark_photos, tmp_path):
+    path = tmp_path / "plain.onnx"
+    export_onnx(plain_model, path, layout="nchw", size=None, flavour="tiled", name="plain")
+    driver = load_driver(path, threads=1)
+    image = cut(dark_photos, 20, 31)
+    thumbnail = np.asarray(plain_model.thumbnail(image))
+    assert not driver.takes_brightness
+    expected = plain_model(image, thumbnail)["enhanced"]
+    np.testing.assert_allclose(driver.run(image, thumbnail)["enhanced"], expected, atol=1e-4)
+    with pytest.raises(UserError, match=r"unknown flavour 'whole_brightness'.*: whole, tiled"):
+        export_onnx(plain_model, path, layout="nchw", size=None, flavour="whole_brightness",
+                    name="plain")  # fmt: skip
+
+
 def test_inputs_and_outputs_have_names_and_named_dimensions(files):
     described = {}
     for name, path in files.items():
@@ -78,16 +107,26 @@ def test_inputs_and_outputs_have_names_and_named_dimensions(files):
     nhwc, nchw = ["batch", "height", "width", 3], ["batch", 3, "height", "width"]
     assert described == {
         "nhwc_dynamic_whole": {"image": nhwc, "enhanced": nhwc},
+        "nhwc_dynamic_whole_brightness": {
+            "image": nhwc,
+            "brightness": ["batch", 1],
+            "enhanced": nhwc,
+            "aimed_brightness": ["batch", 1],
+        },
         "nchw_dynamic_tiled": {
             "image": nchw,
             "thumbnail": ["batch", 3, 16, 16],
+            "brightness": ["batch", 1],
             "enhanced": nchw,
+            "aimed_brightness": ["batch", 1],
         },
         "nhwc_37x53_whole": {"image": [1, 37, 53, 3], "enhanced": [1, 37, 53, 3]},
         "nchw_64x48_tiled": {
             "image": [1, 3, 64, 48],
             "thumbnail": [1, 3, 16, 16],
+            "brightness": [1, 1],
             "enhanced": [1, 3, 64, 48],
+            "aimed_brightness": [1, 1],
         },
     }
 
@@ -98,7 +137,9 @@ def test_the_graph_is_what_runtimes_run_fast(files):
     )
     # At the edges only, and none at all in NCHW.
     assert nhwc["Transpose"] == 2 and "Transpose" not in nchw
-    assert nchw["PRelu"] == nhwc["PRelu"] == 15 and "Neg" not in nchw
+    assert nchw["PRelu"] == nhwc["PRelu"] == 15
+    # Of the brightness; a PReLU that was not fused would have another.
+    assert nchw["Neg"] == 1
     # Nothing is left of the arithmetic with sizes where these are known.
     assert not {"Shape", "Slice", "Gather", "Where", "Cast"} & set(nchw)
 
@@ -108,6 +149,8 @@ def test_metadata_says_what_goes_in(files):
     found = {entry.key: entry.value for entry in model.metadata_props}
     assert found["name"] == "tiny" and found["license"] == "Apache-2.0" and found["version"]
     assert (found["layout"], found["range"], found["thumbnail_size"]) == ("NCHW", "0 to 1", "16")
+    said = {value.name: value.doc_string for value in (*model.graph.input, *model.graph.output)}
+    assert "0 for automatic" in said["brightness"] and "aimed at" in said["aimed_brightness"]
     assert [entry.version for entry in model.opset_import if not entry.domain] == [17]
 
 
@@ -121,8 +164,8 @@ def test_a_transpose_left_in_nchw_is_refused(tiny_model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(onnx_export.tf2onnx.convert, "from_function", convert)
     path = tmp_path / "net.onnx"
-    with pytest.raises(ConversionError, match=r"net\.onnx: a Transpose is left"):
-        export_onnx(tiny_model, path, layout="nchw", size=(4, 4), tiled=False, name="net")
+    with pytest.raises(UserError, match=r"net\.onnx: a Transpose is left"):
+        export_onnx(tiny_model, path, layout="nchw", size=(4, 4), flavour="whole", name="net")
     assert not list(tmp_path.iterdir())
 
 

@@ -10,8 +10,9 @@ import shutil
 import numpy as np
 import pytest
 
+from drgn_tf.errors import UserError
 from drgn_tf.exports import pipeline
-from drgn_tf.exports.pipeline import Artefact, ExportError, ExportOptions
+from drgn_tf.exports.pipeline import Artefact, ExportOptions
 from drgn_tf.inference.keras_driver import KerasDriver
 from drgn_tf.models import DRGN
 
@@ -34,7 +35,7 @@ def export_all(reference, options, photos, output_dir):
 
 def test_artefacts_arrive_with_their_agreement(reference, dark_photos, tmp_path):
     outcomes = export_all(reference, OPTIONS, dark_photos, tmp_path)
-    assert [outcome.reason for outcome in outcomes] == [None, None]
+    assert [outcome.reason for outcome in outcomes] == [None, None, None]
     for outcome in outcomes:
         assert (tmp_path / outcome.path).stat().st_size == outcome.bytes
         assert outcome.agreement.max_error < 1e-4
@@ -45,13 +46,13 @@ def test_artefacts_arrive_with_their_agreement(reference, dark_photos, tmp_path)
 def test_perturbed_weights_are_refused_and_the_others_kept(
     reference, onnx_file, dark_photos, tmp_path
 ):
-    good, bad = pipeline.plan(reference.model, OPTIONS, dark_photos)
-    write = functools.partial(shutil.copy, onnx_file("nhwc", None, False))
+    good, _, bad = pipeline.plan(reference.model, OPTIONS, dark_photos)
+    write = functools.partial(shutil.copy, onnx_file("nhwc", None, "whole"))
     good = dataclasses.replace(good, write=write)
     other = DRGN.from_config(reference.model.get_config())
     other.build()
     other.set_weights([w * 1.01 for w in reference.model.get_weights()])
-    planted = pipeline.plan(other, OPTIONS, dark_photos)[1]
+    planted = pipeline.plan(other, OPTIONS, dark_photos)[2]
     with pipeline.staging(tmp_path) as folder:
         outcomes = [
             pipeline.export(artefact, folder, tmp_path, reference, dark_photos, threads=None)
@@ -79,7 +80,7 @@ def test_what_exists_is_not_replaced_unasked(reference, dark_photos, tmp_path):
     artefacts = pipeline.plan(reference.model, options, dark_photos)
     (tmp_path / "saved_model" / "1").mkdir(parents=True)
     said = r"saved_model/1: exists; .*--saved_model_version.*--overwrite"
-    with pytest.raises(ExportError, match=said):
+    with pytest.raises(UserError, match=said):
         pipeline.check_targets(artefacts, tmp_path, overwrite=False)
     pipeline.check_targets(artefacts, tmp_path, overwrite=True)
 
@@ -112,7 +113,7 @@ def test_what_a_killed_export_left_goes_with_the_next(tmp_path):
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    refused = pytest.raises(ExportError, match="file: cannot be written to")
+    refused = pytest.raises(UserError, match="file: cannot be written to")
     with refused, pipeline.staging(tmp_path / "file"):
         pass
 
@@ -126,6 +127,15 @@ def test_names_tell_size_flavour_and_precision(reference, dark_photos):
         "tflite/net_64x96_tiled_int8.tflite",
         "onnx/net_nchw_32x48_tiled.onnx",
         "onnx/net_nhwc_dynamic_whole.onnx",
+        "onnx/net_nchw_dynamic_whole_brightness.onnx",
     } < names
-    assert len(names) == 1 + 7 + 6
+    assert len(names) == 1 + 7 + 8
     assert np.all([name.count("/") == 1 for name in names])
+    # Accelerators were seen to compute it wrong.
+    assert not any("int16x8" in name for name in names)
+
+
+def test_a_network_without_brightness_has_no_files_with_it(plain_model, dark_photos):
+    artefacts = pipeline.plan(plain_model, ExportOptions("net"), dark_photos)
+    assert not any("brightness" in str(artefact.path) for artefact in artefacts)
+    assert len(artefacts) == 1 + 6 + 4

@@ -24,6 +24,18 @@ REAL_MESSAGE = bytes.fromhex(
     "324a0a480a110a036e65741a0a666c6f61745f74696c6512190a05696d61676512100804120812"
     "020801120208022202010212180a097468756d626e61696c120b0807120412020801420178"
 )
+_FREE = [None, None, None, 3]
+_STAGES = ["base", "degradation", "enhanced"]
+AUTOMATIC_SIGNATURES = {
+    "serving_default": ({"image": ("uint8", _FREE)}, ["enhanced"]),
+    "float_whole": ({"image": ("float32", _FREE)}, ["enhanced"]),
+    "float_tiled": (
+        {"image": ("float32", _FREE), "thumbnail": ("float32", [None, 16, 16, 3])},
+        _STAGES,
+    ),
+    "image_bytes": ({"image_bytes": ("string", [None])}, ["enhanced_bytes"]),
+    "stages": ({"image": ("uint8", _FREE)}, _STAGES),
+}
 SIZES = ((64, 48), (37, 53), (1, 1), (3, 5), (17, 2))
 
 
@@ -60,18 +72,59 @@ def test_signatures_have_names_and_free_sizes(reloaded):
             {key: (spec.dtype.name, spec.shape.as_list()) for key, spec in inputs.items()},
             sorted(signature.structured_outputs),
         )
-    free = [None, None, None, 3]
-    stages = ["base", "degradation", "enhanced"]
-    assert described == {
-        "serving_default": ({"image": ("uint8", free)}, ["enhanced"]),
-        "float_whole": ({"image": ("float32", free)}, ["enhanced"]),
-        "float_tiled": (
-            {"image": ("float32", free), "thumbnail": ("float32", [None, 16, 16, 3])},
-            stages,
-        ),
-        "image_bytes": ({"image_bytes": ("string", [None])}, ["enhanced_bytes"]),
-        "stages": ({"image": ("uint8", free)}, stages),
-    }
+    assert described == {**AUTOMATIC_SIGNATURES, **{
+        f"{name}_with_brightness": (
+            {**inputs, "brightness": ("float32", [None, 1])}, sorted([*outputs, "brightness"])
+        )
+        for name, (inputs, outputs) in AUTOMATIC_SIGNATURES.items()
+    }}  # fmt: skip
+
+
+def test_a_network_without_brightness_has_the_automatic_signatures(plain_model, tmp_path):
+    path = tmp_path / "1"
+    export_saved_model(plain_model, path, name="tiny", warmup_photos=[], stages=True)
+    assert set(tf.saved_model.load(str(path)).signatures) == set(AUTOMATIC_SIGNATURES)
+    driver = load_driver(path)
+    assert not driver.takes_brightness
+    image = np.full((1, 9, 14, 3), 0.1, np.float32)
+    result = driver.run(image)["enhanced"]
+    np.testing.assert_allclose(result, plain_model(image)["enhanced"], atol=1e-5)
+
+
+def test_photos_are_as_bright_as_asked(reloaded, tiny_model, dark_photos):
+    photos = np.stack([photo[:37, :53] for photo in dark_photos[:2]])
+    floats = photos / np.float32(255)
+    asked = np.array([[0.0], [0.6]], np.float32)
+    expected = tiny_model(floats, brightness=asked)
+    proposed = tiny_model.predicted_brightness(floats)
+    np.testing.assert_allclose(expected["brightness"][0], proposed[0], atol=1e-6)
+
+    def called(name, **inputs):
+        inputs = {key: tf.constant(value) for key, value in inputs.items()}
+        results = reloaded.signatures[f"{name}_with_brightness"](**inputs)
+        np.testing.assert_allclose(results["brightness"], expected["brightness"], atol=1e-5)
+        return {key: value.numpy() for key, value in results.items()}
+
+    bytes_ = np.round(255 * expected["enhanced"])
+    result = called("serving_default", image=photos, brightness=asked)["enhanced"]
+    assert np.abs(result - bytes_).max() <= 1
+    files = [encoded(photo, "PNG") for photo in photos]
+    results = called("image_bytes", image_bytes=files, brightness=asked)["enhanced_bytes"]
+    for result, image in zip(results, bytes_):
+        assert np.abs(decoded(result) - image).max() <= 1
+    for name, image in [("float_whole", floats), ("stages", photos)]:
+        result = called(name, image=image, brightness=asked)["enhanced"]
+        np.testing.assert_allclose(result, expected["enhanced"], atol=1e-5)
+    thumbnail = np.asarray(tiny_model.thumbnail(floats))
+    result = called("float_tiled", image=floats, thumbnail=thumbnail, brightness=asked)
+    np.testing.assert_allclose(result["enhanced"], expected["enhanced"], atol=1e-5)
+
+
+def test_the_network_is_in_the_file_once(path):
+    proto = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    functions = proto.meta_graphs[0].graph_def.library.function
+    convolutions = [sum(n.op == "Conv2D" for n in function.node_def) for function in functions]
+    assert sum(count > 20 for count in convolutions) == 1
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -135,10 +188,12 @@ def test_each_weight_is_saved_once(path, tiny_model):
 def test_the_driver_runs_it(path, tiny_model, dark_photos):
     driver = load_driver(path.parent)
     assert (driver.path, driver.size, driver.thumbnail_size) == (path, None, 16)
+    assert driver.takes_brightness
     image = dark_photos[0][np.newaxis, :30, :50] / np.float32(255)
     expected = tiny_model(image, tiny_model.thumbnail(image))
     results = driver.run(image, np.asarray(tiny_model.thumbnail(image)))
-    assert sorted(results) == ["base", "degradation", "enhanced"]
+    assert driver.outputs == ("base", "degradation", "enhanced")
+    assert sorted(results) == ["base", "brightness", "degradation", "enhanced"]
     np.testing.assert_allclose(results["enhanced"], expected["enhanced"], atol=1e-5)
 
 

@@ -20,13 +20,13 @@ def test_metadata_of_a_file(path):
     assert metadata["license"] == "Apache-2.0"
     assert metadata["author"]
     assert "low-light" in metadata["description"]
-    image, thumbnail = metadata["inputs"]
-    (enhanced,) = metadata["outputs"]
-    assert [tensor["name"] for tensor in (image, thumbnail, enhanced)] == [
-        "image",
-        "thumbnail",
-        "enhanced",
-    ]
+    image, thumbnail, asked = metadata["inputs"]
+    enhanced, aimed = metadata["outputs"]
+    names = [tensor["name"] for tensor in (image, thumbnail, asked, enhanced, aimed)]
+    assert names == ["image", "thumbnail", "brightness", "enhanced", "aimed_brightness"]
+    assert "0 for automatic" in asked["description"] and "aimed at" in aimed["description"]
+    # No images, so that no tool takes them for such.
+    assert not {"color_space", "mean", "width"} & (asked.keys() | aimed.keys())
     for tensor in (image, thumbnail):
         assert tensor["mean"] == [0.0]
         assert tensor["std"] == [255.0]

@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 import pathlib
+import types
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from drgn_tf.exports.verification import BOUNDS, SIZES, NotEqualError, verify
+from drgn_tf.errors import UserError
+from drgn_tf.exports.verification import BOUNDS, SIZES, verify, verify_serving
 from drgn_tf.inference import Driver
 from drgn_tf.inference.keras_driver import KerasDriver
 
 
 class Changed(Driver):
-    """The network, with its result changed."""
+    """The network, with its results changed."""
 
     kind = "onnx"
     path = pathlib.Path("net.onnx")
     size = None
     outputs = ("enhanced",)
 
-    def __init__(self, reference, change, thumbnail_size=16):
+    takes_brightness = True
+
+    def __init__(self, reference, change=lambda result: result, thumbnail_size=16, aimed=None):
         self._reference, self._change = reference, change
+        self._aimed = aimed or (lambda brightness: brightness)
         self.thumbnail_size = thumbnail_size
 
-    def run(self, images, thumbnails=None):
+    def run(self, images, thumbnails=None, brightness=None):
         assert (thumbnails is None) == (self.thumbnail_size is None)
-        return {"enhanced": self._change(self._reference.run(images, thumbnails)["enhanced"])}
+        results = self._reference.run(images, thumbnails, brightness)
+        return {
+            "enhanced": self._change(results["enhanced"]),
+            "brightness": self._aimed(results["brightness"]),
+        }
+
+
+class Untold(Changed):
+    """The network, with what is asked for changed on its way in."""
+
+    def __init__(self, reference, asked):
+        super().__init__(reference)
+        self._asked = asked
+
+    def run(self, images, thumbnails=None, brightness=None):
+        results = super().run(images, thumbnails, self._asked(brightness))
+        # It reports as if nothing were wrong.
+        return {**results, "brightness": super().run(images, thumbnails, brightness)["brightness"]}
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +78,13 @@ def with_nan(result):
     ],
 )
 def test_a_changed_result_is_refused(reference, dark_photos, change, precision, said):
-    with pytest.raises(NotEqualError, match=f"net.onnx on photo 1.*{said}"):
+    with pytest.raises(UserError, match=f"net.onnx on photo 1.*{said}"):
         verify(Changed(reference, change), reference, dark_photos[:1], BOUNDS[precision])
 
 
 @pytest.mark.parametrize("thumbnail_size", [16, None])
 def test_equal_results_pass_with_their_agreement(reference, dark_photos, thumbnail_size):
-    same = Changed(reference, lambda r: r, thumbnail_size)
+    same = Changed(reference, thumbnail_size=thumbnail_size)
     agreement = verify(same, reference, dark_photos[:2], BOUNDS["float32"])
     assert agreement.photos == 2 * len(SIZES) and set(agreement.sizes) == set(SIZES)
     assert agreement.max_error < 2e-5 and agreement.psnr > 100
@@ -69,6 +92,57 @@ def test_equal_results_pass_with_their_agreement(reference, dark_photos, thumbna
 
 
 def test_an_artefact_of_one_size_is_tried_at_that_size(reference, dark_photos):
-    fixed = Changed(reference, lambda r: r)
+    fixed = Changed(reference)
     fixed.size = (700, 20)
     assert verify(fixed, reference, dark_photos[:1], BOUNDS["float32"]).sizes == ((700, 20),)
+
+
+@pytest.mark.parametrize(
+    "asked, said",
+    [
+        (np.zeros_like, "brightness 0.* differs from the network"),
+        (lambda brightness: np.minimum(brightness, 0.3), "brightness 0.* differs"),
+        (lambda brightness: np.maximum(brightness, 0.3), "differs from the network"),
+        (lambda brightness: 1.02 * brightness, "brightness 0.* differs"),
+    ],
+)
+def test_a_brightness_that_does_not_arrive_is_refused(reference, dark_photos, asked, said):
+    with pytest.raises(UserError, match=said):
+        verify(Untold(reference, asked), reference, dark_photos[:1], BOUNDS["float32"])
+
+
+@pytest.mark.parametrize(
+    "aimed",
+    [lambda b: b + 2e-3, lambda b: 0.9 * b, lambda b: np.float32(np.nan) * b, np.zeros_like],
+)
+def test_a_brightness_that_is_reported_wrong_is_refused(reference, dark_photos, aimed):
+    changed = Changed(reference, aimed=aimed)
+    with pytest.raises(UserError, match=r"aims at a brightness of .*, the network at 0\."):
+        verify(changed, reference, dark_photos[:1], BOUNDS["int8"])
+
+
+def test_a_tile_that_lost_its_brightness_is_refused(reference, dark_photos):
+    deaf = Changed(reference)
+    deaf.takes_brightness = False
+    with pytest.raises(UserError, match="lost the network's input for the brightness"):
+        verify(deaf, reference, dark_photos[:1], BOUNDS["float32"])
+
+
+@pytest.mark.parametrize("key", ["serving_default", "image_bytes", "float_whole"])
+def test_a_server_that_does_not_hear_the_brightness_is_refused(
+    reference, saved_model, dark_photos, monkeypatch, key
+):
+    model = tf.saved_model.load(str(saved_model))
+    real = model.signatures[f"{key}_with_brightness"]
+
+    def deaf(brightness, **inputs):
+        reported = real(brightness=brightness, **inputs)["brightness"]
+        return {**real(brightness=0 * brightness, **inputs), "brightness": reported}
+
+    verify_serving(saved_model, reference, dark_photos)
+    changed = types.SimpleNamespace(
+        signatures={**model.signatures, f"{key}_with_brightness": deaf}, model=model
+    )
+    monkeypatch.setattr(tf.saved_model, "load", lambda path: changed)
+    with pytest.raises(UserError, match=f"{key}_with_brightness, photo 1: differs"):
+        verify_serving(saved_model, reference, dark_photos)

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import csv
+import types
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from drgn_tf.data import DataOptions, PhotometricOptions
+from drgn_tf.losses import LossOptions
+from drgn_tf.models import preset
+from drgn_tf.training import RunOptions, TrainingOptions
 from drgn_tf.training.logs import RunLogs
+from drgn_tf.training.run import _logs
 from drgn_tf.training.run_folder import RunFolder
 from drgn_tf.training.tensorboard import TensorBoard
 from drgn_tf.training.validation import Validation
@@ -55,3 +61,17 @@ def test_tensorboard_gets_scalars_and_pictures(tmp_path):
     assert (picture.width, picture.height) == (20, 4)
     assert picture.encoded_image_string.startswith(b"\x89PNG")
     assert rows(folder)[-1]["val_psnr"] == "20"
+
+
+def test_without_the_package_one_line_says_what_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(TensorBoard, "is_installed", lambda: False)
+    options = RunOptions(
+        preset("tiny"), LossOptions(), DataOptions(), PhotometricOptions(), TrainingOptions()
+    )
+    trainer = types.SimpleNamespace(scalar_names=["loss", "psnr"], step=0)
+    data = types.SimpleNamespace(extra_validation={})
+    told = []
+    with _logs(options, trainer, data, RunFolder(tmp_path), told.append) as logs:
+        logs.training(1, {"loss": 0.5, "psnr": 10.0}, 1e-3)
+    assert told == ["tensorboard/: left out, as the package tensorboard is not installed."]
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]

@@ -29,6 +29,7 @@ from drgn_tf.data.jax_sampling import Sampler, batch_sampler
 from drgn_tf.errors import UserError
 from drgn_tf.files import first_line
 from drgn_tf.models import DRGN
+from drgn_tf.tensors import Tensor
 from drgn_tf.training.factories import (
     make_discriminators,
     make_model,
@@ -38,8 +39,6 @@ from drgn_tf.training.factories import (
 from drgn_tf.training.options import RunOptions
 
 State = dict[str, Any]
-# An array that is being computed.
-Tensor = Any
 
 
 class _OverwritingScope(keras.StatelessScope):

@@ -62,6 +62,8 @@ class TensorFlowBackend:
         """Returns a trainer at step 0."""
         if options.training.deterministic:
             tf.config.experimental.enable_op_determinism()
+        # Here, before anything is written; batches are made later.
+        data.check_crop(options.sample_options)
         batches = functools.partial(_batches, self._strategy, options, data)
         return TensorFlowTrainer(self._strategy, options, batches)
 

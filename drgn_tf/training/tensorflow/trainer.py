@@ -26,12 +26,10 @@ from drgn_tf.errors import UserError
 from drgn_tf.files import first_line
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import DRGN, Discriminator
+from drgn_tf.tensors import Tensor
 from drgn_tf.training.factories import make_discriminators, make_model, make_optimizer
 from drgn_tf.training.options import RunOptions
 from drgn_tf.training.tensorflow.strategy import worker_count
-
-# Of TensorFlow, whose types are not known to checkers.
-Tensor = Any
 
 
 class TensorFlowTrainer:
@@ -94,7 +92,7 @@ class TensorFlowTrainer:
                 for i, variable in enumerate(self.model.trainable_variables)
             ]
             self.discriminators: dict[str, Discriminator] = {}
-            self._discriminator_optimizer: keras.optimizers.Optimizer | None = None
+            self._discriminator_optimizer: Any = None
             if self._synthetic:
                 self.discriminators = make_discriminators(options.loss)
             if self.discriminators:
@@ -291,14 +289,14 @@ class TensorFlowTrainer:
         """Returns the players' gradients, of losses as their optimizers scale them, and scalars."""
         # The reduction over devices adds up.
         devices = self._strategy.num_replicas_in_sync
-        plays = ramp is not None and bool(self.discriminators)
+        discriminator_optimizer = None if ramp is None else self._discriminator_optimizer
         with tf.GradientTape(persistent=True) as tape:
             loss, discriminator_loss, terms, images = losses.objective(
                 self.model, self.discriminators, batch, self._loss, ramp
             )
             scaled = self._generator_optimizer.scale_loss(loss / devices)
-            if plays:
-                scaled_discriminator = self._discriminator_optimizer.scale_loss(
+            if discriminator_optimizer is not None:
+                scaled_discriminator = discriminator_optimizer.scale_loss(
                     discriminator_loss / devices
                 )
 
@@ -312,7 +310,9 @@ class TensorFlowTrainer:
         enhanced = tf.clip_by_value(images["enhanced"], 0.0, 1.0)
         return (
             gradients(scaled, self.model.trainable_variables),
-            gradients(scaled_discriminator, self._discriminator_variables) if plays else [],
+            gradients(scaled_discriminator, self._discriminator_variables)
+            if discriminator_optimizer is not None
+            else [],
             {
                 "loss": loss,
                 **terms,

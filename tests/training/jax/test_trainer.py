@@ -19,7 +19,7 @@ GRADIENTS = """
 import functools, sys
 import jax
 import numpy as np
-from drgn_tf.data import DataOptions, PhotometricOptions, TrainingData
+from drgn_tf.data import DataOptions, PairedPhotos, PhotometricOptions, TrainingData
 from drgn_tf.data.decoded_photos import store_in_memory
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import preset
@@ -42,7 +42,7 @@ options = RunOptions(
         warmup_steps=0, discriminator_learning_rate=1e-3,
     ),
 )
-data = TrainingData(photos, photos, None, functools.partial(thumbnail, size=16))
+data = TrainingData(PairedPhotos(photos, photos), None, functools.partial(thumbnail, size=16))
 trainer = JaxTrainer(options, data)
 
 def parts(name):
