@@ -38,8 +38,8 @@ class ImageFormat:
       name: Pillow's, which people know too.
       suffixes: of its files, in lower case.
       signature: pattern that the first bytes match.
-      open: gives Pillow's image of a file, with nothing decoded. Unlike `Image.open` this leaves
-        the limit of pixels to us.
+      open: gives Pillow's image of a file that has read, seek and tell; nothing is decoded. Unlike
+        `Image.open` this leaves the limit of pixels to us.
       read: (opened by Pillow, the file) -> stored pixels, see `opening.OpenedImage.pixels`.
       encode: (uint8 or uint16 [H, W, C], metadata, quality) -> bytes of a file. C is 1 to 4:
         grey, grey and alpha, RGB, RGBA. Quality is 1 to 100, where the format has one.
@@ -52,7 +52,7 @@ class ImageFormat:
     name: str
     suffixes: tuple[str, ...]
     signature: re.Pattern[bytes]
-    open: Callable[[BinaryIO], Image.Image]
+    open: Callable[[Any], Image.Image]
     read: Callable[[Image.Image, BinaryIO], np.ndarray]
     encode: Callable[[np.ndarray, Mapping[str, bytes], int], bytes]
     alpha: bool = False
@@ -98,12 +98,14 @@ def _bmp_size(head: bytes) -> tuple[int, int]:
 
 def _webp_size(head: bytes) -> tuple[int, int]:
     if head[12:16] == b"VP8X":
-        return tuple(1 + int.from_bytes(head[at : at + 3], "little") for at in (24, 27))
+        width, height = (int.from_bytes(head[at : at + 3], "little") + 1 for at in (24, 27))
+        return width, height
     # 14 bits each, lossless or lossy.
     if head[12:16] == b"VP8L":
         bits = int.from_bytes(head[21:25], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return tuple(side & 0x3FFF for side in struct.unpack("<HH", head[26:30]))
+    width, height = struct.unpack("<HH", head[26:30])
+    return width & 0x3FFF, height & 0x3FFF
 
 
 def _is_deep_png(head: bytes) -> bool:

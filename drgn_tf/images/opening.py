@@ -206,7 +206,7 @@ def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterat
             # WebP's decoder asks Pillow's limit, which is the whole process's.
             raise BadImageError(
                 f"{path}: is larger than Pillow's limit for {image_format.name}, "
-                f"{2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} megapixels; scale it down."
+                f"{2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; scale it down."
             ) from error
         except formats.ColourModeError as error:
             raise BadImageError(f"{path}: {error}; convert it to RGB.") from error
