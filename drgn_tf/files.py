@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import pathlib
@@ -34,31 +35,48 @@ def atomic_path(path: pathlib.Path) -> Iterator[pathlib.Path]:
       UserError: the disk is full, or does not take the file.
     """
     path = pathlib.Path(path)
-    private = None
     try:
-        private = pathlib.Path(tempfile.mkdtemp(prefix=PARTIAL, dir=path.parent))
-        # No longer than the name of `path`, whatever its ending.
-        beside = private / f"n{path.suffix}"
-        yield beside
-        _flush(beside)
-        os.replace(beside, path)
-        _flush_folder(path.parent)
+        with partial_folder(path.parent) as private:
+            # No longer than the name of `path`, whatever its ending.
+            beside = private / f"n{path.suffix}"
+            yield beside
+            move(beside, path)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written ({error.strerror or error}); make room, check the "
             "permissions and give the same command again."
         ) from error
-    finally:
-        if private is not None:
-            shutil.rmtree(private, ignore_errors=True)
 
 
-def remove_partial(folder: pathlib.Path) -> None:
-    """Removes what a process that was killed inside `atomic_path` left in a folder.
+@contextlib.contextmanager
+def partial_folder(parent: pathlib.Path, owner: str = "") -> Iterator[pathlib.Path]:
+    """Makes a hidden folder that nobody else can write to or guess, and removes it in the end.
 
-    For folders to which only one process writes: another one's unfinished files go as well.
+    Args:
+      parent: in which it lies.
+      owner: who makes it, where several write to `parent`.
     """
-    for found in folder.glob(f"{PARTIAL}*"):
+    private = pathlib.Path(tempfile.mkdtemp(prefix=f"{PARTIAL}{owner}", dir=parent))
+    try:
+        yield private
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def move(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Renames a file, or a folder, that is on the disk before; the new name is there after."""
+    _flush(source)
+    os.replace(source, target)
+    _flush_folder(target.parent)
+
+
+def remove_partial(folder: pathlib.Path, owner: str = "") -> None:
+    """Removes what a process that was killed inside `partial_folder` left in a folder.
+
+    For folders to which only one process writes, or one of this owner: another one's unfinished
+    files go as well.
+    """
+    for found in folder.glob(f"{PARTIAL}{glob.escape(owner)}*"):
         if found.is_dir() and not found.is_symlink():
             shutil.rmtree(found, ignore_errors=True)
 

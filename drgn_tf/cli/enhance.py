@@ -55,7 +55,7 @@ def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> 
                     done.append(job)
                 except (UserError, OSError) as error:
                     line = program.describe(error) if isinstance(error, OSError) else str(error)
-                    files.write(f"error: {line}", file=sys.stderr)
+                    files.write(program.error_line(line), file=sys.stderr)
                     complaints.append(line)
             files.update()
     return done
@@ -72,7 +72,7 @@ def _open_enhancer() -> Enhancer:
 
 def _say_errors(lines: list[str]) -> None:
     for line in lines:
-        print(f"error: {line}", file=sys.stderr)
+        print(program.error_line(line), file=sys.stderr)
 
 
 def main(argv: list[str]) -> int:

@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
             )
             outcomes.append(outcome)
             if outcome.reason:
-                progress.write(f"error: {outcome.reason}", file=sys.stderr)
+                progress.write(program.error_line(outcome.reason), file=sys.stderr)
             else:
                 driver = load_driver(output_dir / artefact.path, options.threads)
                 pictures[str(artefact.path)] = Enhancer(driver)(shown)

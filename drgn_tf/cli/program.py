@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
@@ -40,6 +41,9 @@ _EXTRAS = {
     "onnx": ("onnxruntime",),
     "eval": ("scipy", "pycocotools"),
 }
+
+# Control characters, ends of lines, directions of writing, and bytes of names that are no UTF-8.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def run(
@@ -152,6 +156,19 @@ def describe(error: OSError) -> str:
     return f"{where}{error.strerror or error}."
 
 
+def error_line(message: object) -> str:
+    r"""Returns "error: " and a message, in one line whatever is in the names of its files.
+
+    Characters that end lines, control terminals or turn the direction of writing are shown as
+    escapes: "a\nb.jpg".
+    """
+    return f"error: {_escaped(str(message))}"
+
+
+def _escaped(line: str) -> str:
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
+
+
 class _StandardOutput:
     """An error of standard output, which is full or closed by its reader."""
 
@@ -181,5 +198,5 @@ class _StandardOutput:
 
 def _say(line: str, code: int) -> int:
     with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(_escaped(line), file=sys.stderr, flush=True)
     return code

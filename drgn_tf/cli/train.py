@@ -117,7 +117,7 @@ def main(argv: list[str]) -> None:
         report = train(options, backend, data, folder, flagfile, talk)
     except LostWorkerError as error:
         # At once: an ordinary exit would wait for what is gone.
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(program.error_line(error), file=sys.stderr, flush=True)
         sys.stdout.flush()
         os._exit(error.exit_code)
     if report is not None:

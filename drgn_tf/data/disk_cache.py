@@ -22,7 +22,6 @@ import json
 import os
 import pathlib
 import platform
-import shutil
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +30,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from drgn_tf import files
 from drgn_tf.errors import BadImageError, UserError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def cached_photos(
       on_bad: called with the error of each row left out. By default the first error is raised.
 
     Raises:
-      UserError: a photo cannot be used, or none is left.
+      UserError: a photo cannot be used or found, or none is left.
       UserError: the disk is full or does not take the files.
     """
     # Absolute, because reading processes may have another working directory.
@@ -147,11 +147,16 @@ def cached_photos(
 
 
 def _key(rows: Sequence[tuple[pathlib.Path, ...]]) -> str:
-    files = []
+    listed = []
     for path in (path for row in rows for path in row):
-        status = path.stat()
-        files.append((os.path.abspath(path), status.st_size, status.st_mtime_ns))
-    content = json.dumps([_FORMAT, len(rows[0]), files])
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise UserError(
+                f"{path}: cannot be read ({error.strerror}); check its name and permissions."
+            ) from error
+        listed.append((os.path.abspath(path), status.st_size, status.st_mtime_ns))
+    content = json.dumps([_FORMAT, len(rows[0]), listed])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
@@ -169,10 +174,16 @@ def _writing(folder: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(folder: pathlib.Path) -> Iterator[None]:
-    with (folder / ".lock").open("w") as lock:
+    with open(folder / ".lock", "a", opener=_open_lock) as lock:
         if sys.platform != "win32":
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _open_lock(path: str, flags: int) -> int:
+    # Neither through a link that somebody planted, nor waiting at a pipe.
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    return os.open(path, flags, 0o666)
 
 
 def _opened(folder: pathlib.Path, key: str, columns: int) -> tuple[CachedPhotos, list[str]] | None:
@@ -220,18 +231,16 @@ def _make(
     decoded: Iterator[list[np.ndarray] | BadImageError],
     on_bad: Callable[[UserError], None] | None,
 ) -> None:
-    # Named by the machine, because locks on some shared disks only work within one machine. The
-    # leftovers of a killed process are overwritten.
-    beside = folder / f".{key}.{platform.node()}"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    try:
+    # Named by the machine, because locks on some shared disks only work within one machine.
+    owner = f"{platform.node()}-"
+    if sys.platform != "win32":
+        # Under the lock: leftovers of a killed process.
+        files.remove_partial(folder, owner)
+    with files.partial_folder(folder, owner) as beside:
         _write(beside, key, rows, decoded, on_bad)
         # The list is written last: without it the entry does not exist.
         for path in sorted(beside.iterdir(), key=lambda path: path.suffix == ".json"):
-            os.replace(path, folder / path.name)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+            files.move(path, folder / path.name)
 
 
 def _write(
@@ -247,7 +256,7 @@ def _write(
     checksums: list[list[int]] = [[] for _ in range(columns)]
     paths = [_pixel_file(beside, key, column) for column in range(columns)]
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(path.open("wb")) for path in paths]
+        outputs = [stack.enter_context(path.open("wb")) for path in paths]
         for row, photos in zip(rows, decoded, strict=True):
             if isinstance(photos, BadImageError):
                 if on_bad is None:
@@ -259,7 +268,7 @@ def _write(
             sizes.append(photos[0].shape[:2])
             for column, photo in enumerate(photos):
                 pixels = np.ascontiguousarray(photo)
-                files[column].write(pixels.data)
+                outputs[column].write(pixels.data)
                 dtypes[column].append(photo.dtype)
                 checksums[column].append(zlib.crc32(pixels.data))
     if not names:

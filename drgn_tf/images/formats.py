@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 # Bytes of a file that tell its format.
 SIGNATURE_SIZE = 32
@@ -37,22 +38,27 @@ class ImageFormat:
       name: Pillow's, which people know too.
       suffixes: of its files, in lower case.
       signature: pattern that the first bytes match.
+      open: gives Pillow's image of a file that has read, seek and tell; nothing is decoded. Unlike
+        `Image.open` this leaves the limit of pixels to us.
       read: (opened by Pillow, the file) -> stored pixels, see `opening.OpenedImage.pixels`.
       encode: (uint8 or uint16 [H, W, C], metadata, quality) -> bytes of a file. C is 1 to 4:
         grey, grey and alpha, RGB, RGBA. Quality is 1 to 100, where the format has one.
       alpha: whether it keeps transparency.
       metadata: which keywords it keeps.
       is_deep: whether a file that begins with these bytes has 16 bits; None if no file has.
+      size: (width, height) that the first bytes declare; None if they stand further behind.
     """
 
     name: str
     suffixes: tuple[str, ...]
     signature: re.Pattern[bytes]
+    open: Callable[[Any], Image.Image]
     read: Callable[[Image.Image, BinaryIO], np.ndarray]
     encode: Callable[[np.ndarray, Mapping[str, bytes], int], bytes]
     alpha: bool = False
     metadata: frozenset[str] = frozenset({"exif", "icc_profile", "xmp"})
     is_deep: Callable[[bytes], bool] | None = None
+    size: Callable[[bytes], tuple[int, int]] | None = None
 
 
 class ColourModeError(ValueError):
@@ -78,6 +84,28 @@ def _read_8_bits(image: Image.Image, file: BinaryIO) -> np.ndarray:
     if mode not in ("L", "LA", "RGB", "RGBA"):
         raise ColourModeError(describe_mode(mode))
     return np.asarray(image if mode == image.mode else image.convert(mode))
+
+
+def _png_size(head: bytes) -> tuple[int, int]:
+    return struct.unpack(">II", head[16:24])
+
+
+def _bmp_size(head: bytes) -> tuple[int, int]:
+    # Of OS/2, whose header has 12 bytes, and of Windows: upside down if negative.
+    width, height = struct.unpack(*("<HH", head[18:22]) if head[14] == 12 else ("<ii", head[18:26]))
+    return abs(width), abs(height)
+
+
+def _webp_size(head: bytes) -> tuple[int, int]:
+    if head[12:16] == b"VP8X":
+        width, height = (int.from_bytes(head[at : at + 3], "little") + 1 for at in (24, 27))
+        return width, height
+    # 14 bits each, lossless or lossy.
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack("<HH", head[26:30])
+    return width & 0x3FFF, height & 0x3FFF
 
 
 def _is_deep_png(head: bytes) -> bool:
@@ -157,27 +185,43 @@ def xmp_of(image: Image.Image) -> bytes:
 
 FORMATS = (
     ImageFormat(
-        "JPEG", (".jpg", ".jpeg"), re.compile(rb"\xff\xd8\xff"), _read_8_bits, _encode_jpeg
+        "JPEG",
+        (".jpg", ".jpeg"),
+        re.compile(rb"\xff\xd8\xff"),
+        JpegImagePlugin.jpeg_factory,
+        _read_8_bits,
+        _encode_jpeg,
     ),
     ImageFormat(
         "PNG",
         (".png",),
         re.compile(rb"\x89PNG\r\n\x1a\n"),
+        PngImagePlugin.PngImageFile,
         _read_png,
         _encode_png,
         alpha=True,
         is_deep=_is_deep_png,
+        size=_png_size,
     ),
     ImageFormat(
-        "BMP", (".bmp",), re.compile(rb"BM"), _read_8_bits, _encode_bmp, metadata=frozenset()
+        "BMP",
+        (".bmp",),
+        re.compile(rb"BM"),
+        BmpImagePlugin.BmpImageFile,
+        _read_8_bits,
+        _encode_bmp,
+        metadata=frozenset(),
+        size=_bmp_size,
     ),
     ImageFormat(
         "WEBP",
         (".webp",),
         re.compile(rb"RIFF....WEBP", re.DOTALL),
+        WebPImagePlugin.WebPImageFile,
         _read_8_bits,
         _encode_webp,
         alpha=True,
+        size=_webp_size,
     ),
 )
 _BY_SUFFIX = {suffix: entry for entry in FORMATS for suffix in entry.suffixes}

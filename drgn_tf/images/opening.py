@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 import stat
@@ -24,12 +25,15 @@ from drgn_tf.images import formats
 
 # Of a photo. A damaged or malicious header could ask for all memory.
 MAX_MEGAPIXELS = 256
-# Bytes of a photo's file: 100 megapixels of 16 bits need 0.6 * 10**9 where nothing compresses.
-_LARGEST_FILE = 2**30
+# A file has no more bytes a pixel of 8 bits, where nothing compresses, beside its metadata and the
+# videos that some phones put behind a photo.
+_FILE_BYTES_PER_PIXEL = 4
+_FILE_BYTES_BESIDE = 2**26
+# Reads of one file: the parts of a PNG of 2 GB take so many. Pillow looks for parts byte by byte
+# where there are none, and takes 5 s for as many empty ones.
+_MOST_READS = 10**6
 # Photos whose metadata are damaged are used all the same.
 warnings.filterwarnings("ignore", r"(possibly )?corrupt exif|truncated file", UserWarning)
-# Pillow's own limit warns, and is too low for stitched panoramas.
-Image.MAX_IMAGE_PIXELS = None
 # Bytes a pixel of 8 bits that reading a photo and writing its result take: mobile used 14 on
 # 100 megapixels and 16 on 48.
 _BYTES_PER_PIXEL = 16
@@ -84,6 +88,28 @@ def regular_file(path: pathlib.Path) -> Iterator[BinaryIO]:
         yield file
 
 
+class _BoundedFile:
+    """A file for Pillow that fails after so many reads, or bytes.
+
+    Attributes:
+      bytes_left: that may still be read.
+    """
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self._reads_left = _MOST_READS
+        self.bytes_left: float = _FILE_BYTES_BESIDE
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._file.read(size)
+        self._reads_left -= 1
+        self.bytes_left -= len(content)
+        if self._reads_left < 0 or self.bytes_left < 0:
+            raise ValueError("more parts than a photo has")
+        return content
+
+
 def _open_without_waiting(path: str, flags: int) -> int:
     # A pipe would wait for somebody at its other end.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
@@ -135,24 +161,34 @@ def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterat
         a colour model without a way back (CMYK and others).
     """
     with regular_file(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > _LARGEST_FILE:
-            raise BadImageError(
-                f"{path}: has {size / 1e9:.1f} GB, more than photos have; remove it."
-            )
-        # Some decoders read the whole file, and copy it.
-        _check_memory(path, f"a file of {size / 1e9:.1f} GB", 2 * size)
         head = file.read(formats.SIGNATURE_SIZE)
         image_format = formats.format_of_content(head)
         if image_format is None:
             raise BadImageError(
                 f"{path}: is no {formats.NAMES} image by its content; convert or remove it."
             )
-        file.seek(0)
+        deep = image_format.is_deep is not None and image_format.is_deep(head)
+        file_size = os.fstat(file.fileno()).st_size
+
+        def check(width: int, height: int) -> None:
+            check_size(path, width, height, max_megapixels, _BYTES_PER_PIXEL * (1 + deep))
+            most = _FILE_BYTES_BESIDE + width * height * _FILE_BYTES_PER_PIXEL * (1 + deep)
+            if file_size > most:
+                raise BadImageError(
+                    f"{path}: has {file_size / 1e6:.0f} MB, more than a photo of {width}x{height} "
+                    "pixels needs; save it anew or remove it."
+                )
+
         try:
-            with Image.open(file, formats=[image_format.name]) as image:
-                deep = image_format.is_deep is not None and image_format.is_deep(head)
-                check_size(path, *image.size, max_megapixels, _BYTES_PER_PIXEL * (1 + deep))
+            bounded = _BoundedFile(file)
+            if image_format.size is not None:
+                # Before the decoder of WebP reads the whole file, and copies it.
+                check(*image_format.size(head))
+                bounded.bytes_left = file_size + _FILE_BYTES_BESIDE
+            bounded.seek(0)
+            with image_format.open(bounded) as image:
+                check(*image.size)
+                bounded.bytes_left = math.inf
                 # MPO is a JPEG with further pictures behind it, as many phones write.
                 if getattr(image, "is_animated", False) and image.format != "MPO":
                     raise BadImageError(f"{path}: is animated; save one frame of it as a PNG.")
@@ -165,6 +201,12 @@ def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterat
         except MemoryError as error:
             raise BadImageError(
                 f"{path}: is too large for the memory of this machine; scale it down."
+            ) from error
+        except Image.DecompressionBombError as error:
+            # WebP's decoder asks Pillow's limit, which is the whole process's.
+            raise BadImageError(
+                f"{path}: is larger than Pillow's limit for {image_format.name}, "
+                f"{2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; scale it down."
             ) from error
         except formats.ColourModeError as error:
             raise BadImageError(f"{path}: {error}; convert it to RGB.") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from drgn_tf import weights
 from drgn_tf.files import ModelFileError
+from drgn_tf.inference import trial
 from drgn_tf.inference.driver import Driver
 
 if TYPE_CHECKING:
@@ -16,8 +17,14 @@ if TYPE_CHECKING:
 _EXPECTED = "a .keras, .tflite, .onnx or .ort file, or a SavedModel folder"
 
 
-def load_driver(model: str | os.PathLike[str], threads: int | None = None) -> Driver:
+def load_driver(
+    model: str | os.PathLike[str], threads: int | None = None, trusted: bool = False
+) -> Driver:
     """Opens a trained network in any supported format.
+
+    Files of native runtimes are tried in a process of their own first, see
+    `drgn_tf.inference.trial`, and `.keras` files checked before Keras sees them. A SavedModel is
+    a program that TensorFlow runs: open none that you do not trust.
 
     Args:
       model: a name of shipped weights (see `drgn_tf.weights.names`), which opens their .tflite
@@ -25,6 +32,7 @@ def load_driver(model: str | os.PathLike[str], threads: int | None = None) -> Dr
         or of a SavedModel.
       threads: number of compute threads, by default the runtime's choice. TensorFlow (.keras and
         SavedModel) takes it from `tf.config.threading` instead.
+      trusted: opens the file without trying it, as shipped weights always are. Saves half a second.
 
     Raises:
       ModelFileError: there is no such model, or it cannot be opened.
@@ -42,6 +50,8 @@ def load_driver(model: str | os.PathLike[str], threads: int | None = None) -> Dr
         from drgn_tf.inference.saved_model_driver import SavedModelDriver
 
         return SavedModelDriver(path)
+    if path.suffix in (".tflite", ".onnx", ".ort") and name not in weights.names() and not trusted:
+        trial.try_in_process(path)
     if path.suffix == ".tflite":
         from drgn_tf.inference.tflite_driver import TFLiteDriver
 

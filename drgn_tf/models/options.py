@@ -11,6 +11,17 @@ from typing import Any
 # The coarsest features are on the 1/4 grid, so height and width are padded to a multiple of this.
 GRID_FACTOR = 4
 MAX_SCALES = 3
+# Least and greatest value of each number, far beyond what is useful but not beyond a machine.
+_RANGES = {
+    "width": (1, 1024),
+    "half_width": (1, 1024),
+    "scales": (1, MAX_SCALES),
+    "branch_blocks": (0, 64),
+    "fusion_blocks": (0, 64),
+    "reduction": (1, 1024),
+    "context_width": (1, 1024),
+    "thumbnail_size": (1, 1024),
+}
 # Length of the brightness features that follow the context.
 BRIGHTNESS_FEATURES = 4
 
@@ -53,13 +64,16 @@ class ModelOptions:
     normalised_thumbnail: bool = False
 
     def __post_init__(self) -> None:
-        for field in ("width", "half_width", "reduction", "context_width", "thumbnail_size"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field} must be at least 1, not {getattr(self, field)}.")
-        if not 1 <= self.scales <= MAX_SCALES:
-            raise ValueError(f"scales must be 1, 2 or 3, not {self.scales}.")
-        if self.branch_blocks < 0 or self.fusion_blocks < 0:
-            raise ValueError("branch_blocks and fusion_blocks must not be negative.")
+        for field in dataclasses.fields(self):
+            # Files give any type; True is an int, too.
+            kind, value = int if field.name in _RANGES else bool, getattr(self, field.name)
+            if type(value) is not kind:
+                raise ValueError(f"{field.name} must be of type {kind.__name__}, not {value!r}.")
+        for name, (least, most) in _RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(
+                    f"{name} must be from {least} to {most}, not {getattr(self, name)}."
+                )
         if self.width % self.reduction:
             raise ValueError(
                 f"width ({self.width}) must be divisible by reduction ({self.reduction})."

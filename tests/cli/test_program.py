@@ -26,6 +26,7 @@ class Interrupted(UserError):
 def main(argv):
     what = argv[1] if len(argv) > 1 else "nothing"
     if what == "user": raise UserError("a.jpg: is broken; replace it.")
+    if what == "names": raise UserError("a\\nb\\x1b[2J\\u202e\\udcff.jpg: is broken; \u00e4.")
     if what == "signal": raise Interrupted("stopped at step 3.")
     if what == "interrupt": raise KeyboardInterrupt
     if what == "memory": raise MemoryError
@@ -62,6 +63,7 @@ def told(what: str, **options) -> subprocess.CompletedProcess:
     "what, code, line",
     [
         ("user", 1, "error: a.jpg: is broken; replace it."),
+        ("names", 1, r"error: a\nb\x1b[2J\u202e\udcff.jpg: is broken; ä."),
         ("signal", 143, "stopped at step 3."),
         ("interrupt", 130, "interrupted."),
         ("memory", 1, "error: out of memory; close other programs, or give smaller work."),

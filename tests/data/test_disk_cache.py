@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import platform
 import resource
 import threading
 
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from drgn_tf import files
 from drgn_tf.data import decoded_photos
 from drgn_tf.data.dataset import training_dataset
 from drgn_tf.data.decoded_photos import read_stores
@@ -196,6 +198,40 @@ def test_full_disk_is_one_line_and_leaves_nothing(pair_folder, cache):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert len(str(caught.value).splitlines()) == 1
     assert [path.name for path in cache.iterdir()] == [".lock"]
+
+
+def test_what_others_put_into_the_folder_is_neither_written_through_nor_removed(
+    pair_folder, cache, tmp_path
+):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    cache.mkdir()
+    left = cache / f"{files.PARTIAL}{platform.node()}-killed"
+    others = [cache / f"{files.PARTIAL}elsewhere-x", cache / f".{platform.node()}"]
+    for folder in (left, *others):
+        folder.mkdir()
+        (folder / "half.pixels").write_text("")
+    rows = rows_of(pair_folder)
+    read_stores(rows, cache_dir=cache)
+    assert not left.exists() and all((folder / "half.pixels").exists() for folder in others)
+    # Made anew over links, as names of files can be guessed.
+    for path in cache.glob("[!.]*"):
+        path.unlink()
+        path.symlink_to(victim)
+    assert_same_stores(read_stores(rows, cache_dir=cache), read_stores(rows))
+    (cache / ".lock").unlink()
+    (cache / ".lock").symlink_to(victim)
+    next(cache.glob("*.json")).unlink()
+    with pytest.raises(UserError, match=r"cannot be written.*--cache_dir"):
+        read_stores(rows, cache_dir=cache)
+    assert victim.read_text() == "mine"
+
+
+def test_photo_that_went_away_is_one_line(pair_folder, cache):
+    rows = rows_of(pair_folder)
+    rows[1][0].unlink()
+    with pytest.raises(UserError, match=r"cannot be read \(No such file.*check its name"):
+        read_stores(rows, cache_dir=cache)
 
 
 def test_graph_reads_the_file_and_holds_no_copy_of_it(programs, tmp_path):

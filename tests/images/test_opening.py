@@ -8,6 +8,9 @@ import struct
 import subprocess
 import sys
 import threading
+import time
+import tracemalloc
+import warnings
 import zlib
 
 import numpy as np
@@ -166,11 +169,90 @@ def test_only_regular_files_are_read(tmp_path, photo, read):
     read(tmp_path / "link.png")
 
 
-def test_a_huge_file_is_not_read(tmp_path):
-    with (tmp_path / "a.webp").open("wb") as file:
-        file.write(webp(100, 100))
-        file.truncate(2**31)
-    assert "has 2.1 GB, more than photos have" in said(read_photo, tmp_path / "a.webp")
+@pytest.mark.parametrize(
+    "data", [png(100, 100), bmp(100, 100), webp(100, 100), jpeg(100, 100)], ids=range(4)
+)
+def test_a_file_larger_than_its_photo_needs_is_not_read(tmp_path, data):
+    path = tmp_path / "a.png"
+    with path.open("wb") as file:
+        file.write(data)
+        file.truncate(2**30)
+    tracemalloc.start()
+    try:
+        line = said(read_photo, path)
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+    assert "has 1074 MB, more than a photo of 100x100 pixels needs" in line
+
+
+def test_headers_that_never_end_are_given_up(tmp_path):
+    """A header's parts are looked for byte by byte, in Python: 600 MB take a minute and more."""
+    begun = jpeg(20000, 10000)
+    begun = begun[: begun.index(b"\xff\xda")]
+    part = struct.pack(">I4sI", 0, b"tIME", zlib.crc32(b"tIME"))
+    for start, filling in (
+        (begun[:20], b""),  # Before the size is known.
+        (begun, b""),
+        (begun, b"\xff\xe0\xff\xff" + bytes(0xFFFD)),
+        (png(20000, 10000)[:33], part),
+    ):
+        with (tmp_path / "a.jpg").open("wb") as file:
+            file.write(start + filling * (60_000_000 // max(1, len(filling))))
+            file.truncate(600_000_000)
+        begun_at = time.process_time()
+        assert "more parts than a photo has" in said(read_photo, tmp_path / "a.jpg")
+        assert time.process_time() - begun_at < 10
+
+
+def test_the_process_keeps_its_limit_of_pillow(tmp_path, photo):
+    path = tmp_path / "a.webp"
+    Image.fromarray(photo).save(path)
+    code = f"""
+from PIL import Image
+limit = Image.MAX_IMAGE_PIXELS
+from drgn_tf.images.photos import read_photo
+read_photo({str(path)!r})
+assert Image.MAX_IMAGE_PIXELS == limit is not None
+Image.MAX_IMAGE_PIXELS = 1000
+try:
+    read_photo({str(path)!r})
+except Exception as error:
+    print(error)
+"""
+    output = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True, text=True, timeout=60, check=True,
+    ).stdout  # fmt: skip
+    assert output == (
+        f"{path}: is larger than Pillow's limit for WEBP, 0 megapixels; scale it down.\n"
+    )
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp"])
+def test_pillows_limit_is_not_that_of_photos(tmp_path, photo, monkeypatch, suffix):
+    Image.fromarray(photo).save(tmp_path / f"a{suffix}")
+    # Half of which warns, all of which is refused by Image.open.
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", photo.shape[0] * photo.shape[1] // 2 + 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_photo(tmp_path / f"a{suffix}").shape == photo.shape
+    with monkeypatch.context() as other:
+        other.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+        if suffix != ".webp":
+            assert read_photo(tmp_path / f"a{suffix}").shape == photo.shape
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"Exif\0\0"}, {"rgba": 1}])
+def test_sizes_are_those_that_pillow_reads(photo, options):
+    image = Image.fromarray(photo[:51, :77])
+    if options.pop("rgba", None):
+        image.putalpha(99)
+    for entry in formats.FORMATS:
+        if entry.size is not None:
+            buffer = io.BytesIO()
+            image.save(buffer, entry.name, **options)
+            assert entry.size(buffer.getvalue()[: formats.SIGNATURE_SIZE]) == (77, 51)
 
 
 def test_what_a_format_cannot_hold_is_one_line(tmp_path, photo):

@@ -28,6 +28,12 @@ from drgn_tf.models import PRESETS, ModelOptions, preset
         ("context_width", 6),
         ("thumbnail_size", 0),
         ("thumbnail_size", 12),
+        ("width", 1028),
+        ("fusion_blocks", 65),
+        ("thumbnail_size", 2048),
+        ("width", 8.0),
+        ("scales", True),
+        ("two_step", 1),
     ],
 )
 def test_options_that_make_no_network_are_named(field, value):
