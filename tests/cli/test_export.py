@@ -83,7 +83,7 @@ def test_bad_input_is_one_clear_line(answers, weights, tmp_path):
     out, small = f"--output_dir={tmp_path / 'out'}", f"--model={weights}"
     cases = {
         (out, f"--model={tmp_path / 'text.keras'}"): "text.keras: is no .keras file",
-        (out, f"--model={tmp_path / 'other.keras'}"): "holds a Sequential, not a DRGN",
+        (out, f"--model={tmp_path / 'other.keras'}"): "holds 'Sequential', not a DRGN",
         (out, f"--model={tmp_path / 'gone.keras'}"): "gone.keras: no such file",
         (
             out,
