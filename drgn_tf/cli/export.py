@@ -36,9 +36,9 @@ def main(argv: list[str]) -> int:
 
     options, output_dir = export_flags.export_options(), export_flags.output_dir()
     reference = load_keras(export_flags.model())
-    photos = load_calibration_photos(export_flags.calibration_dir())
     pairs_dir = export_flags.eval_data_dir()
     pairs = find_pairs(pairs_dir) if pairs_dir else []
+    photos = load_calibration_photos(export_flags.calibration_dir())
     artefacts = pipeline.plan(reference.model, options, photos)
     pipeline.check_targets(artefacts, output_dir, options.overwrite)
     outcomes = []
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
             if outcome.reason:
                 progress.write(program.error_line(outcome.reason), file=sys.stderr)
             else:
-                driver = load_driver(output_dir / artefact.path, options.threads)
+                driver = load_driver(output_dir / artefact.path, options.threads, trusted=True)
                 pictures[str(artefact.path)] = Enhancer(driver)(shown)
     quality: dict[str, Any] | None = pipeline.quality(reference, pairs) if pairs else None
     if quality is not None and pairs_dir is not None:

@@ -41,6 +41,8 @@ def test_one_command_exports_proves_and_reports(pair_folder, tmp_path):
             "--tflite_precisions=float32,int8",
             "--onnx_layouts=nchw",
             "--threads=0",
+            # By default 45 large photos are made, and twelve of them compared.
+            f"--calibration_dir={pair_folder / 'low'}",
             f"--eval_data_dir={pair_folder}",
         ],
         cwd=ROOT,
@@ -74,7 +76,7 @@ def test_one_command_exports_proves_and_reports(pair_folder, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == names | {"pairs"}
 
 
-def test_bad_input_is_one_clear_line(answers, weights, tmp_path):
+def test_bad_input_is_one_clear_line(answers, weights, pair_folder, tmp_path):
     (tmp_path / "text.keras").write_text("no network")
     (tmp_path / "empty").mkdir()
     (tmp_path / "out" / "saved_model" / "1").mkdir(parents=True)
@@ -89,7 +91,11 @@ def test_bad_input_is_one_clear_line(answers, weights, tmp_path):
             out,
             "--model=net.tflite",
         ): "net.tflite: is no .keras file; give one, or choose",
-        (out, small): "saved_model/1: exists; choose another --output_dir or --saved_model_version",
+        (
+            out,
+            small,
+            f"--calibration_dir={pair_folder / 'low'}",
+        ): "saved_model/1: exists; choose another --output_dir or --saved_model_version",
         (out, small, "--formats=onnx,coreml"): "unknown 'coreml'; choose of saved_model, tflite",
         (out, small, "--tflite_sizes=256x0"): "'256x0' is no size; give HEIGHTxWIDTH",
         (out, small, "--tflite_sizes=-4x8"): "'-4x8' is no size",
