@@ -19,7 +19,8 @@ from drgn_tf.training.tensorflow import TensorFlowBackend, make_strategy
 
 PHOTOMETRIC = PhotometricOptions()
 # Little to trace: it is most of what a short run takes.
-SMALL = preset("tiny", scales=1, fusion_blocks=0)
+SMALL = preset("tiny", scales=1, branch_blocks=0, fusion_blocks=0)
+SMALLEST = dataclasses.replace(SMALL, two_step=False)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def photos(pair_folder):
 
 def options(**training) -> RunOptions:
     return RunOptions(
-        SMALL,
+        SMALLEST,
         LossOptions(synthetic_weight=0.0),
         DataOptions(),
         PHOTOMETRIC,
@@ -66,6 +67,7 @@ def test_a_diverged_run_stops_with_its_step_and_keeps_its_checkpoint(photos, tmp
 def test_training_improves_and_the_synthetic_path_begins_when_told(photos, tmp_path):
     settings = dataclasses.replace(
         options(steps=60, learning_rate=5e-3),
+        model=SMALL,
         loss=LossOptions(
             synthetic_start=58,
             synthetic_ramp=0,
@@ -83,7 +85,7 @@ def test_training_improves_and_the_synthetic_path_begins_when_told(photos, tmp_p
 
 
 def test_fine_tuning_starts_from_a_trained_network(photos, tmp_path):
-    trained = DRGN(SMALL)
+    trained = DRGN(SMALLEST)
     trained.build()
     trained.save(tmp_path / "trained.keras")
     started = options(
