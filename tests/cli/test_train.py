@@ -71,7 +71,8 @@ def test_skip_bad_images_trains_on_the_rest(train, pair_folder, tmp_path):
     path.write_bytes(b"")
     code, output = train(
         f"--data_dir={pair_folder}", f"--run_dir={tmp_path / 'run'}", "--skip_bad_images",
-        "--preset=tiny", "--steps=2", "--crop_size=32", "--batch_size=2", "--synthetic_weight=0",
+        "--preset=tiny", "--notwo_step", "--scales=1", "--branch_blocks=0", "--fusion_blocks=0",
+        "--steps=2", "--crop_size=32", "--batch_size=2", "--synthetic_weight=0",
     )  # fmt: skip
     assert code == 0, output
     assert f"left out: {path}: the file is empty" in output

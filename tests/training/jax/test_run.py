@@ -78,8 +78,8 @@ def arguments(pairs: pathlib.Path, *flags: str) -> list[str]:
         "--flagfile=flags/lol_v1_mobile.flags", "--train_pairs=", "--test_pairs=", "--val_list=",
         f"--data_dir={pairs}", "--preset=tiny", "--val_fraction=0.25", f"--steps={STEPS}",
         "--batch_size=4", "--crop_size=16", "--warmup_steps=0", f"--learning_rate={RATE}",
-        "--scales=1", "--fusion_blocks=0", "--steps_per_call=4", "--log_every=4",
-        "--checkpoint_every=6", "--validate_every=12",
+        "--scales=1", "--branch_blocks=0", "--fusion_blocks=0",
+        "--steps_per_call=4", "--log_every=4", "--checkpoint_every=6", "--validate_every=12",
         *flags,
     ]  # fmt: skip
 
