@@ -294,7 +294,7 @@ def export(
     staged.parent.mkdir(parents=True, exist_ok=True)
     try:
         notes = artefact.write(staged) or ""
-        driver = load_driver(staged, threads, trusted=True)
+        driver = load_driver(staged, threads)
         agreement = verify(driver, reference, photos, BOUNDS[artefact.precision])
         if driver.kind == "saved_model":
             verify_serving(staged, reference, photos)

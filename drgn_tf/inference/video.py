@@ -1,7 +1,8 @@
 """Videos, frame by frame, with steady brightness.
 
 Each frame is enhanced to a given brightness: the predicted one, smoothed over time by
-`drgn_tf.inference.steady`.
+`drgn_tf.inference.steady`. A network that takes no brightness chooses that of each frame by
+itself, and the video may flicker.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 
 from drgn_tf.errors import BadImageError, UserError
-from drgn_tf.files import ModelFileError, atomic_path
+from drgn_tf.files import atomic_path
 from drgn_tf.images.opening import MAX_MEGAPIXELS
 from drgn_tf.inference.enhancer import Enhancer
 from drgn_tf.inference.steady import SteadyBrightness
@@ -39,7 +40,7 @@ def enhance_video(
     """Enhances a video; one frame at a time is in memory. Sound is not kept.
 
     Args:
-      enhancer: network; its artefact takes thumbnails and a brightness.
+      enhancer: network; steady if its artefact takes thumbnails and a brightness.
       source: anything that OpenCV reads.
       target: an .mp4 file (MPEG-4 Part 2).
       start: told the number of frames; returns what is called after each.
@@ -51,16 +52,11 @@ def enhance_video(
     Raises:
       BadImageError: the video cannot be read, or not to its end. With `keep_readable`, what is
         before the damage has been written then.
-      ModelFileError: the artefact takes no thumbnail or no brightness, so the video would
-        flicker.
+      ModelFileError: the artefact cannot take frames of this size, or no brightness where one
+        or an exposure is asked for.
       UserError: it cannot be written.
     """
     driver = enhancer.driver
-    if driver.thumbnail_size is None or not driver.takes_brightness:
-        raise ModelFileError(
-            f"{source}: {driver.path} cannot keep a video steady; give a 'tiled' file of a network "
-            "that takes a brightness."
-        )
     video = inspect_video(source, max_megapixels)
     readable = video.describe_readable()
     if video.damaged and not keep_readable:
@@ -71,8 +67,8 @@ def enhance_video(
     thumbnail_size = driver.thumbnail_size
     steady = SteadyBrightness(video.rate)
 
-    def wanted(photo: np.ndarray) -> float:
-        if brightness is not None:
+    def wanted(photo: np.ndarray) -> float | None:
+        if brightness is not None or thumbnail_size is None or not driver.takes_brightness:
             return brightness
         thumbnail = photo_thumbnail(photo, thumbnail_size)
         return steady(thumbnail, driver.predicted_brightness(thumbnail))
@@ -96,7 +92,7 @@ def _write_enhanced(
     target: pathlib.Path,
     on_frame: Callable[[], object],
     exposure: float,
-    brightness: Callable[[np.ndarray], float],
+    brightness: Callable[[np.ndarray], float | None],
 ) -> None:
     reader, writer = open_video(video.path), None
     try:

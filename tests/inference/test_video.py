@@ -86,6 +86,23 @@ def fast_start(data: bytes) -> bytes:
     return b"".join(bytes(box) for _, box in boxes)
 
 
+def test_a_network_that_takes_no_brightness_enhances_each_frame(tmp_path, dark, brighter):
+    class Untold:
+        thumbnail_size, takes_brightness = 4, False
+
+    class Brighter(type(brighter)):
+        driver = Untold()
+
+        def __call__(self, photo, exposure=0.0, brightness=None):
+            assert exposure == 0 and brightness is None
+            return photo
+
+    write_video(tmp_path / "a.mp4", [dark[:96, 4 * i : 4 * i + 128] for i in range(5)])
+    job = Job(tmp_path / "a.mp4", tmp_path / "out/a.mp4")
+    enhance_file(Brighter(), job)
+    assert len(read_video(job.target)[1]) == 5
+
+
 def test_frames_size_and_rate_are_kept(tmp_path, dark, brighter):
     frames = [dark[:96, 4 * i : 4 * i + 128] for i in range(5)]
     write_video(tmp_path / "a.mp4", frames)
