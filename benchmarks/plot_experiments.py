@@ -142,10 +142,10 @@ def _plot() -> None:
         by_group.setdefault(record["group"], []).append(record)
     if not by_group:
         raise UserError(f"{RECORDS}: holds no records; make some by benchmarks.record_experiment.")
-    shipped = by_group.get("shipped", [])
-    if shipped:
-        _learning_curves(shipped)
-    if finished := [record for record in shipped if record["report"]]:
+    long_runs = by_group.get("long_runs", [])
+    if long_runs:
+        _learning_curves(long_runs)
+    if finished := [record for record in long_runs if record["report"]]:
         _quality_over_cost(finished)
     for group, title in (
         ("claims", "Effect of the parts of the method: one point per seed"),

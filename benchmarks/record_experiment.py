@@ -1,6 +1,6 @@
 """Records the results of a training run for the plots of docs/experiments.md.
 
-  python -m benchmarks.record_experiment --run_dir=runs/mobile --name=mobile --group=shipped
+  python -m benchmarks.record_experiment --run_dir=runs/mobile --name=mobile --group=long_runs
 
 Reads metrics.csv, config.json and report.json of a run folder, and writes
 docs/experiments/<name>.json: the validations, the training data, the options that differ from the
