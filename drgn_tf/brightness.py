@@ -22,6 +22,8 @@ _MOST_STOPS = 32.0
 AUTOMATIC = 0.0
 # BT.601, of R, G and B.
 LUMA = (0.299, 0.587, 0.114)
+# Cb and Cr of the same, full range, as in JFIF.
+CHROMA = ((-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
 
 def expose(brightness: float, stops: float) -> float:

@@ -25,7 +25,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
-from drgn_tf.brightness import LUMA
+from drgn_tf.brightness import CHROMA, LUMA
 from drgn_tf.tensors import Tensor
 
 
@@ -162,10 +162,8 @@ _LUMA_TABLE = np.array(
 )
 _CHROMA_TABLE = np.full((8, 8), 99, np.float32)
 _CHROMA_TABLE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
-# Rows Y, Cb, Cr (BT.601, full range), as in JFIF.
-_TO_YCC = np.array(
-    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
-)
+# Rows Y, Cb, Cr.
+_TO_YCC = np.array([LUMA, *CHROMA], np.float32)
 # Side in pixels of a block of subsampled colour.
 _JPEG_BLOCK = 16
 

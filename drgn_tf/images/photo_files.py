@@ -12,6 +12,7 @@ import pathlib
 
 import numpy as np
 
+from drgn_tf.brightness import LUMA
 from drgn_tf.errors import BadImageError
 from drgn_tf.files import atomic_path, first_line
 from drgn_tf.images.formats import format_of_name, xmp_of
@@ -19,7 +20,6 @@ from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
 from drgn_tf.images.photos import to_uint8
 
 # ITU-R BT.601, which turns the enhanced colours of a grey photo back into grey.
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +88,7 @@ def write(path: pathlib.Path, pixels: np.ndarray, photo: PhotoFile, quality: int
     if photo.alpha is not None and not kind.alpha:
         raise BadImageError(f"{path}: {kind.name} cannot hold transparency; choose PNG or WebP.")
     if photo.grey:
-        grey = np.round(pixels @ _LUMA).astype(pixels.dtype)
+        grey = np.round(pixels @ np.array(LUMA, np.float32)).astype(pixels.dtype)
         pixels = grey[:, :, np.newaxis]
     if photo.alpha is not None:
         pixels = np.concatenate([pixels, photo.alpha[:, :, np.newaxis]], axis=2)

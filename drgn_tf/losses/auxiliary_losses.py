@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from keras import ops
 
+from drgn_tf.brightness import CHROMA
 from drgn_tf.losses.charbonnier import charbonnier
 from drgn_tf.tensors import Tensor
-
-# Cb and Cr of BT.601 for R, G, B.
-_CHROMA = ((-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
 
 def gradient_difference(images: Tensor, references: Tensor) -> Tensor:
@@ -62,5 +60,5 @@ def chroma_difference(images: Tensor, references: Tensor) -> Tensor:
     Returns:
       A scalar in units of the image range.
     """
-    matrix = ops.transpose(ops.cast(ops.array(_CHROMA), images.dtype))
+    matrix = ops.transpose(ops.cast(ops.array(CHROMA), images.dtype))
     return charbonnier(ops.matmul(images - references, matrix), 0.0)

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 
 from drgn_tf.brightness import AUTOMATIC, DARKEST, LUMA, stops_between
 from drgn_tf.images import photos
+from drgn_tf.images.grids import side_by_side
 from drgn_tf.metrics.photo_similarity import photo_psnr, photo_ssim
 
 # Pixels; wider photos are scaled down for the pictures kept of a validation.
@@ -181,8 +181,4 @@ def _similarity(image: np.ndarray, reference: np.ndarray) -> tuple[float, float]
 
 def _picture(low: np.ndarray, images: Mapping[str, np.ndarray], high: np.ndarray) -> np.ndarray:
     shown = [low, 0.5 + images["degradation"] / 2, images["base"], images["enhanced"], high]
-    height, width = low.shape[:2]
-    if width > _PICTURE_WIDTH:
-        size = (_PICTURE_WIDTH, max(1, round(height * _PICTURE_WIDTH / width)))
-        shown = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in shown]
-    return photos.to_uint8(np.concatenate(shown, axis=1))
+    return photos.to_uint8(side_by_side(shown, _PICTURE_WIDTH))

@@ -13,22 +13,8 @@ from drgn_tf.data.pairs import find_pairs
 from drgn_tf.errors import UserError
 from drgn_tf.evaluation import image_quality, report
 from drgn_tf.evaluation.image_quality import Naturalness, PhotoMetrics, Similarity
+from tests.brighten import brighten
 from tests.tolerances import BLOCK, SSIM, rounding
-
-
-def brighten(pixels: np.ndarray) -> np.ndarray:
-    """Undoes what darkened the pairs, but for rounding."""
-    return np.round(255 * np.clip(pixels / 255 / 0.6, 0, 1) ** (1 / 2.5)).astype(np.uint8)
-
-
-@pytest.fixture
-def pairs(pair_folder):
-    return find_pairs(pair_folder)
-
-
-@pytest.fixture
-def metrics(pairs):
-    return list(image_quality.evaluate_pairs(brighten, pairs))
 
 
 def test_similarity_is_tensorflows(dark, photo):

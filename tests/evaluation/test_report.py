@@ -10,24 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drgn_tf.data.pairs import find_pairs
 from drgn_tf.errors import UserError
 from drgn_tf.evaluation import image_quality, report
-
-
-def brighten(pixels: np.ndarray) -> np.ndarray:
-    """Undoes what darkened the pairs, but for rounding."""
-    return np.round(255 * np.clip(pixels / 255 / 0.6, 0, 1) ** (1 / 2.5)).astype(np.uint8)
-
-
-@pytest.fixture
-def pairs(pair_folder):
-    return find_pairs(pair_folder)
-
-
-@pytest.fixture
-def metrics(pairs):
-    return list(image_quality.evaluate_pairs(brighten, pairs))
 
 
 def test_table_shows_input_and_model_and_says_what_uses_the_reference(metrics):
