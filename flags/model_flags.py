@@ -38,6 +38,12 @@ _FUSION_BLOCKS = flags.DEFINE_integer(
     "Residual attention blocks after the fusion. Default: as the preset.",
     lower_bound=0,
 )
+_HALF_BLOCKS = flags.DEFINE_integer(
+    "half_blocks",
+    None,
+    "Residual attention blocks on the 1/2 grid of the decoder. Default: as the preset.",
+    lower_bound=0,
+)
 _BRIGHTNESS = flags.DEFINE_boolean(
     "brightness",
     None,
@@ -55,6 +61,7 @@ def model_options() -> ModelOptions:
         _HALF_WIDTH,
         _BRANCH_BLOCKS,
         _FUSION_BLOCKS,
+        _HALF_BLOCKS,
         _BRIGHTNESS,
     )
     return preset(

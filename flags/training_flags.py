@@ -61,11 +61,11 @@ _TRAINING = (
         "darker or brighter, while their references stay: the darkness of a photo says little "
         "about the brightness of its reference.",
     ),
-    flags.DEFINE_boolean(
+    _float(
         "pair_files",
-        _DEFAULTS.pair_files,
-        "Compress and resize low photos of real pairs too, in the shares of --photometric_jpeg and "
-        "--photometric_resize.",
+        "Share of real pairs whose low photos are compressed and resized too, as often as "
+        "--photometric_jpeg and --photometric_resize say.",
+        1.0,
     ),
     _float(
         "relight",

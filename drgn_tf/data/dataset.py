@@ -133,8 +133,9 @@ def _drawn_from(
             low = sampling.expose(low, factor, peak)
             thumbnail = sampling.expose(thumbnail, factor)
         if options.pair_files:
-            parameters = photometric.draw_file_parameters(synthesis, seeds[Draw.NOISE])
-            low = simulation.save_as_file(low, parameters, synthesis)
+            saved = options.pair_photometric
+            parameters = photometric.draw_file_parameters(saved, seeds[Draw.NOISE])
+            low = simulation.save_as_file(low, parameters, saved)
         high, brightness = relit(high, high_thumbnails[index], brightnesses[index], seeds)
         return low, high, thumbnail, brightness
 

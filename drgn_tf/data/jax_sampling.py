@@ -157,8 +157,8 @@ class Sampler:
             thumbnail = sampling.expose(thumbnail, factor)
         if options.pair_files:
             unit = jax.random.uniform(keys[Draw.NOISE], [simulation.DRAWS])
-            parameters = simulation.file_parameters(options.photometric, unit)
-            low = simulation.save_as_file(low, parameters, options.photometric)
+            saved = options.pair_photometric
+            low = simulation.save_as_file(low, simulation.file_parameters(saved, unit), saved)
         return low, thumbnail
 
     def _darkened(

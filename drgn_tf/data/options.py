@@ -83,8 +83,8 @@ class SampleOptions:
       photometric_fraction: share of samples that are photos darkened by
         the photometric synthesis, in [0, 1]; the others are real pairs.
       photometric: its ranges.
-      pair_files: whether low photos of real pairs are compressed and resized like darkened photos,
-        in the same shares.
+      pair_files: share of real pairs whose low photos are compressed and resized like darkened
+        photos, in [0, 1].
       relight: largest change, in stops (EV), of the reference and of the brightness given to the
         network.
       relight_share: share of the samples that are changed in this way.
@@ -99,8 +99,17 @@ class SampleOptions:
     seed: int
     photometric_fraction: float = 0.0
     photometric: PhotometricOptions = dataclasses.field(default_factory=PhotometricOptions)
-    pair_files: bool = False
+    pair_files: float = 0.0
     relight: float = 0.0
     relight_share: float = 0.0
     exposure_jitter: float = 0.0
     normal: bool = False
+
+    @property
+    def pair_photometric(self) -> PhotometricOptions:
+        """Options of how the low photos of real pairs are saved."""
+        return dataclasses.replace(
+            self.photometric,
+            jpeg=self.pair_files * self.photometric.jpeg,
+            resize=self.pair_files * self.photometric.resize,
+        )

@@ -19,14 +19,13 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from drgn_tf.models.brightness import SMALLEST_MEAN
 from drgn_tf.models.options import GRID_FACTOR
 from drgn_tf.models.padding import pad_at_least
 from drgn_tf.tensors import Shape, Tensor
 
-# Of the normalised thumbnail. A mean below half a level of 8 bits is that of a black photo, and
-# lamps in a dark scene must not dominate.
+# Of the normalised thumbnail; lamps in a dark scene must not dominate.
 _NORMAL_MEAN = 0.4
-_SMALLEST_MEAN = 0.5 / 255
 _BRIGHTEST = 3.0
 
 
@@ -91,7 +90,7 @@ class ContextEncoder(layers.Layer):
             # average over height and width alone, so the channels are averaged by a convolution.
             mean = ops.mean(x, axis=(1, 2), keepdims=True)
             mean = ops.conv(mean, ops.full((1, 1, 3, 3), 1.0 / 3.0, mean.dtype))
-            scaled = x * (_NORMAL_MEAN * ops.reciprocal(ops.maximum(mean, _SMALLEST_MEAN)))
+            scaled = x * (_NORMAL_MEAN * ops.reciprocal(ops.maximum(mean, SMALLEST_MEAN)))
             x = ops.concatenate([x, ops.minimum(scaled, _BRIGHTEST)], axis=-1)
         for convolution, activation in zip(self.convolutions, self.activations):
             x = activation(convolution(x))

@@ -100,8 +100,11 @@ class DRGN(keras.Model):
         """Returns the brightness that `call` uses where none is given: [B, 1], mean luma."""
         if self.brightness_predictor is None:
             raise ValueError("this network was made without options.brightness: it predicts none.")
-        context = self.context_encoder(self.thumbnail(low) if thumbnails is None else thumbnails)
-        return _column(brightness_scale.from_scale(self.brightness_predictor(context)))
+        if thumbnails is None:
+            thumbnails = self.thumbnail(low)
+        own = brightness_scale.of_thumbnails(thumbnails)
+        predicted = self.brightness_predictor(self.context_encoder(thumbnails), own)
+        return _column(brightness_scale.from_scale(predicted))
 
     def _told(
         self, thumbnails: Tensor, brightness: Tensor | None
@@ -112,11 +115,12 @@ class DRGN(keras.Model):
             if brightness is not None:
                 raise ValueError("this network was made without options.brightness; leave it out.")
             return context, {}
-        predicted = aimed = self.brightness_predictor(context)
+        own = brightness_scale.of_thumbnails(thumbnails)
+        predicted = aimed = self.brightness_predictor(context, own)
         if brightness is not None:
             given = ops.reshape(ops.cast(brightness, "float32"), (-1, 1, 1, 1))
             aimed = brightness_scale.choose(given, predicted)
-        told = ops.cast(brightness_scale.features(aimed), context.dtype)
+        told = ops.cast(brightness_scale.features(aimed, own), context.dtype)
         values = {"brightness": aimed, "predicted_brightness": predicted}
         return ops.concatenate([context, told], axis=-1), {
             name: _column(brightness_scale.from_scale(value)) for name, value in values.items()

@@ -6,7 +6,7 @@ Grids, from fine to coarse (H and W are the padded height and width):
          the image to the next grid, depth_to_space brings the result back. A
          full-size feature map of a 12 MP photo would need more memory than all
          other feature maps together.
-    1/2  `half_width` channels: first convolutions, last decoder step.
+    1/2  `half_width` channels: first convolutions, last blocks of the decoder.
     1/4  `width` channels: the branches and the fusion.
 
 Stages:
@@ -16,8 +16,8 @@ Stages:
               residual channel-attention blocks; the coarser branch's features are
               added to the next finer one's
     fusion    concatenation, 1x1 convolution, residual channel-attention blocks
-    decoder   two x2 subpixel steps; the 1/2-grid features of the branches are added
-              between them; 3 linear channels
+    decoder   two x2 subpixel steps; between them the 1/2-grid features of the branches are
+              added, and residual channel-attention blocks follow; 3 linear channels
 
 Known of the paper's network are the three encoders, one fusion and one decoder;
 that the decoder is two x2 steps was measured from its figure; the rest follows the
@@ -80,10 +80,12 @@ class ConvolutionPReLU(layers.Layer):
         return {**super().get_config(), "filters": self.filters, "strides": self.strides}
 
 
-def _subpixel_convolution(channels: int, name: str, dtype: str | None = None) -> layers.Conv2D:
+def _subpixel_convolution(
+    channels: int, name: str, kernel_size: int = 3, dtype: str | None = None
+) -> layers.Conv2D:
     return layers.Conv2D(
         4 * channels,
-        3,
+        kernel_size,
         padding="same",
         kernel_initializer=ICNR(),
         name=name,
@@ -128,7 +130,7 @@ class _Branch(layers.Layer):
         else:
             self.half_stem.build((None, None, None, 12 if self.scale == 0 else 3))
             self.stem.build((None, None, None, options.half_width))
-        _build_blocks(self.blocks, options)
+        _build_blocks(self.blocks, options.width, options)
 
     def call(
         self, image: Tensor, coarser: Tensor | None, context: Tensor
@@ -148,9 +150,11 @@ class _Branch(layers.Layer):
         return x, halves
 
 
-def _build_blocks(blocks: list[ResidualChannelAttentionBlock], options: ModelOptions) -> None:
+def _build_blocks(
+    blocks: list[ResidualChannelAttentionBlock], channels: int, options: ModelOptions
+) -> None:
     for block in blocks:
-        block.build((None, None, None, options.width), (None, 1, 1, options.told_width))
+        block.build((None, None, None, channels), (None, 1, 1, options.told_width))
 
 
 @keras.saving.register_keras_serializable(package="drgn_tf")
@@ -181,7 +185,14 @@ class MultiResolutionFusionNetwork(keras.Model):
             ResidualChannelAttentionBlock(options.reduction, name=f"block_{i}")
             for i in range(options.fusion_blocks)
         ]
-        self.up = _subpixel_convolution(options.half_width, "up")
+        # The blocks that follow see the neighbours.
+        self.up = _subpixel_convolution(
+            options.half_width, "up", kernel_size=1 if options.half_blocks else 3
+        )
+        self.half_blocks = [
+            ResidualChannelAttentionBlock(options.reduction, name=f"half_block_{i}")
+            for i in range(options.half_blocks)
+        ]
         self.refine = ConvolutionPReLU(options.half_width, name="refine")
         # Mixed precision ends here: 16 bits are too coarse for an image.
         self.to_image = _subpixel_convolution(3, "to_image", dtype="float32")
@@ -191,8 +202,9 @@ class MultiResolutionFusionNetwork(keras.Model):
         for branch in self.branches:
             branch.build()
         self.fuse.build((None, None, None, options.scales * options.width))
-        _build_blocks(self.blocks, options)
+        _build_blocks(self.blocks, options.width, options)
         self.up.build((None, None, None, options.width))
+        _build_blocks(self.half_blocks, options.half_width, options)
         self.refine.build((None, None, None, options.half_width))
         self.to_image.build((None, None, None, options.half_width))
 
@@ -220,6 +232,8 @@ class MultiResolutionFusionNetwork(keras.Model):
         x = ops.depth_to_space(self.up(x), 2)
         for half in halves:
             x = x + half
+        for block in self.half_blocks:
+            x = block(x, context)
         x = ops.depth_to_space(self.to_image(self.refine(x)), 2)
         return x if aligned else crop_like(x, image)
 

@@ -18,6 +18,7 @@ _RANGES = {
     "scales": (1, MAX_SCALES),
     "branch_blocks": (0, 64),
     "fusion_blocks": (0, 64),
+    "half_blocks": (0, 64),
     "reduction": (1, 1024),
     "context_width": (1, 1024),
     "thumbnail_size": (1, 1024),
@@ -33,12 +34,15 @@ class ModelOptions:
     Attributes:
       width: channels on the 1/4 grid, where most of the network is. Divisible by
         `reduction`; multiples of 4 are fast on GPUs.
-      half_width: channels on the 1/2 grid (first convolutions and decoder).
+      half_width: channels on the 1/2 grid (first convolutions and decoder). Divisible by
+        `reduction` if there are `half_blocks`.
       scales: number of input resolutions, 1 to 3: full; full and 1/2; full, 1/2
         and 1/4. One is the paper's single-resolution ablation.
       branch_blocks: residual channel-attention blocks in each scale's branch.
       fusion_blocks: residual channel-attention blocks after the fusion of the branches.
-      reduction: bottleneck of the channel attention, as a divisor of `width`.
+      half_blocks: residual channel-attention blocks on the 1/2 grid, in the decoder. Detail that
+        the 1/4 grid cannot hold is told from noise there, at four times the cost per parameter.
+      reduction: bottleneck of the channel attention, as a divisor of the channels.
       context_width: length of the vector that describes the whole photo to
         every channel attention. Divisible by 4.
       thumbnail_size: height and width, in pixels, of the thumbnail of the whole
@@ -56,6 +60,7 @@ class ModelOptions:
     scales: int = 3
     branch_blocks: int = 2
     fusion_blocks: int = 2
+    half_blocks: int = 0
     reduction: int = 4
     context_width: int = 32
     thumbnail_size: int = 32
@@ -78,6 +83,10 @@ class ModelOptions:
             raise ValueError(
                 f"width ({self.width}) must be divisible by reduction ({self.reduction})."
             )
+        if self.half_blocks and self.half_width % self.reduction:
+            raise ValueError(
+                f"half_width ({self.half_width}) must be divisible by reduction ({self.reduction})."
+            )
         if self.context_width % 4:
             raise ValueError(f"context_width ({self.context_width}) must be divisible by 4.")
         if self.thumbnail_size % 8:
@@ -96,7 +105,12 @@ class ModelOptions:
 PRESETS: dict[str, ModelOptions] = {
     # Best quality, for desktops and servers.
     "base": ModelOptions(
-        width=40, half_width=24, context_width=64, brightness=True, normalised_thumbnail=True
+        width=40,
+        half_width=24,
+        half_blocks=1,
+        context_width=64,
+        brightness=True,
+        normalised_thumbnail=True,
     ),
     # For phones: at most 0.1 M parameters and 20 kMAC per pixel, and only operators that
     # mobile GPU delegates support.
@@ -105,6 +119,8 @@ PRESETS: dict[str, ModelOptions] = {
         half_width=16,
         branch_blocks=1,
         fusion_blocks=1,
+        half_blocks=1,
+        reduction=2,
         context_width=32,
         brightness=True,
         normalised_thumbnail=True,
@@ -115,6 +131,7 @@ PRESETS: dict[str, ModelOptions] = {
         half_width=4,
         branch_blocks=1,
         fusion_blocks=1,
+        half_blocks=1,
         context_width=8,
         thumbnail_size=16,
         brightness=True,

@@ -53,7 +53,7 @@ class TrainingOptions:
     crop_size: int = 96
     photometric_fraction: float = 0.0
     exposure_jitter: float = 0.0
-    pair_files: bool = False
+    pair_files: float = 0.0
     relight: float = 0.0
     relight_share: float = 0.0
     learning_rate: float = 4e-4

@@ -317,12 +317,15 @@ def test_files_of_pairs_are_saved_like_those_that_are_darkened(photo):
     data = TrainingData(PairedPhotos(*stores), None, THUMBNAIL)
     photometric = PhotometricOptions(jpeg=0.6, resize=0.5, jpeg_quality=(40.0, 60.0))
     kept = []
-    for pair_files in (False, True):
+    for pair_files in (0.0, 0.5, 1.0):
         options = SampleOptions(
             crop_size=32, batch_size=60, seed=5, photometric=photometric, pair_files=pair_files
         )
         (batch,) = training_dataset(data, options, 0, 1).as_numpy_iterator()
         kept.append((batch["low"] == batch["high"]).all((1, 2, 3)).mean())
         assert np.abs(batch["low"] - batch["high"]).mean() < 0.03
-    # Neither compressed nor resized: 0.4 * 0.5, within four standard deviations.
-    assert kept == [1.0, pytest.approx(0.2, abs=4 * np.sqrt(0.2 * 0.8 / 60))]
+    # Neither compressed nor resized: 0.7 * 0.75, 0.4 * 0.5, within four standard deviations.
+    assert kept == [
+        1.0,
+        *(pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / 60)) for p in (0.7 * 0.75, 0.4 * 0.5)),
+    ]

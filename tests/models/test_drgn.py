@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from drgn_tf.models import DRGN, Discriminator, preset
-from drgn_tf.models.brightness import features, to_scale
+from drgn_tf.models.brightness import features, of_thumbnails, to_scale
 from tests.tolerances import network_rounding
 
 IMAGES = ("degradation", "base", "enhanced")
@@ -54,8 +54,9 @@ def test_base_is_low_minus_degradation(model, crop, size):
 def test_the_second_step_refines_what_the_first_left(model, crop):
     low = crop(64, 48)
     images = model(low, training=True)
-    told = features(to_scale(images["brightness"]))[:, None, None]
-    context = np.concatenate([model.context_encoder(model.thumbnail(low)), told], axis=-1)
+    thumbnails = model.thumbnail(low)
+    told = features(to_scale(images["brightness"])[:, None, None], of_thumbnails(thumbnails))
+    context = np.concatenate([model.context_encoder(thumbnails), told], axis=-1)
     degradation = model.degradation_generator(low, context)
     np.testing.assert_allclose(images["degradation"], degradation, atol=TOLERANCE)
     refined = model.refinement_generator(low - degradation, context)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from drgn_tf.brightness import AUTOMATIC, BRIGHTEST, DARKEST, GAMMA, expose
+from drgn_tf.brightness import AUTOMATIC, BRIGHTEST, DARKEST, GAMMA, LUMA, expose
 from drgn_tf.models import DRGN, preset
 from drgn_tf.models.brightness import (
     MIDDLE,
@@ -17,6 +17,7 @@ from drgn_tf.models.brightness import (
     choose,
     features,
     from_scale,
+    of_thumbnails,
     to_scale,
 )
 
@@ -57,17 +58,33 @@ def test_what_is_given_is_chosen_and_zero_is_the_prediction(given):
 
 
 def test_brighter_and_darker_are_told_apart():
-    told = np.asarray(features(np.float32([-1.5, 0.5]).reshape(2, 1, 1, 1)))
-    np.testing.assert_allclose(told[:, 0, 0], [[-1.5, 0, 1.5, 2.25], [0.5, 0.5, 0, 0.25]])
+    wanted, own = (np.float32(x).reshape(3, 1, 1, 1) for x in ([-2, 0.5, 1], [-0.5, 0, 1]))
+    told = np.asarray(features(wanted, own))
+    # The last photo has the wanted brightness already.
+    expected = [[-2, -1.5, 1.5, 2.25], [0.5, 0.5, 0, 0.25], [1, 0, 0, 0]]
+    np.testing.assert_allclose(told[:, 0, 0], expected)
+
+
+def test_brightness_of_thumbnails_is_that_of_their_luma():
+    photos = np.random.default_rng(4).uniform(0, 0.5, (2, 16, 16, 3)).astype(np.float32)
+    np.testing.assert_allclose(
+        of_thumbnails(photos)[:, 0, 0, 0], to_scale(photos.mean((1, 2)) @ LUMA), atol=1e-5
+    )
+    # A black photo has a finite one, below all that can be asked for.
+    black = float(of_thumbnails(np.zeros((1, 16, 16, 3), np.float32))[0, 0, 0, 0])
+    assert -10 < black < float(to_scale(np.float32(DARKEST)))
 
 
 def test_a_new_predictor_proposes_the_middle_and_none_leaves_the_range():
     context = np.random.default_rng(3).normal(0, 1, (4, 1, 1, 8)).astype(np.float32)
+    dark = np.full((4, 1, 1, 1), -5, np.float32)
     predictor = BrightnessPredictor()
-    np.testing.assert_allclose(from_scale(predictor(context)), MIDDLE, rtol=1e-6)
+    np.testing.assert_allclose(from_scale(predictor(context, dark)), MIDDLE, rtol=1e-6)
+    # A photo that is brighter stays as it is.
+    np.testing.assert_array_equal(predictor(context, 0 * dark + 0.5), 0 * dark + 0.5)
     for bias, limit in ((1e4, BRIGHTEST), (-1e4, DARKEST)):
         predictor.output_layer.bias.assign([bias])
-        np.testing.assert_allclose(from_scale(predictor(context)), limit, rtol=1e-5)
+        np.testing.assert_allclose(from_scale(predictor(context, dark)), limit, rtol=1e-5)
     assert BrightnessPredictor.from_config(BrightnessPredictor(8).get_config()).width == 8
 
 
