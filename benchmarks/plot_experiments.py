@@ -2,8 +2,9 @@
 
   python -m benchmarks.plot_experiments
 
-Records are docs/experiments/*.json, made by `benchmarks.record_experiment`; plots go to
-docs/pictures/. Peers are drawn from published figures, cited below.
+Records are docs/experiments/*.json, made by `benchmarks.record_experiment`, and the results of
+version 0.1 in a folder of their own; plots go to docs/pictures/. Peers are drawn from published
+figures, cited below.
 """
 
 from __future__ import annotations
@@ -136,7 +137,48 @@ def _bars(records: list[dict], name: str, title: str) -> None:
     _save(figure, name)
 
 
+def _earlier_curves(runs: list[dict]) -> None:
+    """PSNR and SSIM on held-out scenes over steps, of the networks of version 0.1."""
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for axis, name, unit in zip(axes, ("psnr", "ssim"), ("PSNR in dB", "SSIM"), strict=True):
+        for run_ in runs:
+            axis.plot(run_["step"], run_[name], "o-", ms=3, label=run_["label"])
+        axis.set(xlabel="step", ylabel=unit)
+        axis.grid(alpha=0.3)
+    axes[1].legend(fontsize=8)
+    figure.suptitle("Held-out scenes of LOL-v1, brightness guessed by the network")
+    _save(figure, "earlier_curves")
+
+
+def _earlier_ablations(groups: dict[str, list[dict]]) -> None:
+    """One point per seed for each setting, on held-out scenes and on eval15."""
+    counts = [len(settings) for settings in groups.values()]
+    figure, axes = pyplot.subplots(
+        len(groups), 4, figsize=(12, 0.34 * sum(counts) + 1.6), sharey="row", sharex="col",
+        height_ratios=counts, squeeze=False, layout="constrained",
+    )  # fmt: skip
+    panels = [(of, i) for of in ("validation", "eval15") for i in range(2)]
+    for row, (title, settings) in zip(axes, groups.items(), strict=True):
+        for axis, (of, index) in zip(row, panels, strict=True):
+            for place, setting in enumerate(settings):
+                for seed, values in enumerate(setting[of]):
+                    axis.plot(values[index], place, "os"[seed], color=f"C{seed}", alpha=0.8)
+            axis.set_yticks(range(len(settings)), [x["label"] for x in settings])
+            axis.grid(alpha=0.3)
+        row[0].invert_yaxis()
+        row[0].set_ylabel(title)
+    for axis, (of, index) in zip(axes[0], panels, strict=True):
+        axis.set_title(
+            f"{'held-out scenes' if of == 'validation' else of}, {('PSNR', 'SSIM')[index]}"
+        )
+    figure.suptitle("circles: seed 1; squares: seed 2")
+    _save(figure, "earlier_ablations")
+
+
 def _plot() -> None:
+    earlier = RECORDS / "version_0.1"
+    for name, draw in (("curves", _earlier_curves), ("ablations", _earlier_ablations)):
+        draw(json.loads((earlier / f"{name}.json").read_text(encoding="utf-8")))
     by_group: dict[str, list[dict]] = {}
     for record in _records():
         by_group.setdefault(record["group"], []).append(record)
