@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
@@ -83,6 +84,44 @@ def test_results_are_replaced_only_when_asked_and_wholly(tmp_path):
         (partial / report.RESULTS).write_text("second")
     assert sorted(path.name for path in folder.iterdir()) == ["mine.txt", "results.json"]
     assert (folder / report.RESULTS).read_text() == "second"
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_results_that_were_complete_get_their_names_with_the_next_start(
+    tmp_path, monkeypatch, moment
+):
+    class Killed(BaseException):
+        pass
+
+    def dies(call):
+        def counted(*arguments, **keywords):
+            if not calls.pop():
+                raise Killed
+            return call(*arguments, **keywords)
+
+        return counted
+
+    folder = tmp_path / "out"
+    for text in ("first", "second"):
+        calls = [] if text == "first" else [0, *[1] * moment]
+        if text == "second":
+            monkeypatch.setattr(report, "move", dies(report.move))
+            monkeypatch.setattr(report.shutil, "rmtree", dies(report.shutil.rmtree))
+        with (
+            contextlib.suppress(Killed, IndexError),
+            report.results_folder(folder, overwrite=True) as partial,
+        ):
+            for name in (report.PER_IMAGE, report.RESULTS)[text == "second" :]:
+                (partial / name).write_text(text)
+            report.save_photo(np.zeros((4, 4, 3), np.uint8), partial / f"enhanced/{text}.png")
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="of an earlier evaluation"), report.results_folder(folder):
+        pass
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    if moment == 0:
+        assert found == {"per_image.csv", "results.json", "enhanced/first.png"}
+    else:
+        assert found == {"results.json", "enhanced/second.png"}
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+import platform
 import shutil
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from drgn_tf.errors import UserError
 from drgn_tf.exports import pipeline
 from drgn_tf.exports.pipeline import Artefact, ExportOptions
+from drgn_tf.files import PARTIAL
 from drgn_tf.inference.keras_driver import KerasDriver
 from drgn_tf.models import DRGN
 
@@ -103,7 +105,7 @@ def test_a_replaced_version_is_whole(reference, saved_model, dark_photos, tmp_pa
 
 
 def test_what_a_killed_export_left_goes_with_the_next(tmp_path):
-    left = tmp_path / ".export-in-progress-abc" / "onnx"
+    left = tmp_path / f"{PARTIAL}{platform.node()}-abc" / "onnx"
     left.mkdir(parents=True)
     (left / "net.onnx").write_bytes(b"half")
     with pipeline.staging(tmp_path):
