@@ -10,6 +10,7 @@ another flagfile, whose flags take its place.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from drgn_tf.errors import UserError
 
 _FOLDER = pathlib.Path(__file__).parent
+_MOST_BYTES = 2**20
 
 
 def names() -> list[str]:
@@ -65,6 +67,16 @@ def expand(arguments: Sequence[str]) -> list[str]:
     return expanded
 
 
+def _lines(path: str) -> list[str]:
+    # Neither devices, which may be read for ever, nor other large files.
+    if os.path.isfile(path) and os.path.getsize(path) <= _MOST_BYTES:
+        with contextlib.suppress(UnicodeDecodeError):
+            text = pathlib.Path(path).read_text(encoding="utf-8-sig")
+            if "\0" not in text:
+                return text.splitlines()
+    raise UserError(f"{path}: is no flagfile; give a text file of flags.")
+
+
 def _read(name: str, including: tuple[str, ...]) -> list[str]:
     path = resolve(name)
     if not os.path.exists(path):
@@ -73,12 +85,8 @@ def _read(name: str, including: tuple[str, ...]) -> list[str]:
         )
     if path in including:
         raise UserError(f"{path}: this flagfile names itself.")
-    try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no flagfile; give a text file of flags.") from error
     flags: list[str] = []
-    for line in map(str.strip, lines):
+    for line in map(str.strip, _lines(path)):
         flag, _, value = line.partition("=")
         if flag in ("--flagfile", "-flagfile"):
             flags += _read(value, (*including, path))
