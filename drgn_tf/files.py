@@ -24,6 +24,7 @@ if sys.platform != "win32":
 # Of the hidden folders in which files are written before they are renamed; the name of the machine
 # follows, because locks on some shared disks only work within one machine.
 PARTIAL = ".partial-"
+_LONGEST_TEXT = 2**24
 # Of linux/fcntl.h and linux/fs.h.
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -216,6 +217,35 @@ def _flush_folder(path: pathlib.Path) -> None:
     except OSError as error:
         if error.errno not in _NOT_FLUSHED:
             raise
+
+
+def open_lock(path: str, flags: int) -> int:
+    """Opens a file that is only locked, as the `opener` of `open` in mode "a".
+
+    Neither through a link that somebody planted, nor waiting at a pipe.
+    """
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    return os.open(path, flags, 0o666)
+
+
+def read_text(path: str | pathlib.Path) -> str:
+    """Returns the UTF-8 text of a file of at most 16 MiB.
+
+    Raises:
+      OSError: it cannot be read, is larger, or is a device or a pipe, which may never end.
+      UnicodeDecodeError: it is no text.
+    """
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        if status.st_size > _LONGEST_TEXT:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        return file.read(_LONGEST_TEXT).decode("utf-8-sig")
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def first_line(error: Exception) -> str:

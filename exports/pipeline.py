@@ -310,6 +310,16 @@ def export(
             staged.unlink(missing_ok=True)
 
 
+def confirmed(outcomes: Sequence[Outcome], output_dir: pathlib.Path) -> list[Outcome]:
+    """Returns the outcomes, with a failure for each artefact that was removed meanwhile."""
+    return [
+        outcome
+        if outcome.reason is not None or (output_dir / outcome.path).exists()
+        else Failure(outcome.path, f"{outcome.path}: was made and has been removed since.")
+        for outcome in outcomes
+    ]
+
+
 def _examined(
     artefact: Artefact,
     staged: pathlib.Path,

@@ -10,15 +10,14 @@ another flagfile, whose flags take its place.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 from collections.abc import Sequence
 
 from drgn_tf.errors import UserError
+from drgn_tf.files import first_line, read_text
 
 _FOLDER = pathlib.Path(__file__).parent
-_MOST_BYTES = 2**20
 
 
 def names() -> list[str]:
@@ -68,13 +67,15 @@ def expand(arguments: Sequence[str]) -> list[str]:
 
 
 def _lines(path: str) -> list[str]:
-    # Neither devices, which may be read for ever, nor other large files.
-    if os.path.isfile(path) and os.path.getsize(path) <= _MOST_BYTES:
-        with contextlib.suppress(UnicodeDecodeError):
-            text = pathlib.Path(path).read_text(encoding="utf-8-sig")
-            if "\0" not in text:
-                return text.splitlines()
-    raise UserError(f"{path}: is no flagfile; give a text file of flags.")
+    try:
+        text = read_text(path)
+        if "\0" in text:
+            raise ValueError("holds a NUL")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: is no flagfile ({first_line(error)}); give a text file of flags."
+        ) from error
+    return text.splitlines()
 
 
 def _read(name: str, including: tuple[str, ...]) -> list[str]:

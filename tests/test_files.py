@@ -17,6 +17,7 @@ from drgn_tf.files import (
     make_folder,
     move,
     partial_folder,
+    read_text,
     remove_partial,
     sha256,
 )
@@ -258,6 +259,17 @@ def test_without_locks_only_who_is_alone_removes(tmp_path, monkeypatch):
         assert private.exists()
         remove_partial(tmp_path, alone=True)
         assert not private.exists()
+
+
+def test_only_regular_text_files_are_read(tmp_path):
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbftext\r\n")
+    assert read_text(tmp_path / "a") == "text\r\n"
+    (tmp_path / "large").touch()
+    os.truncate(tmp_path / "large", 2**24 + 1)
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "large", tmp_path / "pipe", tmp_path, "/dev/zero", tmp_path / "gone"):
+        with pytest.raises(OSError):
+            read_text(path)
 
 
 def test_whether_case_counts_is_tried(tmp_path, monkeypatch):

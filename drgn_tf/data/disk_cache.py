@@ -174,16 +174,10 @@ def _writing(folder: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(folder: pathlib.Path) -> Iterator[None]:
-    with open(folder / ".lock", "a", opener=_open_lock) as lock:
+    with open(folder / ".lock", "a", opener=files.open_lock) as lock:
         if sys.platform != "win32":
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _open_lock(path: str, flags: int) -> int:
-    # Neither through a link that somebody planted, nor waiting at a pipe.
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    return os.open(path, flags, 0o666)
 
 
 def _opened(folder: pathlib.Path, key: str, columns: int) -> tuple[CachedPhotos, list[str]] | None:

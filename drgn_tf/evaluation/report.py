@@ -100,8 +100,12 @@ def results_folder(path: pathlib.Path, overwrite: bool = False) -> Iterator[path
         with partial_folder(path) as private:
             folder = private / "results"
             folder.mkdir()
+            for name in _NAMES:
+                (folder / f"{name}{_ABSENT}").touch()
             yield folder
             for name in _NAMES:
+                # Fails where the folder was removed meanwhile, whatever was written into it since.
+                (folder / f"{name}{_ABSENT}").unlink()
                 if not (folder / name).exists():
                     (folder / f"{name}{_ABSENT}").touch()
             move(folder, path / _COMPLETE)
@@ -116,7 +120,7 @@ def results_folder(path: pathlib.Path, overwrite: bool = False) -> Iterator[path
 def _publish(path: pathlib.Path) -> None:
     """Gives complete results their names; goes on wherever an earlier process was killed."""
     complete = path / _COMPLETE
-    if not complete.is_dir():
+    if not complete.is_dir() or complete.is_symlink():
         return
     for name in _NAMES:
         made, absent, named = complete / name, complete / f"{name}{_ABSENT}", path / name
@@ -125,7 +129,7 @@ def _publish(path: pathlib.Path) -> None:
             continue
         if named.is_dir() and not named.is_symlink():
             shutil.rmtree(named)
-        elif absent.exists():
+        elif absent.exists() or named.is_symlink():
             named.unlink(missing_ok=True)
         if made.exists():
             move(made, named)

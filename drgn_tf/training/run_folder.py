@@ -27,7 +27,7 @@ import keras
 
 from drgn_tf.data.low_light_simulation import PhotometricOptions
 from drgn_tf.errors import UserError
-from drgn_tf.files import atomic_path, make_folder, partial_folder, remove_partial
+from drgn_tf.files import atomic_path, make_folder, open_lock, partial_folder, remove_partial
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import DRGN
 from drgn_tf.training.options import CadenceOptions, RunOptions
@@ -81,9 +81,16 @@ class RunFolder:
         """Keeps the folder to this process.
 
         Raises:
-          UserError: another process has it.
+          UserError: another process has it, or .lock is something that others put there.
         """
-        with self.file(".lock").open("w") as lock:
+        try:
+            lock = open(self.file(".lock"), "a", opener=open_lock)  # noqa: SIM115
+        except OSError as error:
+            raise UserError(
+                f"{self.file('.lock')}: cannot be locked ({error.strerror}); remove it, or choose "
+                "another --run_dir."
+            ) from error
+        with lock:
             try:
                 if sys.platform != "win32":
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

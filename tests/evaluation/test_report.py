@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -122,6 +123,40 @@ def test_results_that_were_complete_get_their_names_with_the_next_start(
         assert found == {"per_image.csv", "results.json", "enhanced/first.png"}
     else:
         assert found == {"results.json", "enhanced/second.png"}
+
+
+def test_what_others_put_in_place_of_results_stays(tmp_path):
+    folder, victim = tmp_path / "out", tmp_path / "victim"
+    for path in (folder, victim):
+        path.mkdir()
+    (victim / "results.json").write_text("mine")
+    (folder / report.RESULTS).symlink_to(victim / "results.json")
+    (folder / report.ENHANCED).symlink_to(victim)
+    with report.results_folder(folder, overwrite=True) as partial:
+        (partial / report.RESULTS).write_text("new")
+        report.save_photo(np.zeros((4, 4, 3), np.uint8), partial / report.ENHANCED / "a.png")
+    assert (folder / report.RESULTS).read_text() == "new"
+    assert [path.name for path in (folder / report.ENHANCED).iterdir()] == ["a.png"]
+    (folder / ".complete").symlink_to(victim)
+    with (
+        pytest.raises(UserError, match="choose another"),
+        report.results_folder(folder, overwrite=True) as partial,
+    ):
+        (partial / report.RESULTS).write_text("newer")
+    assert [path.name for path in victim.iterdir()] == ["results.json"]
+    assert (victim / "results.json").read_text() == "mine"
+
+
+def test_results_that_were_removed_meanwhile_are_missed(tmp_path):
+    folder = tmp_path / "out"
+    with (
+        pytest.raises(UserError, match="No such file"),
+        report.results_folder(folder) as partial,
+    ):
+        shutil.rmtree(folder)
+        report.save_photo(np.zeros((4, 4, 3), np.uint8), partial / report.ENHANCED / "a.png")
+        (partial / report.RESULTS).write_text("half")
+    assert not (folder / report.RESULTS).exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

@@ -113,6 +113,19 @@ def test_what_a_killed_export_left_goes_with_the_next(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_artefacts_that_were_removed_meanwhile_are_missed(tmp_path):
+    paths = [pathlib.PurePosixPath("onnx", name) for name in ("a.onnx", "b.onnx")]
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / paths[0]).write_text("")
+    fields = dataclasses.fields(pipeline.Success)
+    made = [
+        pipeline.Success(path, **{f.name: None for f in fields if f.init and f.name != "path"})
+        for path in paths
+    ]
+    first, second = pipeline.confirmed(made, tmp_path)
+    assert first is made[0] and "b.onnx: was made and has been removed since" in second.reason
+
+
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     refused = pytest.raises(UserError, match="file: cannot be written to")
