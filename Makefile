@@ -1,16 +1,19 @@
-# Each of these sets up all it needs, in .venv, with the versions that constraints/ locks.
+# Each of these sets up all it needs, in .venv, with the versions that constraints/ locks and the
+# hashes of their files.
 PYTHON ?= python3
+SUPPORTED := 3.11 3.12 3.13
 BIN := .venv/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALL := python -m pip install --quiet --disable-pip-version-check
+LOCKED := constraints/python-$(VERSION).txt
 
-.PHONY: demo test test-newest lint bench weights lock clean
+.PHONY: demo test test-newest lint bench weights lock audit kills clean
 
 # Trains on free photos that installed packages carry: about five minutes on two cores.
 demo: .venv/all
 	$(BIN)/python train_main.py --flagfile=sample --run_dir=runs/demo
 
-test: .venv/dev
+test: .venv/all
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The same with the newest versions that pyproject.toml allows.
@@ -20,7 +23,7 @@ test-newest:
 	.venv-newest/bin/python -m pytest -n 2 --dist loadfile
 
 # mypy reads the types of what is installed, so all of it is.
-lint: .venv/dev
+lint: .venv/all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -49,22 +52,36 @@ weights: .venv/all
 			drgn_tf/weights/$$name.tflite || exit 1; \
 	done
 
-# The newest versions that pyproject.toml allows, as constraints for this version of Python;
-# give each supported one in turn: make lock PYTHON=python3.12
+# Kills and disturbs the programs at random moments, for ten minutes; docs/reliability.md.
+kills: .venv/all
+	$(BIN)/python -m tests.kills
+
+# The newest versions that pyproject.toml allows, with the hashes of their files; for Linux.
 lock:
 	$(PYTHON) -m venv --clear .venv-lock
-	.venv-lock/bin/$(INSTALL) --dry-run --ignore-installed --report .venv-lock/report.json '.[dev]'
-	$(PYTHON) constraints/write.py .venv-lock/report.json constraints/python-$(VERSION).txt
+	.venv-lock/bin/$(INSTALL) uv
+	for version in $(SUPPORTED); do \
+		.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
+			--python-version $$version --extra dev --output-file constraints/python-$$version.txt \
+			pyproject.toml || exit 1; \
+	done
 	rm -r .venv-lock
 
-.venv/all: pyproject.toml constraints/python-$(VERSION).txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/$(INSTALL) -c constraints/python-$(VERSION).txt -e '.[all]'
-	touch $@
+# Known vulnerabilities of the locked versions; says so where no database can be reached.
+audit:
+	$(PYTHON) -m venv --clear .venv-audit
+	.venv-audit/bin/$(INSTALL) pip-audit
+	for version in $(SUPPORTED); do \
+		.venv-audit/bin/python constraints/audit.py constraints/python-$$version.txt || exit 1; \
+	done
+	rm -r .venv-audit
 
-.venv/dev: .venv/all
-	$(BIN)/$(INSTALL) -c constraints/python-$(VERSION).txt -e '.[dev]'
+# All that is locked; nothing else is fetched: the project itself has no hash.
+.venv/all: pyproject.toml $(LOCKED)
+	$(PYTHON) -m venv .venv
+	$(BIN)/$(INSTALL) --require-hashes -r $(LOCKED)
+	$(BIN)/$(INSTALL) --no-deps --no-build-isolation -e .
 	touch $@
 
 clean:
-	rm -rf .venv .venv-newest .venv-lock runs bench build
+	rm -rf .venv .venv-newest .venv-lock .venv-audit runs bench build

@@ -24,7 +24,6 @@ import contextlib
 import io
 import logging
 import pathlib
-import tempfile
 
 import onnx
 import tf2onnx
@@ -32,7 +31,7 @@ from onnx import numpy_helper
 
 from drgn_tf.errors import UserError
 from drgn_tf.exports.flavours import AIMED, INPUTS, OUTPUTS, traceable
-from drgn_tf.files import atomic_path
+from drgn_tf.files import atomic_path, partial_folder
 from drgn_tf.models import DRGN
 from drgn_tf.version import __version__
 
@@ -107,18 +106,18 @@ def export_ort(path: pathlib.Path) -> str:
     logger = logging.Logger("usability", logging.INFO)
     logger.addHandler(logging.StreamHandler(report))
     usability_checker.analyze_model(path, logger=logger)
-    with tempfile.TemporaryDirectory() as folder:
+    with partial_folder(path.parent) as folder:
         with contextlib.redirect_stdout(io.StringIO()):
             converter.convert_onnx_models_to_ort(
                 path,
-                pathlib.Path(folder),
+                folder,
                 optimization_styles=[converter.OptimizationStyle.Fixed],
                 # Otherwise convolutions get a layout that only x86 has.
                 target_platform="arm",
             )
         target = path.with_suffix(".ort")
         with atomic_path(target) as beside:
-            beside.write_bytes(pathlib.Path(folder, target.name).read_bytes())
+            beside.write_bytes((folder / target.name).read_bytes())
     return report.getvalue()
 
 

@@ -17,10 +17,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -37,7 +35,7 @@ from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
 from drgn_tf.exports.saved_model import export_saved_model
 from drgn_tf.exports.tflite import DEFAULT_PRECISIONS, export_tflite
 from drgn_tf.exports.verification import BOUNDS, Agreement, verify, verify_serving
-from drgn_tf.files import first_line, sha256
+from drgn_tf.files import first_line, make_folder, move, partial_folder, remove_partial, sha256
 from drgn_tf.inference import Driver, Enhancer, ModelFileError, load_driver
 from drgn_tf.inference.keras_driver import KerasDriver
 from drgn_tf.models import DRGN
@@ -48,7 +46,6 @@ FORMATS = (*DEFAULT_FORMATS, "ort")
 LAYOUTS = ("nhwc", "nchw")
 # Height and width in pixels of the photo on which artefacts of any size are timed.
 _TIMED = (512, 512)
-_STAGING = ".export-in-progress-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,19 +252,17 @@ def staging(output_dir: pathlib.Path) -> Iterator[pathlib.Path]:
     Raises:
       UserError: nothing can be written there.
     """
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        for stale in output_dir.glob(f"{_STAGING}*"):
-            shutil.rmtree(stale, ignore_errors=True)
-        folder = tempfile.mkdtemp(prefix=_STAGING, dir=output_dir)
-    except OSError as error:
-        raise UserError(
-            f"{output_dir}: cannot be written to ({error.strerror}); choose another --output_dir."
-        ) from error
-    try:
-        yield pathlib.Path(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            make_folder(output_dir)
+            remove_partial(output_dir)
+            folder = stack.enter_context(partial_folder(output_dir))
+        except OSError as error:
+            raise UserError(
+                f"{output_dir}: cannot be written to ({error.strerror}); choose another "
+                "--output_dir."
+            ) from error
+        yield folder
 
 
 def export(
@@ -299,7 +294,9 @@ def export(
         if driver.kind == "saved_model":
             verify_serving(staged, reference, photos)
         outcome = _examined(artefact, staged, driver, agreement, photos, pairs, threads)
-        _rename(staged, output_dir / artefact.path)
+        target = output_dir / artefact.path
+        make_folder(target.parent)
+        move(staged, target)
         return dataclasses.replace(outcome, notes=notes)
     except UserError as error:
         return Failure(artefact.path, str(error))
@@ -311,6 +308,16 @@ def export(
             shutil.rmtree(staged, ignore_errors=True)
         else:
             staged.unlink(missing_ok=True)
+
+
+def confirmed(outcomes: Sequence[Outcome], output_dir: pathlib.Path) -> list[Outcome]:
+    """Returns the outcomes, with a failure for each artefact that was removed meanwhile."""
+    return [
+        outcome
+        if outcome.reason is not None or (output_dir / outcome.path).exists()
+        else Failure(outcome.path, f"{outcome.path}: was made and has been removed since.")
+        for outcome in outcomes
+    ]
 
 
 def _examined(
@@ -356,15 +363,3 @@ def quality(driver: Driver, pairs: Sequence[Pair]) -> dict[str, float] | None:
         return None
     means = mean_metrics(metrics)["enhanced"]
     return {"psnr": means["psnr"], "ssim": means["ssim"]}
-
-
-def _rename(staged: pathlib.Path, target: pathlib.Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_dir():
-        # A folder cannot be renamed onto another, so the old one is moved away first.
-        aside = staged.with_name(f"{staged.name}.replaced")
-        os.replace(target, aside)
-        os.replace(staged, target)
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        os.replace(staged, target)

@@ -31,7 +31,6 @@ in float32, between conversions.
 from __future__ import annotations
 
 import pathlib
-import tempfile
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,7 +45,7 @@ from drgn_tf.exports.calibration import CalibrationSample
 from drgn_tf.exports.flavours import AIMED, INPUTS, OUTPUTS, traceable
 from drgn_tf.exports.tflite_int8 import float_tensors, with_byte_images, with_byte_weights
 from drgn_tf.exports.tflite_metadata import TensorDescription, attach, packed, text, unpacked
-from drgn_tf.files import atomic_path
+from drgn_tf.files import atomic_path, partial_folder
 from drgn_tf.models import DRGN
 
 PRECISIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8")
@@ -82,7 +81,7 @@ def export_tflite(
         or the file cannot be written.
     """
     _check_arguments(precision, size, calibration)
-    content = _converted(model, precision, size, flavour)
+    content = _converted(model, precision, size, flavour, path.parent)
     if precision == "int8":
         content = _quantised_int8(content, calibration)
     elif precision == "int16x8":
@@ -118,16 +117,22 @@ def _check_arguments(
 
 
 def _converted(
-    model: DRGN, precision: str, size: tuple[int, int] | None, flavour: str
+    model: DRGN,
+    precision: str,
+    size: tuple[int, int] | None,
+    flavour: str,
+    scratch: pathlib.Path,
 ) -> schema.ModelT:
     """Returns a file whose results are float32; its weights have what "precision" says."""
     module = tf.Module()
     # TensorFlow does not find the variables inside a Keras model.
     module.kept = [variable.value for variable in model.variables]
     module.serve = traceable(model, flavour, size, batch=1)
-    with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, signatures={SIGNATURE: module.serve})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+    with partial_folder(scratch) as folder:
+        tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.serve})
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            str(folder), signature_keys=[SIGNATURE]
+        )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if precision == "float16":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

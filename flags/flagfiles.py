@@ -15,6 +15,7 @@ import pathlib
 from collections.abc import Sequence
 
 from drgn_tf.errors import UserError
+from drgn_tf.files import first_line, read_text
 
 _FOLDER = pathlib.Path(__file__).parent
 
@@ -65,6 +66,18 @@ def expand(arguments: Sequence[str]) -> list[str]:
     return expanded
 
 
+def _lines(path: str) -> list[str]:
+    try:
+        text = read_text(path)
+        if "\0" in text:
+            raise ValueError("holds a NUL")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: is no flagfile ({first_line(error)}); give a text file of flags."
+        ) from error
+    return text.splitlines()
+
+
 def _read(name: str, including: tuple[str, ...]) -> list[str]:
     path = resolve(name)
     if not os.path.exists(path):
@@ -73,12 +86,8 @@ def _read(name: str, including: tuple[str, ...]) -> list[str]:
         )
     if path in including:
         raise UserError(f"{path}: this flagfile names itself.")
-    try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no flagfile; give a text file of flags.") from error
     flags: list[str] = []
-    for line in map(str.strip, lines):
+    for line in map(str.strip, _lines(path)):
         flag, _, value = line.partition("=")
         if flag in ("--flagfile", "-flagfile"):
             flags += _read(value, (*including, path))

@@ -1,13 +1,26 @@
 from __future__ import annotations
 
+import errno
+import multiprocessing
 import os
+import platform
+import signal
 import stat
 
 import pytest
 
 from drgn_tf import files
 from drgn_tf.errors import UserError
-from drgn_tf.files import atomic_path, ignores_case, remove_partial, sha256
+from drgn_tf.files import (
+    atomic_path,
+    ignores_case,
+    make_folder,
+    move,
+    partial_folder,
+    read_text,
+    remove_partial,
+    sha256,
+)
 
 
 def test_a_failed_write_leaves_the_file_before_and_nothing_beside(tmp_path):
@@ -124,18 +137,139 @@ def test_a_folder_that_is_missing_is_one_line(tmp_path):
         beside.write_text("")
 
 
-def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
-    try:
-        with atomic_path(tmp_path / "a") as beside:
-            beside.write_text("half")
-            os.rename(beside.parent, tmp_path / ".partial-killed")
-    except UserError:
-        pass
-    (tmp_path / ".partial-file").write_text("a person's")
+@pytest.fixture
+def refused(monkeypatch):
+    """Makes a call of the system fail for one path."""
+
+    def refuse(name, number, only=None):
+        call = getattr(os, name)
+
+        def fail(given, *rest):
+            path = os.readlink(f"/proc/self/fd/{given}") if isinstance(given, int) else given
+            if only is None or os.fspath(path) == str(only):
+                raise OSError(number, os.strerror(number))
+            return call(given, *rest)
+
+        monkeypatch.setattr(files.os, name, fail)
+
+    return refuse
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_disk_that_fails_at_the_end_leaves_the_file_before(tmp_path, refused, call, number):
     (tmp_path / "a").write_text("earlier")
-    (tmp_path / ".partial-link").symlink_to(tmp_path)
+    with pytest.raises(UserError, match=os.strerror(number)), atomic_path(tmp_path / "a") as beside:
+        refused(call, number)
+        beside.write_text("new")
+    assert (tmp_path / "a").read_text() == "earlier" and os.listdir(tmp_path) == ["a"]
+
+
+def test_a_name_that_is_not_on_the_disk_is_said(tmp_path, refused):
+    """Where the folder cannot be flushed, except that the file system never does that."""
+    refused("fsync", errno.EINVAL, tmp_path)
+    with atomic_path(tmp_path / "a") as beside:
+        beside.write_text("new")
+    refused("fsync", errno.EIO, tmp_path)
+    with pytest.raises(UserError, match="Input/output"), atomic_path(tmp_path / "b") as beside:
+        beside.write_text("new")
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_folder_takes_the_place_of_another(tmp_path, monkeypatch, exchanges):
+    if not exchanges:
+        monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: object())
+    path = tmp_path / "1"
+    for text in ("earlier", "new"):
+        with atomic_path(path) as beside:
+            beside.mkdir()
+            (beside / text).write_text("")
+    assert os.listdir(path) == ["new"] and os.listdir(tmp_path) == ["1"]
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_folder_that_cannot_take_its_place_leaves_the_other(
+    tmp_path, monkeypatch, refused, exchanges
+):
+    path, source = tmp_path / "1", tmp_path / "new"
+    for folder in (path, source):
+        folder.mkdir()
+        (folder / folder.name).write_text("")
+
+    class Failing:
+        def renameat2(self, *_):
+            files.ctypes.set_errno(errno.EIO)
+            return -1
+
+    monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: Failing() if exchanges else object())
+    refused("rename", errno.EIO, source)
+    with pytest.raises(OSError, match="Input/output"):
+        move(source, path)
+    assert os.listdir(path) == ["1"] and sorted(os.listdir(tmp_path)) == ["1", "new"]
+
+
+def test_new_folders_are_on_the_disk(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(files, "_flush_folder", flushed.append)
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir() and flushed == [tmp_path, tmp_path / "a"]
+
+
+def _write_for_ever(path):
+    with atomic_path(path) as beside:
+        beside.write_text("half")
+        (path.parent / "ready").touch()
+        signal.pause()
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    kept = [".partial-file", f".partial-{platform.node()}-link", ".partial-elsewhere-x", "a"]
+    (tmp_path / kept[0]).write_text("a person's")
+    (tmp_path / kept[1]).symlink_to(tmp_path)
+    (tmp_path / kept[2]).mkdir()
+    (tmp_path / "a").write_text("earlier")
+    process = multiprocessing.get_context("fork").Process(
+        target=_write_for_ever, args=(tmp_path / "a",)
+    )
+    process.start()
+    while not (tmp_path / "ready").exists():
+        assert process.is_alive()
+    (tmp_path / "ready").unlink()
     remove_partial(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == [".partial-file", ".partial-link", "a"]
+    # It is still written to.
+    assert len(list(tmp_path.glob(".partial-*/n"))) == 1
+    process.kill()
+    process.join()
+    remove_partial(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == sorted(kept)
+    remove_partial(tmp_path, alone=True, all_machines=True)
+    assert sorted(os.listdir(tmp_path)) == sorted({*kept} - {kept[2]})
+    remove_partial(tmp_path / "gone")
+
+
+def test_without_locks_only_who_is_alone_removes(tmp_path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", unsupported)
+    with partial_folder(tmp_path) as private:
+        remove_partial(tmp_path)
+        assert private.exists()
+        remove_partial(tmp_path, alone=True)
+        assert not private.exists()
+
+
+def test_only_regular_text_files_are_read(tmp_path):
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbftext\r\n")
+    assert read_text(tmp_path / "a") == "text\r\n"
+    (tmp_path / "large").touch()
+    os.truncate(tmp_path / "large", 2**24 + 1)
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "large", tmp_path / "pipe", tmp_path, "/dev/zero", tmp_path / "gone"):
+        with pytest.raises(OSError):
+            read_text(path)
 
 
 def test_whether_case_counts_is_tried(tmp_path, monkeypatch):

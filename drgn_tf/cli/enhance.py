@@ -24,6 +24,7 @@ import tqdm
 from drgn_tf import weights
 from drgn_tf.cli import program
 from drgn_tf.errors import UserError
+from drgn_tf.files import make_folder, remove_partial
 from drgn_tf.flags import enhance_flags
 from drgn_tf.inference import Enhancer, load_driver
 from drgn_tf.inference.batch import enhance_file, steady_brightness
@@ -82,7 +83,7 @@ def main(argv: list[str]) -> int:
     started = time.monotonic()
     output_dir = enhance_flags.output_dir()
     try:
-        output_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(output_dir)
     except OSError as error:
         raise UserError(
             f"{output_dir}: cannot be made ({error.strerror}); choose another."
@@ -100,6 +101,8 @@ def main(argv: list[str]) -> int:
     if plan.conflicts:
         print("nothing was enhanced.", file=sys.stderr)
         return 1
+    for folder in plan.folders:
+        remove_partial(folder)
     # Opened only now, because some formats take seconds.
     done = _enhance_all(plan.jobs, _open_enhancer(), complaints) if plan.jobs else []
     lost = missing_results(done)

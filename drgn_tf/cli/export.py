@@ -59,6 +59,11 @@ def main(argv: list[str]) -> int:
             else:
                 driver = load_driver(output_dir / artefact.path, options.threads, trusted=True)
                 pictures[str(artefact.path)] = Enhancer(driver)(shown)
+    confirmed = pipeline.confirmed(outcomes, output_dir)
+    for before, outcome in zip(outcomes, confirmed):
+        if before is not outcome:
+            print(program.error_line(outcome.reason), file=sys.stderr)
+    outcomes = confirmed
     quality: dict[str, Any] | None = pipeline.quality(reference, pairs) if pairs else None
     if quality is not None and pairs_dir is not None:
         quality |= {"photos": len(pairs), "folder": pairs_dir.name}

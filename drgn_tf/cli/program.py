@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import os
 import re
 import sys
@@ -65,7 +66,25 @@ def run(
       arguments: whether the program takes other arguments than flags.
       interrupted: message after Ctrl-C.
     """
+    _open_standard_files()
     sys.exit(_exit_code(lambda: _start(main, flag_modules, arguments), extra, interrupted))
+
+
+def _open_standard_files() -> None:
+    """Opens what the caller has closed of the standard files, for nothing.
+
+    Otherwise the next file that is opened takes the place, and libraries print into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number, which is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            # For as long as the process.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _start(
@@ -101,7 +120,9 @@ def parse_flags(argv: list[str]) -> list[str]:
       UserError: a flag is unknown or has no such value, or a flagfile cannot be read.
     """
     try:
-        return flags.FLAGS([argv[0], *flagfiles.expand(argv[1:])])
+        rest = flags.FLAGS([argv[0], *flagfiles.expand(argv[1:])])
+        _check_numbers()
+        return rest
     except flags.UnrecognizedFlagError as error:
         if error.flagname in RENAMED:
             raise UserError(f"--{error.flagname} {RENAMED[error.flagname]}") from error
@@ -113,12 +134,18 @@ def parse_flags(argv: list[str]) -> list[str]:
         sys.exit(0)
 
 
+def _check_numbers() -> None:
+    # Bounds hold nothing against NaN, which compares with nothing.
+    for name, value in flags.FLAGS.flag_values_dict().items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{name}={value}: give a finite number.")
+
+
 def _exit_code(action: Callable[[], None], extra: str, interrupted: str) -> int | str:
     """Runs a function, reports its error if it fails, and returns the exit code."""
     try:
-        # A program started by a service has none.
-        output = sys.stdout and _StandardOutput(sys.stdout)
-        with contextlib.redirect_stdout(output):
+        output, errors = _StandardOutput(sys.stdout), _StandardError(sys.stderr)
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
             try:
                 action()
                 return 0
@@ -194,6 +221,15 @@ class _StandardOutput:
             # What is still in its buffer would be complained of once more at the very end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
             raise UserError(f"standard output: {error.strerror}.") from error
+
+
+class _StandardError(_StandardOutput):
+    """Standard error; what nobody takes of it is lost, and the work goes on."""
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        with contextlib.suppress(UserError), super()._told():
+            yield
 
 
 def _say(line: str, code: int) -> int:

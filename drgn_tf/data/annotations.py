@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from drgn_tf.errors import UserError
-from drgn_tf.files import first_line
+from drgn_tf.files import first_line, read_text
 
 # Pixels; no photo is larger.
 _LARGEST = 10**6
@@ -146,7 +146,7 @@ def _read_exdark(folder: pathlib.Path) -> dict[str, list[dict[str, Any]]]:
     for file in files:
         name = file.relative_to(folder).with_suffix("").as_posix()
         try:
-            lines = file.read_text(encoding="utf-8-sig").splitlines()
+            lines = read_text(file).splitlines()
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{file}: is no annotation file of ExDark ({first_line(error)})."

@@ -21,7 +21,6 @@ import hashlib
 import json
 import os
 import pathlib
-import platform
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -123,6 +122,7 @@ def cached_photos(
     folder = pathlib.Path(os.path.abspath(folder))
     key = _key(rows)
     columns = len(rows[0])
+    files.remove_partial(folder)
     entry = _opened(folder, key, columns)
     if entry is None:
         with _writing(folder), _locked(folder):
@@ -163,7 +163,7 @@ def _key(rows: Sequence[tuple[pathlib.Path, ...]]) -> str:
 @contextlib.contextmanager
 def _writing(folder: pathlib.Path) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
         yield
     except OSError as error:
         raise UserError(
@@ -174,16 +174,10 @@ def _writing(folder: pathlib.Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(folder: pathlib.Path) -> Iterator[None]:
-    with open(folder / ".lock", "a", opener=_open_lock) as lock:
+    with open(folder / ".lock", "a", opener=files.open_lock) as lock:
         if sys.platform != "win32":
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _open_lock(path: str, flags: int) -> int:
-    # Neither through a link that somebody planted, nor waiting at a pipe.
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    return os.open(path, flags, 0o666)
 
 
 def _opened(folder: pathlib.Path, key: str, columns: int) -> tuple[CachedPhotos, list[str]] | None:
@@ -231,12 +225,10 @@ def _make(
     decoded: Iterator[list[np.ndarray] | BadImageError],
     on_bad: Callable[[UserError], None] | None,
 ) -> None:
-    # Named by the machine, because locks on some shared disks only work within one machine.
-    owner = f"{platform.node()}-"
     if sys.platform != "win32":
-        # Under the lock: leftovers of a killed process.
-        files.remove_partial(folder, owner)
-    with files.partial_folder(folder, owner) as beside:
+        # Under the lock.
+        files.remove_partial(folder, alone=True)
+    with files.partial_folder(folder) as beside:
         _write(beside, key, rows, decoded, on_bad)
         # The list is written last: without it the entry does not exist.
         for path in sorted(beside.iterdir(), key=lambda path: path.suffix == ".json"):

@@ -9,6 +9,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 from drgn_tf.errors import UserError
+from drgn_tf.files import read_text
 from drgn_tf.images.photos import list_photos
 
 
@@ -77,7 +78,7 @@ def find_pairs(
 def read_stems(path: str | pathlib.Path) -> list[str]:
     """Returns the stems listed in a text file, one a line; # starts a comment."""
     try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a list of stems ({error}).") from error
     stems = [line.split("#")[0].strip() for line in lines]

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from drgn_tf.errors import UserError
-from drgn_tf.files import first_line
+from drgn_tf.files import first_line, read_text
 
 _YOLO: dict[str, Any] = {
     "units": "pixels",
@@ -142,7 +142,7 @@ def read_layout(path: str | pathlib.Path) -> Layout:
       UserError: it cannot be read, or does not describe a detector.
     """
     try:
-        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: cannot be read as a detector layout in JSON ({first_line(error)})."

@@ -7,7 +7,8 @@ detections.csv     a line per detected box, before and after enhancement
 contact_sheet.png  low | enhanced | reference of the best, the median and the worst pair
 enhanced/          the enhanced photos, with --save_images
 
-They appear together, when all are complete, results.json last.
+They appear together, when all are complete, results.json last. An evaluation that is killed while
+they do is completed by the next one in the same folder.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ import math
 import pathlib
 import platform
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,7 +36,7 @@ from drgn_tf.evaluation.image_quality import (
     Similarity,
     images_of,
 )
-from drgn_tf.files import sha256
+from drgn_tf.files import make_folder, move, partial_folder, remove_partial, sha256
 from drgn_tf.images.grids import save_grid
 from drgn_tf.inference.driver import Driver
 from drgn_tf.version import __version__
@@ -49,6 +49,10 @@ CONTACT_SHEET = "contact_sheet.png"
 ENHANCED = "enhanced"
 # results.json is last: it shows that the others are complete.
 _NAMES = (PER_IMAGE, UNPAIRED, DETECTIONS, CONTACT_SHEET, ENHANCED, RESULTS)
+# Of the folder of complete results that do not have their names yet, and of what stands in it for
+# those that an evaluation does not have.
+_COMPLETE = ".complete"
+_ABSENT = ".absent"
 _PACKAGES = (
     "tensorflow", "keras", "numpy", "scipy", "pillow", "ai-edge-litert", "onnxruntime",
     "pycocotools",
@@ -83,29 +87,53 @@ def results_folder(path: pathlib.Path, overwrite: bool = False) -> Iterator[path
     Raises:
       UserError: it holds results already, or cannot be written to.
     """
-    found = [name for name in _NAMES if (path / name).exists()]
-    if found and not overwrite:
-        raise UserError(
-            f"{path}: holds {found[0]} of an earlier evaluation; choose another --output_dir, or "
-            "replace it with --overwrite."
-        )
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path, prefix=".partial.") as folder:
-            yield pathlib.Path(folder)
+        make_folder(path)
+        remove_partial(path)
+        _publish(path)
+        found = [name for name in _NAMES if (path / name).exists()]
+        if found and not overwrite:
+            raise UserError(
+                f"{path}: holds {found[0]} of an earlier evaluation; choose another --output_dir, "
+                "or replace it with --overwrite."
+            )
+        with partial_folder(path) as private:
+            folder = private / "results"
+            folder.mkdir()
             for name in _NAMES:
-                earlier, made = path / name, pathlib.Path(folder, name)
-                if earlier.is_dir():
-                    shutil.rmtree(earlier)
-                if made.exists():
-                    made.replace(earlier)
-                else:
-                    earlier.unlink(missing_ok=True)
+                (folder / f"{name}{_ABSENT}").touch()
+            yield folder
+            for name in _NAMES:
+                # Fails where the folder was removed meanwhile, whatever was written into it since.
+                (folder / f"{name}{_ABSENT}").unlink()
+                if not (folder / name).exists():
+                    (folder / f"{name}{_ABSENT}").touch()
+            move(folder, path / _COMPLETE)
+            _publish(path)
     except OSError as error:
         raise UserError(
             f"{error.filename or path}: {error.strerror or error}; make room, check the "
             "permissions, or choose another --output_dir."
         ) from error
+
+
+def _publish(path: pathlib.Path) -> None:
+    """Gives complete results their names; goes on wherever an earlier process was killed."""
+    complete = path / _COMPLETE
+    if not complete.is_dir() or complete.is_symlink():
+        return
+    for name in _NAMES:
+        made, absent, named = complete / name, complete / f"{name}{_ABSENT}", path / name
+        if not made.exists() and not absent.exists():
+            # Moved already.
+            continue
+        if named.is_dir() and not named.is_symlink():
+            shutil.rmtree(named)
+        elif absent.exists() or named.is_symlink():
+            named.unlink(missing_ok=True)
+        if made.exists():
+            move(made, named)
+    shutil.rmtree(complete)
 
 
 def save_photo(pixels: np.ndarray, path: pathlib.Path) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from drgn_tf.errors import BadImageError, UserError
+from drgn_tf.files import make_folder
 from drgn_tf.images import photo_files
 from drgn_tf.images.grids import side_by_side
 from drgn_tf.images.opening import MAX_MEGAPIXELS
@@ -147,7 +148,7 @@ def enhance_file(
       BadImageError, ModelFileError, UserError: see `enhance_photo`.
     """
     try:
-        job.target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(job.target.parent)
     except OSError as error:
         raise UserError(
             f"{job.target.parent}: cannot be made ({error.strerror}); check the permissions."

@@ -53,12 +53,14 @@ class Plan:
       existing: how many results exist already and stay.
       complaints: a line for each input with which nothing can be done; the others can be used.
       conflicts: a line for each reason why nothing may be written at all.
+      folders: of all results, those that exist already too.
     """
 
     jobs: list[Job]
     existing: int
     complaints: list[str]
     conflicts: list[str]
+    folders: set[pathlib.Path]
 
 
 def plan_jobs(
@@ -108,7 +110,8 @@ def plan_jobs(
             existing.add(key(job.target))
         else:
             jobs[key(job.target)] = dataclasses.replace(job, comparison=None)
-    return Plan(list(jobs.values()), len(existing), complaints, conflicts)
+    folders = {output_dir, *(job.target.parent for job in wanted)}
+    return Plan(list(jobs.values()), len(existing), complaints, conflicts, folders)
 
 
 def missing_results(jobs: Iterable[Job]) -> list[str]:

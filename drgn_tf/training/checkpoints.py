@@ -7,7 +7,7 @@ import pathlib
 import tempfile
 
 from drgn_tf.errors import UserError
-from drgn_tf.files import PARTIAL, atomic_path, first_line
+from drgn_tf.files import atomic_path, first_line, make_folder, partial_folder
 from drgn_tf.training.trainer import Trainer
 
 _PREFIX = "step-"
@@ -66,12 +66,12 @@ class Checkpoints:
           UserError: the disk is full or was taken away; earlier ones stay.
         """
         try:
-            self._folder.mkdir(exist_ok=True)
-            parent = self._folder if self._chief else None
-            with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=parent) as beside:
-                self._trainer.save_state(pathlib.Path(beside, f"{_PREFIX}{step}"))
+            make_folder(self._folder)
+            parent = self._folder if self._chief else pathlib.Path(tempfile.gettempdir())
+            with partial_folder(parent) as beside:
+                self._trainer.save_state(beside / f"{_PREFIX}{step}")
                 if self._chief:
-                    self._publish(pathlib.Path(beside))
+                    self._publish(beside)
         except (OSError, UserError) as error:
             raise UserError(
                 f"{self._folder}: a checkpoint cannot be written ({first_line(error)}); make room "

@@ -20,7 +20,6 @@ import json
 import pathlib
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,7 +27,7 @@ import keras
 
 from drgn_tf.data.low_light_simulation import PhotometricOptions
 from drgn_tf.errors import UserError
-from drgn_tf.files import atomic_path, remove_partial
+from drgn_tf.files import atomic_path, make_folder, open_lock, partial_folder, remove_partial
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import DRGN
 from drgn_tf.training.options import CadenceOptions, RunOptions
@@ -59,9 +58,9 @@ class RunFolder:
     def __init__(self, path: str | pathlib.Path):
         self.path = pathlib.Path(path)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             # Workers that start together may all be here at once.
-            with tempfile.TemporaryFile(dir=self.path):
+            with partial_folder(self.path):
                 pass
         except OSError as error:
             raise UserError(
@@ -82,9 +81,16 @@ class RunFolder:
         """Keeps the folder to this process.
 
         Raises:
-          UserError: another process has it.
+          UserError: another process has it, or .lock is something that others put there.
         """
-        with self.file(".lock").open("w") as lock:
+        try:
+            lock = open(self.file(".lock"), "a", opener=open_lock)  # noqa: SIM115
+        except OSError as error:
+            raise UserError(
+                f"{self.file('.lock')}: cannot be locked ({error.strerror}); remove it, or choose "
+                "another --run_dir."
+            ) from error
+        with lock:
             try:
                 if sys.platform != "win32":
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -101,7 +107,7 @@ class RunFolder:
         To be called while the folder is locked, once it is known to be of this run.
         """
         for folder in (self.path, self.checkpoints):
-            remove_partial(folder)
+            remove_partial(folder, alone=True, all_machines=True)
         # Of earlier releases.
         for file in self.path.glob(".*.partial.*"):
             file.unlink()

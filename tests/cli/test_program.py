@@ -18,6 +18,7 @@ from drgn_tf.cli import program
 from drgn_tf.errors import UserError
 
 flags.DEFINE_integer("steps", 1, "How many.")
+flags.DEFINE_float("rate", 1, "How fast.", lower_bound=0, upper_bound=9)
 flags.DEFINE_string("output_dir", None, "Where.", required=True)
 
 class Interrupted(UserError):
@@ -35,6 +36,8 @@ def main(argv):
     if what == "bug": raise ValueError("a bug")
     if what == "bugged import": raise ModuleNotFoundError("No module named 'x'", name="x")
     if what == "code": return 3
+    if what == "complaints": print("x" * 10_000, file=sys.stderr, flush=True)
+    if what == "number": return open(sys.executable).fileno()
     print("steps", flags.FLAGS.steps)
     if what == "much": print("x" * 1_000_000)
 
@@ -42,21 +45,22 @@ program.run(main, extra="train", arguments="ARGUMENTS" in sys.argv[1:2])
 '''
 
 
+TOLD = PROGRAM.replace('"ARGUMENTS" in sys.argv[1:2]', "True")
+
+
 def run(*arguments: str, program: str = PROGRAM, **options) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
-        stderr=subprocess.PIPE,
         text=True,
         timeout=60,
         check=False,
-        **{"stdout": subprocess.PIPE, **options},
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
     )
 
 
 def told(what: str, **options) -> subprocess.CompletedProcess:
     """Runs the program with an argument."""
-    program = PROGRAM.replace('"ARGUMENTS" in sys.argv[1:2]', "True")
-    return run("--output_dir=out", what, program=program, **options)
+    return run("--output_dir=out", what, program=TOLD, **options)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +98,7 @@ def test_leftovers_and_wrong_flags_are_one_line():
         (["--output_dir=a", "b", "c"], "unexpected arguments: b c; flags begin with --."),
         (["--output_dir=a", "--step=2"], "Unknown command line flag 'step'"),
         (["--output_dir=a", "--steps=x"], "flag --steps=x: invalid literal"),
+        (["--output_dir=a", "--rate=nan"], "--rate=nan: give a finite number."),
         ([], "Flag --output_dir must have a value other than None"),
         (["--output_dir=a", "--keep_by=ssim"], "--keep_by is now --monitor."),
         (["--output_dir=a", "--flagfile=absent"], "--flagfile=absent: no such file; those of the"),
@@ -110,6 +115,29 @@ def test_version_and_help_leave_with_0():
     process = run("--help")
     assert process.returncode == 0
     assert "Does what it is told." in process.stdout and "--steps" in process.stdout
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_no_other_file_takes_the_place_of_a_closed_one(closed):
+    """What libraries print would be in it."""
+    process = subprocess.run(
+        ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", TOLD, "--output_dir=out",
+         "number"],
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert process.returncode >= 3
+
+
+def test_complaints_that_nobody_takes_do_not_stop_the_work():
+    with open("/dev/full", "w") as full:
+        process = told("complaints", stdout=subprocess.PIPE, stderr=full)
+    assert (process.returncode, process.stdout) == (0, "steps 1\n")
+    process = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", TOLD, "--output_dir=out",
+         "complaints"],
+        stdout=subprocess.PIPE, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (process.returncode, process.stdout) == (0, "steps 1\n")
 
 
 def test_output_that_nobody_takes_is_one_line():

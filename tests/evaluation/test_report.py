@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -83,6 +85,78 @@ def test_results_are_replaced_only_when_asked_and_wholly(tmp_path):
         (partial / report.RESULTS).write_text("second")
     assert sorted(path.name for path in folder.iterdir()) == ["mine.txt", "results.json"]
     assert (folder / report.RESULTS).read_text() == "second"
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_results_that_were_complete_get_their_names_with_the_next_start(
+    tmp_path, monkeypatch, moment
+):
+    class Killed(BaseException):
+        pass
+
+    def dies(call):
+        def counted(*arguments, **keywords):
+            if not calls.pop():
+                raise Killed
+            return call(*arguments, **keywords)
+
+        return counted
+
+    folder = tmp_path / "out"
+    for text in ("first", "second"):
+        calls = [] if text == "first" else [0, *[1] * moment]
+        if text == "second":
+            monkeypatch.setattr(report, "move", dies(report.move))
+            monkeypatch.setattr(report.shutil, "rmtree", dies(report.shutil.rmtree))
+        with (
+            contextlib.suppress(Killed, IndexError),
+            report.results_folder(folder, overwrite=True) as partial,
+        ):
+            for name in (report.PER_IMAGE, report.RESULTS)[text == "second" :]:
+                (partial / name).write_text(text)
+            report.save_photo(np.zeros((4, 4, 3), np.uint8), partial / f"enhanced/{text}.png")
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="of an earlier evaluation"), report.results_folder(folder):
+        pass
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    if moment == 0:
+        assert found == {"per_image.csv", "results.json", "enhanced/first.png"}
+    else:
+        assert found == {"results.json", "enhanced/second.png"}
+
+
+def test_what_others_put_in_place_of_results_stays(tmp_path):
+    folder, victim = tmp_path / "out", tmp_path / "victim"
+    for path in (folder, victim):
+        path.mkdir()
+    (victim / "results.json").write_text("mine")
+    (folder / report.RESULTS).symlink_to(victim / "results.json")
+    (folder / report.ENHANCED).symlink_to(victim)
+    with report.results_folder(folder, overwrite=True) as partial:
+        (partial / report.RESULTS).write_text("new")
+        report.save_photo(np.zeros((4, 4, 3), np.uint8), partial / report.ENHANCED / "a.png")
+    assert (folder / report.RESULTS).read_text() == "new"
+    assert [path.name for path in (folder / report.ENHANCED).iterdir()] == ["a.png"]
+    (folder / ".complete").symlink_to(victim)
+    with (
+        pytest.raises(UserError, match="choose another"),
+        report.results_folder(folder, overwrite=True) as partial,
+    ):
+        (partial / report.RESULTS).write_text("newer")
+    assert [path.name for path in victim.iterdir()] == ["results.json"]
+    assert (victim / "results.json").read_text() == "mine"
+
+
+def test_results_that_were_removed_meanwhile_are_missed(tmp_path):
+    folder = tmp_path / "out"
+    with (
+        pytest.raises(UserError, match="No such file"),
+        report.results_folder(folder) as partial,
+    ):
+        shutil.rmtree(folder)
+        report.save_photo(np.zeros((4, 4, 3), np.uint8), partial / report.ENHANCED / "a.png")
+        (partial / report.RESULTS).write_text("half")
+    assert not (folder / report.RESULTS).exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

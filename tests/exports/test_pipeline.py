@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+import platform
 import shutil
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from drgn_tf.errors import UserError
 from drgn_tf.exports import pipeline
 from drgn_tf.exports.pipeline import Artefact, ExportOptions
+from drgn_tf.files import PARTIAL
 from drgn_tf.inference.keras_driver import KerasDriver
 from drgn_tf.models import DRGN
 
@@ -103,12 +105,25 @@ def test_a_replaced_version_is_whole(reference, saved_model, dark_photos, tmp_pa
 
 
 def test_what_a_killed_export_left_goes_with_the_next(tmp_path):
-    left = tmp_path / ".export-in-progress-abc" / "onnx"
+    left = tmp_path / f"{PARTIAL}{platform.node()}-abc" / "onnx"
     left.mkdir(parents=True)
     (left / "net.onnx").write_bytes(b"half")
     with pipeline.staging(tmp_path):
         assert not left.exists()
     assert not list(tmp_path.iterdir())
+
+
+def test_artefacts_that_were_removed_meanwhile_are_missed(tmp_path):
+    paths = [pathlib.PurePosixPath("onnx", name) for name in ("a.onnx", "b.onnx")]
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / paths[0]).write_text("")
+    fields = dataclasses.fields(pipeline.Success)
+    made = [
+        pipeline.Success(path, **{f.name: None for f in fields if f.init and f.name != "path"})
+        for path in paths
+    ]
+    first, second = pipeline.confirmed(made, tmp_path)
+    assert first is made[0] and "b.onnx: was made and has been removed since" in second.reason
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):

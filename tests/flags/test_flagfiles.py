@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from drgn_tf.errors import UserError
@@ -51,9 +53,16 @@ def test_what_cannot_be_read_is_said(tmp_path):
     (tmp_path / "a.flags").write_text(f"--flagfile={tmp_path / 'b.flags'}\n")
     (tmp_path / "b.flags").write_text(f"--flagfile={tmp_path / 'a.flags'}\n")
     (tmp_path / "photo").write_bytes(b"\xff\xd8\xff\xe0")
+    (tmp_path / "zeros").write_bytes(b"--steps=5\0")
+    (tmp_path / "large").write_text("# much\n" * 2_500_000)
+    os.mkfifo(tmp_path / "pipe")
     for arguments, said in (
         ([f"--flagfile={tmp_path / 'a.flags'}"], r"a\.flags: this flagfile names itself"),
-        ([f"--flagfile={tmp_path / 'photo'}"], "photo: is no flagfile"),
+        *(
+            ([f"--flagfile={path}"], f"{path}: is no flagfile")
+            for path in (*map(tmp_path.joinpath, ("photo", "zeros", "large", "pipe")), tmp_path)
+        ),
+        (["--flagfile=/dev/zero"], "/dev/zero: is no flagfile"),
         (["--flagfile=lol"], "no such file; those of the package are ablation_"),
         (["--flagfile"], "needs a file or a name"),
     ):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from collections import namedtuple
 
@@ -52,6 +53,20 @@ def test_a_folder_serves_one_process_at_a_time(tmp_path):
         pass
     with RunFolder(tmp_path).locked():
         pass
+
+
+def test_what_others_put_in_place_of_the_lock_stays(tmp_path):
+    (tmp_path / "victim").write_text("mine")
+    for put in (
+        lambda path: path.symlink_to(tmp_path / "victim"),
+        lambda path: os.mkfifo(path),
+        lambda path: path.mkdir(),
+    ):
+        folder = RunFolder(tmp_path / str(put.__code__.co_firstlineno))
+        put(folder.file(".lock"))
+        with pytest.raises(UserError, match=r"\.lock: cannot be locked"), folder.locked():
+            pass
+    assert (tmp_path / "victim").read_text() == "mine"
 
 
 def test_how_often_it_reports_and_where_photos_lie_may_change(tmp_path):
