@@ -4,7 +4,10 @@ BIN := .venv/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALL := python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-newest lint bench weights lock clean
+.PHONY: demo test test-newest lint fuzz bench weights lock clean
+
+# Of all targets together.
+FUZZ_SECONDS ?= 600
 
 # Trains on free photos that installed packages carry: about five minutes on two cores.
 demo: .venv/all
@@ -24,6 +27,10 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every reader of files from strangers. Corpora, and what was found, stay in build/fuzz.
+fuzz: .venv/fuzz
+	$(BIN)/python -m tests.fuzz --seconds=$(FUZZ_SECONDS) --folder=build/fuzz
 
 # Tables for the terminal, and JSON in bench/: about a quarter of an hour on two cores.
 bench: .venv/all
@@ -53,7 +60,8 @@ weights: .venv/all
 # give each supported one in turn: make lock PYTHON=python3.12
 lock:
 	$(PYTHON) -m venv --clear .venv-lock
-	.venv-lock/bin/$(INSTALL) --dry-run --ignore-installed --report .venv-lock/report.json '.[dev]'
+	.venv-lock/bin/$(INSTALL) --dry-run --ignore-installed --report .venv-lock/report.json \
+		'.[dev,fuzz]'
 	$(PYTHON) constraints/write.py .venv-lock/report.json constraints/python-$(VERSION).txt
 	rm -r .venv-lock
 
@@ -64,6 +72,10 @@ lock:
 
 .venv/dev: .venv/all
 	$(BIN)/$(INSTALL) -c constraints/python-$(VERSION).txt -e '.[dev]'
+	touch $@
+
+.venv/fuzz: .venv/dev
+	$(BIN)/$(INSTALL) -c constraints/python-$(VERSION).txt -e '.[fuzz]'
 	touch $@
 
 clean:

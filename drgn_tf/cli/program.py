@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 import os
 import re
 import sys
@@ -101,7 +102,7 @@ def parse_flags(argv: list[str]) -> list[str]:
       UserError: a flag is unknown or has no such value, or a flagfile cannot be read.
     """
     try:
-        return flags.FLAGS([argv[0], *flagfiles.expand(argv[1:])])
+        rest = flags.FLAGS([argv[0], *flagfiles.expand(argv[1:])])
     except flags.UnrecognizedFlagError as error:
         if error.flagname in RENAMED:
             raise UserError(f"--{error.flagname} {RENAMED[error.flagname]}") from error
@@ -111,6 +112,12 @@ def parse_flags(argv: list[str]) -> list[str]:
     except SystemExit:
         # After --help, which absl treats as a failure.
         sys.exit(0)
+    for name in flags.FLAGS:
+        value = flags.FLAGS[name].value
+        # NaN is within all bounds of absl's.
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{name}={value}: give a finite number.")
+    return rest
 
 
 def _exit_code(action: Callable[[], None], extra: str, interrupted: str) -> int | str:

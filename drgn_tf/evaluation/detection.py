@@ -25,6 +25,9 @@ from drgn_tf.inference.tflite_driver import dequantise, quantise
 # Boxes below this hardly affect any metric, and there are thousands of them.
 _LOWEST_SCORE = 0.001
 
+# Pixels; no box is so far away.
+_LARGEST = 1e9
+
 # Tensors by place and by name, with a batch of 1.
 _Outputs = dict[int | str, np.ndarray]
 # What runs an image [1, H, W, 3] or [1, 3, H, W].
@@ -94,8 +97,10 @@ class Detector:
             image = image.transpose(2, 0, 1)
         outputs = self._run(np.ascontiguousarray(image[np.newaxis], dtype=np.float32))
         try:
-            boxes = decode(outputs, self.layout, self.size)
-        except (KeyError, IndexError, ValueError, TypeError) as error:
+            # What is not finite is left out.
+            with np.errstate(all="ignore"):
+                boxes = decode(outputs, self.layout, self.size)
+        except (LookupError, ValueError, TypeError, OverflowError, cv2.error) as error:
             raise ModelFileError(
                 f"{self.path}: its outputs do not match the layout of kind {self.layout.kind} "
                 f"({first_line(error)})."
@@ -150,6 +155,8 @@ def decode(outputs: _Outputs, layout: Layout, size: tuple[int, int]) -> Boxes:
     if layout.units == "normalised":
         corners = corners * [size[1], size[0], size[1], size[0]]
     kept = (scores >= _LOWEST_SCORE) & (classes >= 0) & (classes < len(layout.class_names))
+    # NaN and what no photo is as large as, which would be infinite in sums.
+    kept &= (np.abs(corners) < _LARGEST).all(axis=1) & np.isfinite(scores)
     corners, scores, classes = corners[kept], scores[kept], classes[kept]
     if layout.nms_iou is not None and len(scores):
         sides = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
@@ -178,9 +185,11 @@ def _decode_anchors(
     tensors: Mapping[str, np.ndarray], layout: Layout, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     offsets, logits = tensors["boxes"], tensors["scores"]
+    # Counted before they are made: a layout could ask for all memory.
+    count = sum((size[0] // stride) * (size[1] // stride) * n for stride, n in layout.anchors)
+    if len(offsets) != count:
+        raise ValueError(f"{len(offsets)} boxes, but the layout's anchors give {count}")
     centres = anchor_centres(layout.anchors, size)
-    if len(offsets) != len(centres):
-        raise ValueError(f"{len(offsets)} boxes, but the layout's anchors give {len(centres)}")
     scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0)))
     scales = [1.0, 1.0] if layout.units == "pixels" else [size[1], size[0]]
     corners = _corners(centres / scales + offsets[:, :2], offsets[:, 2:4])
