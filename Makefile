@@ -6,8 +6,12 @@ BIN := .venv/bin
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALL := python -m pip install --quiet --disable-pip-version-check
 LOCKED := constraints/python-$(VERSION).txt
+COMPILE := pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate
 
-.PHONY: demo test test-newest lint bench weights lock audit kills clean
+.PHONY: demo test test-newest lint fuzz bench weights lock audit kills clean
+
+# Of all targets together.
+FUZZ_SECONDS ?= 600
 
 # Trains on free photos that installed packages carry: about five minutes on two cores.
 demo: .venv/all
@@ -27,6 +31,10 @@ lint: .venv/all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every reader of files from strangers. Corpora, and what was found, stay in build/fuzz.
+fuzz: .venv/fuzz
+	$(BIN)/python -m tests.fuzz --seconds=$(FUZZ_SECONDS) --folder=build/fuzz
 
 # Tables for the terminal, and JSON in bench/: about a quarter of an hour on two cores.
 bench: .venv/all
@@ -61,9 +69,10 @@ lock:
 	$(PYTHON) -m venv --clear .venv-lock
 	.venv-lock/bin/$(INSTALL) uv
 	for version in $(SUPPORTED); do \
-		.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
-			--python-version $$version --extra dev --output-file constraints/python-$$version.txt \
-			pyproject.toml || exit 1; \
+		.venv-lock/bin/uv $(COMPILE) --python-version $$version --extra dev \
+			--output-file constraints/python-$$version.txt pyproject.toml && \
+		echo 'atheris>=3,<4' | .venv-lock/bin/uv $(COMPILE) --python-version $$version \
+			--output-file constraints/fuzz-$$version.txt - || exit 1; \
 	done
 	rm -r .venv-lock
 
@@ -81,6 +90,12 @@ audit:
 	$(PYTHON) -m venv .venv
 	$(BIN)/$(INSTALL) --require-hashes -r $(LOCKED)
 	$(BIN)/$(INSTALL) --no-deps --no-build-isolation -e .
+	touch $@
+
+# Where atheris has no wheel, inputs are changed without knowing what they reach.
+.venv/fuzz: .venv/all constraints/fuzz-$(VERSION).txt
+	$(BIN)/$(INSTALL) --require-hashes -r constraints/fuzz-$(VERSION).txt || \
+		echo 'no atheris for this machine: fuzzing without coverage'
 	touch $@
 
 clean:

@@ -121,8 +121,6 @@ def parse_flags(argv: list[str]) -> list[str]:
     """
     try:
         rest = flags.FLAGS([argv[0], *flagfiles.expand(argv[1:])])
-        _check_numbers()
-        return rest
     except flags.UnrecognizedFlagError as error:
         if error.flagname in RENAMED:
             raise UserError(f"--{error.flagname} {RENAMED[error.flagname]}") from error
@@ -132,13 +130,12 @@ def parse_flags(argv: list[str]) -> list[str]:
     except SystemExit:
         # After --help, which absl treats as a failure.
         sys.exit(0)
-
-
-def _check_numbers() -> None:
-    # Bounds hold nothing against NaN, which compares with nothing.
-    for name, value in flags.FLAGS.flag_values_dict().items():
+    for name in flags.FLAGS:
+        value = flags.FLAGS[name].value
+        # NaN is within all bounds of absl's.
         if isinstance(value, float) and not math.isfinite(value):
             raise UserError(f"--{name}={value}: give a finite number.")
+    return rest
 
 
 def _exit_code(action: Callable[[], None], extra: str, interrupted: str) -> int | str:

@@ -44,6 +44,9 @@ class DataOptions:
 
     def __post_init__(self) -> None:
         parse_extra_data(self.extra_data)
+        for name in ("val_fraction", "extra_val_fraction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}.")
 
 
 def parse_extra_data(entries: Sequence[str]) -> list[tuple[str, pathlib.Path, float]]:

@@ -20,10 +20,14 @@ from drgn_tf.errors import UserError
 from drgn_tf.evaluation.detector_layout import Layout
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
+from drgn_tf.inference import trial
 from drgn_tf.inference.tflite_driver import dequantise, quantise
 
 # Boxes below this hardly affect any metric, and there are thousands of them.
 _LOWEST_SCORE = 0.001
+
+# Pixels; no box is so far away.
+_LARGEST = 1e9
 
 # Tensors by place and by name, with a batch of 1.
 _Outputs = dict[int | str, np.ndarray]
@@ -54,7 +58,7 @@ class Detector:
       layout: its inputs and outputs.
 
     Raises:
-      ModelFileError: it cannot be loaded, or has no image input.
+      ModelFileError: it cannot be loaded or run, crashes its runtime, or has no image input.
     """
 
     def __init__(self, path: str | pathlib.Path, layout: Layout):
@@ -62,22 +66,10 @@ class Detector:
         self.layout = layout
         if not self.path.is_file():
             raise ModelFileError(f"{self.path}: no such detector; give a .tflite or .onnx file.")
-        if self.path.suffix == ".tflite":
-            self._run, shape = _open_tflite(self.path)
-        elif self.path.suffix == ".onnx":
-            self._run, shape = _open_onnx(self.path)
-        else:
+        if self.path.suffix not in _OPENERS:
             raise ModelFileError(f"{self.path}: is not a .tflite or .onnx file.")
-        if len(shape) != 4 or 3 not in (shape[1], shape[3]):
-            raise ModelFileError(f"{self.path}: takes {list(shape)}, not RGB images.")
-        self._channels_first = shape[3] != 3
-        height, width = shape[2:] if self._channels_first else shape[1:3]
-        if all(isinstance(side, int) and side > 0 for side in (height, width)):
-            self.size = (height, width)
-        elif layout.size is not None:
-            self.size = layout.size
-        else:
-            raise ModelFileError(f'{self.path}: takes any size; give "size" in its layout.')
+        trial.try_in_process(self.path, __name__, layout.size)
+        self._run, self._channels_first, self.size = _opened(self.path, layout.size)
 
     def __call__(self, photo: np.ndarray) -> Boxes:
         """Returns the boxes in a photo, uint8 [H, W, 3].
@@ -94,8 +86,10 @@ class Detector:
             image = image.transpose(2, 0, 1)
         outputs = self._run(np.ascontiguousarray(image[np.newaxis], dtype=np.float32))
         try:
-            boxes = decode(outputs, self.layout, self.size)
-        except (KeyError, IndexError, ValueError, TypeError) as error:
+            # What is not finite is left out.
+            with np.errstate(all="ignore"):
+                boxes = decode(outputs, self.layout, self.size)
+        except (LookupError, ValueError, TypeError, OverflowError, cv2.error) as error:
             raise ModelFileError(
                 f"{self.path}: its outputs do not match the layout of kind {self.layout.kind} "
                 f"({first_line(error)})."
@@ -150,6 +144,8 @@ def decode(outputs: _Outputs, layout: Layout, size: tuple[int, int]) -> Boxes:
     if layout.units == "normalised":
         corners = corners * [size[1], size[0], size[1], size[0]]
     kept = (scores >= _LOWEST_SCORE) & (classes >= 0) & (classes < len(layout.class_names))
+    # NaN and what no photo is as large as, which would be infinite in sums.
+    kept &= (np.abs(corners) < _LARGEST).all(axis=1) & np.isfinite(scores)
     corners, scores, classes = corners[kept], scores[kept], classes[kept]
     if layout.nms_iou is not None and len(scores):
         sides = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
@@ -178,9 +174,11 @@ def _decode_anchors(
     tensors: Mapping[str, np.ndarray], layout: Layout, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     offsets, logits = tensors["boxes"], tensors["scores"]
+    # Counted before they are made: a layout could ask for all memory.
+    count = sum((size[0] // stride) * (size[1] // stride) * n for stride, n in layout.anchors)
+    if len(offsets) != count:
+        raise ValueError(f"{len(offsets)} boxes, but the layout's anchors give {count}")
     centres = anchor_centres(layout.anchors, size)
-    if len(offsets) != len(centres):
-        raise ValueError(f"{len(offsets)} boxes, but the layout's anchors give {len(centres)}")
     scores = 1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0)))
     scales = [1.0, 1.0] if layout.units == "pixels" else [size[1], size[0]]
     corners = _corners(centres / scales + offsets[:, :2], offsets[:, 2:4])
@@ -199,6 +197,27 @@ def anchor_centres(anchors: tuple[tuple[int, int], ...], size: tuple[int, int]) 
 
 def _corners(centres: np.ndarray, sides: np.ndarray) -> np.ndarray:
     return np.concatenate([centres - sides / 2, centres + sides / 2], axis=1)
+
+
+def try_here(path: pathlib.Path, size: tuple[int, int] | None) -> None:
+    """Opens a detector in this process and runs it; raises any error, or crashes."""
+    run, channels_first, (height, width) = _opened(path, size)
+    shape = (1, 3, height, width) if channels_first else (1, height, width, 3)
+    run(np.zeros(shape, np.float32))
+
+
+def _opened(path: pathlib.Path, size: tuple[int, int] | None) -> tuple[_Run, bool, tuple[int, int]]:
+    """Returns what runs it, whether channels come first, and (height, width) of its input."""
+    run, shape = _OPENERS[path.suffix](path)
+    if len(shape) != 4 or 3 not in (shape[1], shape[3]):
+        raise ModelFileError(f"{path}: takes {list(shape)}, not RGB images.")
+    channels_first = shape[3] != 3
+    height, width = shape[2:] if channels_first else shape[1:3]
+    if all(isinstance(side, int) and side > 0 for side in (height, width)):
+        size = (height, width)
+    if size is None:
+        raise ModelFileError(f'{path}: takes any size; give "size" in its layout.')
+    return run, channels_first, size
 
 
 def _open_tflite(path: pathlib.Path) -> tuple[_Run, list[Any]]:
@@ -247,6 +266,12 @@ def _open_onnx(path: pathlib.Path) -> tuple[_Run, list[Any]]:
         return _by_place_and_name([value.astype(np.float32) for value in values], names)
 
     return run, taken.shape
+
+
+_OPENERS: dict[str, Callable[[pathlib.Path], tuple[_Run, list[Any]]]] = {
+    ".tflite": _open_tflite,
+    ".onnx": _open_onnx,
+}
 
 
 def _by_place_and_name(values: list[np.ndarray], names: list[str]) -> _Outputs:

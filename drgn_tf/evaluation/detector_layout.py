@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -44,6 +43,9 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Of a detector's input, in pixels.
+_LARGEST_SIDE = 8192
+
 # A check, and what it asks for in words.
 _Form = tuple[Callable[[Any], object], str]
 
@@ -52,15 +54,16 @@ def _one_of(*choices: str) -> _Form:
     return lambda value: value in choices, f"one of {', '.join(choices)}"
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_number(value: object, lowest: float, highest: float, *kinds: type) -> bool:
+    # Not isinstance: True is an int. NaN is in no range.
+    return type(value) in (kinds or (int, float)) and lowest <= value <= highest  # type: ignore[operator]
 
 
-def _is_pair(value: object, lowest: float) -> bool:
+def _is_pair(value: object, lowest: float, highest: float, *kinds: type) -> bool:
     return (
         isinstance(value, list)
         and len(value) == 2
-        and all(_is_number(entry) and entry >= lowest for entry in value)
+        and all(_is_number(entry, lowest, highest, *kinds) for entry in value)
     )
 
 
@@ -76,7 +79,7 @@ _FORMS: dict[str, _Form] = {
     "units": _one_of("normalised", "pixels"),
     "resize_mode": _one_of("letterbox", "stretch"),
     "nms_iou": (
-        lambda value: value is None or (_is_number(value) and 0 < value < 1),
+        lambda value: value is None or _is_number(value, 1e-6, 1 - 1e-6),
         "a number between 0 and 1, or null",
     ),
     "outputs": (
@@ -85,14 +88,21 @@ _FORMS: dict[str, _Form] = {
         ),
         "an object: the index or name of a tensor for each role",
     ),
-    "size": (lambda value: _is_pair(value, 1), "[height, width]"),
-    "input_range": (lambda value: _is_pair(value, -math.inf), "two numbers"),
+    "size": (
+        lambda value: _is_pair(value, 1, _LARGEST_SIDE, int),
+        f"[height, width], each from 1 to {_LARGEST_SIDE}",
+    ),
+    "input_range": (lambda value: _is_pair(value, -1e6, 1e6), "two numbers, at most a million"),
     "channels": _one_of("rgb", "bgr"),
-    "pad_value": (lambda value: value in range(256), "a level from 0 to 255"),
+    "pad_value": (lambda value: _is_number(value, 0, 255, int), "a level from 0 to 255"),
     "corners": _one_of("yxyx", "xyxy"),
     "anchors": (
-        lambda value: isinstance(value, list) and value and all(_is_pair(x, 1) for x in value),
-        "a list of [stride, anchors per cell] of each grid",
+        lambda value: (
+            isinstance(value, list)
+            and value
+            and all(_is_pair(grid, 1, _LARGEST_SIDE, int) for grid in value)
+        ),
+        "a list of [stride, anchors per cell] of each grid, whole numbers",
     ),
 }
 
@@ -143,7 +153,7 @@ def read_layout(path: str | pathlib.Path) -> Layout:
     """
     try:
         content = json.loads(read_text(path))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: cannot be read as a detector layout in JSON ({first_line(error)})."
         ) from error
@@ -161,7 +171,7 @@ def read_layout(path: str | pathlib.Path) -> Layout:
             raise UserError(f'{path}: "{old}" is now "{new}".')
     unknown = sorted(content.keys() - _FORMS.keys())
     if unknown:
-        raise UserError(f'{path}: unknown entry "{unknown[0]}"; there are {", ".join(_FORMS)}.')
+        raise UserError(f'{path}: unknown entry "{unknown[0]:.60}"; there are {", ".join(_FORMS)}.')
     for name, value in content.items():
         fits, form = _FORMS[name]
         if not fits(value):

@@ -32,8 +32,8 @@ _FILE_BYTES_BESIDE = 2**26
 # Reads of one file: the parts of a PNG of 2 GB take so many. Pillow looks for parts byte by byte
 # where there are none, and takes 5 s for as many empty ones.
 _MOST_READS = 10**6
-# Photos whose metadata are damaged are used all the same.
-warnings.filterwarnings("ignore", r"(possibly )?corrupt exif|truncated file", UserWarning)
+# Photos whose metadata are damaged are used all the same; Pillow warns of them in many words.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # Bytes a pixel of 8 bits that reading a photo and writing its result take: mobile used 14 on
 # 100 megapixels and 16 on 48.
 _BYTES_PER_PIXEL = 16

@@ -1,7 +1,8 @@
 """Photo files, read and written with everything that is not the photo itself.
 
 EXIF, ICC profile, XMP, alpha, bit depth, grey and orientation are preserved. Pixels keep
-their stored order: a viewer rotates the result as it rotated the original. The preview in
+their stored order: a viewer rotates the result as it rotated the original. BMP has no EXIF
+data: pixels are rotated as they are written. The preview in
 the EXIF data is dropped, because it would still show the low-light photo.
 """
 
@@ -17,7 +18,7 @@ from drgn_tf.errors import BadImageError
 from drgn_tf.files import atomic_path, first_line
 from drgn_tf.images.formats import format_of_name, xmp_of
 from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
-from drgn_tf.images.photos import to_uint8
+from drgn_tf.images.photos import to_uint8, turned
 
 # ITU-R BT.601, which turns the enhanced colours of a grey photo back into grey.
 
@@ -94,6 +95,9 @@ def write(path: pathlib.Path, pixels: np.ndarray, photo: PhotoFile, quality: int
         pixels = np.concatenate([pixels, photo.alpha[:, :, np.newaxis]], axis=2)
     if kind.is_deep is None:
         pixels = to_uint8(pixels)
+    if "exif" not in kind.metadata:
+        # Nothing in the file could say that it is to be rotated.
+        pixels = turned(pixels, photo.orientation)
     metadata = {name: value for name, value in photo.metadata.items() if name in kind.metadata}
     try:
         data = kind.encode(pixels, metadata, quality)

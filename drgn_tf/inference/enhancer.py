@@ -56,9 +56,9 @@ class Enhancer:
           ValueError: `photo` is something else than described, or a number is NaN.
           ModelFileError: the artefact cannot take a photo of this size, or no brightness.
         """
+        checked = _checked(photo)
         converters = {"enhanced": to_dtype(np.asarray(photo).dtype)}
-        photo = _checked(photo)
-        return self.run(photo, converters, exposure, brightness, on_tile)["enhanced"]
+        return self.run(checked, converters, exposure, brightness, on_tile)["enhanced"]
 
     def stages(
         self, photo: np.ndarray, exposure: float = 0.0, brightness: float | None = None

@@ -23,8 +23,8 @@ def load_driver(
     """Opens a trained network in any supported format.
 
     Files of native runtimes are tried in a process of their own first, see
-    `drgn_tf.inference.trial`, and `.keras` files checked before Keras sees them. A SavedModel is
-    a program that TensorFlow runs: open none that you do not trust.
+    `drgn_tf.inference.trial`, and `.keras` files and SavedModels checked before Keras and
+    TensorFlow see them.
 
     Args:
       model: a name of shipped weights (see `drgn_tf.weights.names`), which opens their .tflite

@@ -231,7 +231,7 @@ def _expand(
             os.stat(given)
             paths = [pathlib.Path(given)]
         except FileNotFoundError:
-            paths = [pathlib.Path(name) for name in sorted(glob.glob(given, recursive=True))]
+            paths = [pathlib.Path(name) for name in sorted(set(_matches(given)))]
             complaints += _unreadable_folders(given)
             if not paths:
                 complaints.append(f"{given}: no such file, folder or glob.")
@@ -248,6 +248,27 @@ def _expand(
                     f"{path}: is no photo or video by its ending; {', '.join(_SUFFIXES)} can be "
                     "enhanced."
                 )
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """Yields what a glob matches; ** goes into no links, as those could lead in circles."""
+    parts = pattern.split("/")
+    if "**" not in parts:
+        yield from glob.iglob(pattern)
+        return
+    place = parts.index("**")
+    top, rest = "/".join(parts[:place]), parts[place + 1 :]
+    for start in glob.glob(f"{top}/") if place else ["."]:
+        for parent, folders, files in os.walk(start):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            inside = os.path.join(parent, "")
+            if not place:
+                inside = inside.removeprefix("./")
+            if rest:
+                yield from _matches(glob.escape(inside) + "/".join(rest))
+            else:
+                visible = [name for name in files if not name.startswith(".")]
+                yield from (inside + name for name in (*visible, *([""] if inside else ())))
 
 
 def _photos_below(

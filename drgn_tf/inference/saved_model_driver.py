@@ -10,6 +10,7 @@ import tensorflow as tf
 from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.inference.driver import Driver
+from drgn_tf.inference.saved_model_check import check_saved_model
 
 
 def latest_version(folder: pathlib.Path) -> pathlib.Path:
@@ -48,10 +49,12 @@ class SavedModelDriver(Driver):
 
     def __init__(self, path: pathlib.Path):
         self.path = latest_version(path)
+        check_saved_model(self.path)
         try:
             # Kept, because the signatures do not keep the variables alive.
             self._model = tf.saved_model.load(str(self.path))
-        except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+        # TensorFlow raises errors of many types for damaged files.
+        except Exception as error:
             raise ModelFileError(
                 f"{self.path}: cannot be loaded ({first_line(error)}); export it again."
             ) from error
@@ -67,7 +70,10 @@ class SavedModelDriver(Driver):
         self._whole, self._tile = (
             signatures[f"{name}{suffix}"] for name in ("float_whole", "float_tiled")
         )
-        self.thumbnail_size = self._tile.structured_input_signature[1]["thumbnail"].shape[1]
+        inputs = self._tile.structured_input_signature[1]
+        if "thumbnail" not in inputs:
+            raise ModelFileError(f"{self.path}: takes no thumbnail; export it again.")
+        self.thumbnail_size = inputs["thumbnail"].shape[1]
         self.outputs = tuple(sorted(self._tile.structured_outputs.keys() - {"brightness"}))
 
     def run(

@@ -66,12 +66,7 @@ def spans(length: int, tile: int, margin: int, feather: int) -> list[Span]:
     if length <= tile:
         return [Span(0, length, np.ones(length, np.float32))]
     overlap = 2 * margin + feather
-    step = tile - overlap - GRID_FACTOR
-    if step < 1:
-        raise ValueError(
-            f"tiles of {tile} pixels are too small for margins of {margin} and a feather of "
-            f"{feather}; they need more than {overlap + GRID_FACTOR}."
-        )
+    step = _step(tile, overlap)
     count = -(-(length - overlap) // step)
     # Evenly spread; the step is small enough for rounding down to the grid.
     last = -(-(length - tile) // GRID_FACTOR) * GRID_FACTOR
@@ -84,7 +79,20 @@ def spans(length: int, tile: int, margin: int, feather: int) -> list[Span]:
         after = np.clip((positions - middle) / max(feather, 1e-3) + 0.5, 0.0, 1.0)
         shares[i] *= 1.0 - after
         shares[i + 1] *= after
+    # More than two tiles share a pixel where they lie closer than the feather is wide.
+    shares /= shares.sum(axis=0)
     return [Span(a, b, share[a:b]) for a, b, share in zip(starts, stops, shares)]
+
+
+def _step(tile: int, overlap: int) -> int:
+    """Returns how far apart tiles begin at the most."""
+    step = tile - overlap - GRID_FACTOR
+    if step < 1:
+        raise ValueError(
+            f"tiles of {tile} pixels are too small for margins and a feather of {overlap} "
+            f"together; they need more than {overlap + GRID_FACTOR}."
+        )
+    return step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +114,7 @@ class Tiling:
             raise ValueError(f"tile must be a positive multiple of 4, not {self.tile}.")
         if self.margin < 0 or self.feather < 0:
             raise ValueError("margin and feather must not be negative.")
-        spans(self.tile + 1, self.tile, self.margin, self.feather)
+        _step(self.tile, 2 * self.margin + self.feather)
 
 
 def grid(driver: Driver, height: int, width: int, tiling: Tiling) -> tuple[list[Span], list[Span]]:

@@ -6,17 +6,19 @@ process of its own that is one line instead of the end of the program.
 
 from __future__ import annotations
 
+import importlib
 import json
 import pathlib
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from drgn_tf import memory
 from drgn_tf.errors import UserError
 from drgn_tf.files import ModelFileError, first_line
-from drgn_tf.inference.driver import Driver
 
 # Height and width of what a network of any size is tried on.
 _SIDE = 16
@@ -26,12 +28,12 @@ _LONGEST = 120
 _SAID = 3
 # Modules are found where this process finds them.
 _PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from drgn_tf.inference import trial; sys.exit(trial.main(sys.argv[1]))"
+    "import json, sys; path, sys.path[:], module, arguments = map(json.loads, sys.argv[1:]); "
+    "from drgn_tf.inference import trial; sys.exit(trial.main(path, module, arguments))"
 )
 
 
-def try_in_process(path: pathlib.Path) -> None:
+def try_in_process(path: pathlib.Path, module: str = __name__, *arguments: Any) -> None:
     """Opens a file in a process of its own, and runs it on one small image.
 
     This takes the start of Python, NumPy and the runtime once more (0.2 to 0.4 s of a core), the
@@ -39,6 +41,8 @@ def try_in_process(path: pathlib.Path) -> None:
 
     Args:
       path: a .tflite, .onnx or .ort file.
+      module: has a function `try_here`, which opens and runs it.
+      *arguments: of that function behind the path, as JSON has them.
 
     Raises:
       ModelFileError: it cannot be opened or run, crashes its runtime, takes all memory or does
@@ -48,7 +52,12 @@ def try_in_process(path: pathlib.Path) -> None:
         return
     try:
         process = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, path, json.dumps(list(map(str, sys.path)))],
+            [
+                sys.executable,
+                "-c",
+                _PROGRAM,
+                *map(json.dumps, (str(path), [*map(str, sys.path)], module, arguments)),
+            ],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -73,11 +82,11 @@ def try_in_process(path: pathlib.Path) -> None:
         )
 
 
-def main(name: str) -> int:
+def main(name: str, module: str, arguments: Sequence[Any]) -> int:
     """Tries a file in this process; prints what is wrong with it and returns the exit code."""
     _limit_memory()
     try:
-        _try_here(pathlib.Path(name))
+        _try(pathlib.Path(name), module, arguments)
     except ModuleNotFoundError:
         # The other process says so better.
         return 0
@@ -87,11 +96,9 @@ def main(name: str) -> int:
     return 0
 
 
-def _try_here(path: pathlib.Path) -> None:
-    from drgn_tf.inference.loading import load_driver
-
+def _try(path: pathlib.Path, module: str, arguments: Sequence[Any]) -> None:
     try:
-        _run(load_driver(path, threads=1, trusted=True))
+        importlib.import_module(module).try_here(path, *arguments)
     except (UserError, ModuleNotFoundError):
         raise
     except MemoryError as error:
@@ -105,7 +112,11 @@ def _try_here(path: pathlib.Path) -> None:
         ) from error
 
 
-def _run(driver: Driver) -> None:
+def try_here(path: pathlib.Path) -> None:
+    """Opens a network in this process and runs it; raises any error, or crashes."""
+    from drgn_tf.inference.loading import load_driver
+
+    driver = load_driver(path, threads=1, trusted=True)
     height, width = driver.size or (_SIDE, _SIDE)
     image = np.zeros((1, height, width, 3), np.float32)
     side = driver.thumbnail_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from drgn_tf.data import DataOptions, PhotometricOptions, SampleOptions
@@ -71,6 +72,10 @@ class TrainingOptions:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{field.name} must be a finite number, not {value}.")
         for name in (
             "steps",
             "batch_size",

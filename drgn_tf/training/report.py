@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-
 from drgn_tf.data import RunData
-from drgn_tf.errors import UserError
-from drgn_tf.files import first_line
-from drgn_tf.models import DRGN, macs_per_pixel
+from drgn_tf.models import DRGN, load_model, macs_per_pixel
 from drgn_tf.training.run_folder import RunFolder
 from drgn_tf.training.validation import Validator
 
@@ -36,7 +32,7 @@ def write_report(
       The report.
 
     Raises:
-      UserError: a saved network cannot be opened.
+      ModelFileError: a saved network cannot be opened.
     """
     report: dict[str, Any] = {
         "steps": step,
@@ -50,13 +46,7 @@ def write_report(
             # The same weights.
             report["last"] = report["best"]
             continue
-        path = folder.file(f"{name}.keras")
-        try:
-            model.set_weights(keras.models.load_model(path).get_weights())
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"{path}: cannot be opened ({first_line(error)}); train again in another --run_dir."
-            ) from error
+        model.set_weights(load_model(folder.file(f"{name}.keras")).get_weights())
         measured = validator(data.validation, sets=data.extra_validation)
         report[name] = {"validation": measured.to_dict()}
         if data.test is not None:

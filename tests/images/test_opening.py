@@ -205,6 +205,24 @@ def test_headers_that_never_end_are_given_up(tmp_path):
         assert time.process_time() - begun_at < 10
 
 
+def test_damaged_metadata_are_not_warned_of(tmp_path, photo):
+    """A photo is used all the same, and Pillow's warnings are two lines of its source each."""
+    tags = Image.Exif()
+    tags[0x010F] = "a camera of a long name"
+    exif = bytearray(tags.tobytes())
+    # Where the name lies: behind the end.
+    (entry,) = (
+        at for at in range(len(exif)) if exif[at : at + 4] in (b"\x0f\x01\x02\0", b"\x01\x0f\0\x02")
+    )
+    exif[entry + 8 : entry + 12] = b"\x7f" * 4
+    Image.fromarray(photo[:32, :32]).save(tmp_path / "a.jpg", exif=bytes(exif))
+    code = f"from drgn_tf.images.photos import read_photo; read_photo({str(tmp_path / 'a.jpg')!r})"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert process.stderr == ""
+
+
 def test_the_process_keeps_its_limit_of_pillow(tmp_path, photo):
     path = tmp_path / "a.webp"
     Image.fromarray(photo).save(path)

@@ -12,6 +12,7 @@ from drgn_tf.data import BadImageError
 from drgn_tf.errors import UserError
 from drgn_tf.images import photo_files
 from drgn_tf.images.photo_files import PhotoFile
+from drgn_tf.images.photos import turned
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
@@ -113,6 +114,15 @@ def test_16_bits_become_8_where_the_format_has_no_more(tmp_path, dark):
     deep = dark.astype(np.uint16) * 257
     photo_files.write(tmp_path / "a.bmp", deep, PhotoFile(deep), 95)
     np.testing.assert_array_equal(photo_files.read(tmp_path / "a.bmp").pixels, dark)
+
+
+def test_bmp_cannot_say_how_it_is_rotated_and_is_written_upright(tmp_path, dark):
+    for orientation in range(1, 9):
+        photo = PhotoFile(dark, orientation=orientation)
+        photo_files.write(tmp_path / "a.bmp", dark, photo, 95)
+        again = photo_files.read(tmp_path / "a.bmp")
+        assert again.orientation == 1
+        np.testing.assert_array_equal(again.pixels, turned(dark, orientation))
 
 
 def test_cmyk_is_named(tmp_path, dark):

@@ -4,83 +4,14 @@ from __future__ import annotations
 
 import time
 
-import flatbuffers
 import numpy as np
 import onnx
 import pytest
-from ai_edge_litert import schema_py_generated as schema
-from onnx import TensorProto, helper
+from onnx import helper
 
 from drgn_tf import weights
 from drgn_tf.inference import ModelFileError, load_driver, trial
-
-IMAGE = [1, 16, 16, 3]
-
-
-def tflite(*operators, shape=IMAGE) -> bytes:
-    """Returns a file with a subgraph of one operator, image to enhanced, for each."""
-    model = schema.ModelT(version=3, buffers=[schema.BufferT()], operatorCodes=[], subgraphs=[])
-    for number, (code, kind, options) in enumerate(operators):
-        tensors = [
-            schema.TensorT(name=name, shape=shape, shapeSignature=shape, hasRank=True)
-            for name in ("image", "enhanced")
-        ]
-        inputs = [0] if kind == "While" else [0, 0]
-        made = getattr(schema, f"{kind}OptionsT")(**options)
-        operator = schema.OperatorT(
-            opcodeIndex=number, inputs=inputs, outputs=[1], builtinOptions=made,
-            builtinOptionsType=getattr(schema.BuiltinOptions, f"{kind}Options"),
-        )  # fmt: skip
-        model.operatorCodes.append(
-            schema.OperatorCodeT(builtinCode=code, deprecatedBuiltinCode=code, version=1)
-        )
-        model.subgraphs.append(
-            schema.SubGraphT(
-                name="main", tensors=tensors, inputs=[0], outputs=[1], operators=[operator]
-            )
-        )
-    builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-def loop(condition: int, body: int):
-    return (
-        schema.BuiltinOperator.WHILE,
-        "While",
-        {"condSubgraphIndex": condition, "bodySubgraphIndex": body},
-    )
-
-
-ADD = (schema.BuiltinOperator.ADD, "Add", {})
-
-
-def onnx_loop(rounds: int) -> bytes:
-    """Returns a file that adds the image to itself so many times."""
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, IMAGE)
-    enhanced = helper.make_tensor_value_info("enhanced", TensorProto.FLOAT, IMAGE)
-    body = helper.make_graph(
-        [
-            helper.make_node("Add", ["before", "image"], ["after"]),
-            helper.make_node("Identity", ["on"], ["still"]),
-        ],
-        "body",
-        [
-            helper.make_tensor_value_info("round", TensorProto.INT64, []),
-            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("before", TensorProto.FLOAT, IMAGE),
-        ],
-        [
-            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("after", TensorProto.FLOAT, IMAGE),
-        ],
-    )
-    graph = helper.make_graph(
-        [helper.make_node("Loop", ["rounds", "", "image"], ["enhanced"], body=body)],
-        "net", [image], [enhanced], [helper.make_tensor("rounds", TensorProto.INT64, [], [rounds])],
-    )  # fmt: skip
-    opset = helper.make_opsetid("", 17)
-    return helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
+from tests.model_files import ADD, IMAGE, loop, onnx_loop, tflite
 
 
 def said(path) -> str:
@@ -156,6 +87,6 @@ def test_damage_of_a_network_is_one_line_or_harmless(tmp_path):
 
 
 def test_shipped_weights_are_not_tried(monkeypatch):
-    monkeypatch.setattr(trial, "try_in_process", lambda path: pytest.fail("tried"))
+    monkeypatch.setattr(trial, "try_in_process", lambda *_: pytest.fail("tried"))
     load_driver("mobile")
     load_driver(weights.fast_path("mobile"), trusted=True)

@@ -1,0 +1,93 @@
+"""Refuses SavedModels that do more than compute, before TensorFlow opens them.
+
+A SavedModel is a program: its operators can read and write files, open connections and run
+Python. A network needs operators that compute, and one function each that saves and restores
+variables; nobody calls those but TensorFlow.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+from drgn_tf.files import ModelFileError
+
+# What networks of this project compute with, and close relatives in other versions of TensorFlow.
+_OPERATORS = """
+    Abs Add AddN AddV2 All Any ArgMax ArgMin AssignVariableOp AvgPool BatchMatMulV2 BiasAdd
+    BroadcastTo Cast Ceil ClipByValue ConcatV2 Const Conv2D Conv2DBackpropInput DecodeBmp DecodeGif
+    DecodeImage DecodeJpeg DecodePng DecodeWebP DepthToSpace DepthwiseConv2dNative
+    DisableCopyOnRead Einsum EncodeJpeg EncodePng EnsureShape Equal Exp ExpandDims Fill Floor
+    FloorDiv FloorMod GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If LeakyRelu Less
+    LessEqual Log LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool Maximum Mean Min Minimum
+    MirrorPad Mul Neg NoOp NotEqual OnesLike Pack Pad PadV2 PartitionedCall Placeholder
+    PlaceholderWithDefault Pow PreventGradient Prod Range ReadVariableOp RealDiv Reciprocal Relu
+    Relu6 Reshape ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt Select SelectV2 Shape
+    Sigmoid Sign Size Slice Softmax Softplus SpaceToDepth Split SplitV Sqrt Square
+    SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StatelessWhile
+    StaticRegexFullMatch StopGradient StridedSlice StringJoin Sub Substr Sum Tanh
+    TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack Tile
+    Transpose Unpack VarHandleOp While ZerosLike
+"""
+_COMPUTES = frozenset(_OPERATORS.split())
+# What the functions that save and restore need besides.
+_FILES = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})
+# Nodes of the tree of objects; of the others, some name files to read.
+_KINDS = {"user_object", "variable", "bare_concrete_function", "function", "constant",
+          "captured_tensor"}  # fmt: skip
+
+
+def check_saved_model(folder: pathlib.Path) -> None:
+    """Raises an error unless a SavedModel only computes.
+
+    Args:
+      folder: with saved_model.pb.
+
+    Raises:
+      ModelFileError: it holds other operators, or is damaged.
+    """
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    try:
+        graphs = SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs
+    except (OSError, DecodeError) as error:
+        raise ModelFileError(f"{folder}: saved_model.pb is damaged; export it again.") from error
+    # Without the tree, TensorFlow runs the graph itself, as of its first version.
+    if len(graphs) != 1 or not graphs[0].HasField("object_graph_def"):
+        raise ModelFileError(f"{folder}: was not exported by this project; export it again.")
+    (graph,) = graphs
+    functions = graph.graph_def.library.function
+    called = {name for function in functions for name in _called(function.node_def)}
+    for node in graph.object_graph_def.nodes:
+        if node.WhichOneof("kind") not in _KINDS:
+            _refuse(folder, f"an object of the kind {node.WhichOneof('kind')}")
+        called.add(node.bare_concrete_function.concrete_function_name)
+        called.update(node.function.concrete_functions)
+    _check_operators(folder, graph.graph_def.node, _COMPUTES)
+    for function in functions:
+        allowed = _COMPUTES if function.signature.name in called else _COMPUTES | _FILES
+        _check_operators(folder, function.node_def, allowed)
+
+
+def _called(nodes: Any) -> set[str]:
+    """Returns the names of the functions in the attributes of nodes."""
+    found = set()
+    for node in nodes:
+        for value in node.attr.values():
+            found.add(value.func.name)
+            found.update(function.name for function in value.list.func)
+    return found
+
+
+def _check_operators(folder: pathlib.Path, nodes: Any, allowed: frozenset[str]) -> None:
+    for node in nodes:
+        if node.op not in allowed:
+            _refuse(folder, f"the operator {node.op!r:.60}")
+
+
+def _refuse(folder: pathlib.Path, what: str) -> None:
+    raise ModelFileError(
+        f"{folder}: holds {what}, which no network of this project has; give a SavedModel that "
+        "drgn-export made."
+    )
