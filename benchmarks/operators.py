@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-# The profiler's format; TensorFlow has no public name for it.
+# The profiler's format, which has no public name; see tests/test_private_names.py.
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 # "name of the node:type of the operator".

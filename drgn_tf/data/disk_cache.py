@@ -66,13 +66,16 @@ class MappedPixels:
         # Imported here, because photos are also read without TensorFlow.
         import tensorflow as tf
 
-        pixels = tf.raw_ops.ImmutableConst(
-            dtype=self.dtype, shape=[self.count], memory_region_name=self.path
-        )
+        # tf.raw_ops.ImmutableConst, with an attribute more.
+        graph = tf.compat.v1.GraphDef()
+        attributes = graph.node.add(name="pixels", op="ImmutableConst").attr
+        attributes["dtype"].type = tf.as_dtype(self.dtype).as_datatype_enum
+        attributes["shape"].shape.CopyFrom(tf.TensorShape([self.count]).as_proto())
+        attributes["memory_region_name"].s = self.path.encode()
         # Constant folding would copy the whole file into memory. It skips nodes with this
         # attribute, which has no other effect when empty.
-        empty = tf.compat.v1.AttrValue(list=tf.compat.v1.AttrValue.ListValue())
-        pixels.op._set_attr("_scoped_allocator", empty)
+        attributes["_scoped_allocator"].list.SetInParent()
+        (pixels,) = tf.graph_util.import_graph_def(graph, return_elements=["pixels:0"])
         return pixels
 
 

@@ -39,7 +39,7 @@ class Enhancer:
         self,
         photo: np.ndarray,
         exposure: float = 0.0,
-        brightness: float | None = None,
+        brightness: float | Callable[[np.ndarray], float] | None = None,
         on_tile: Callable[[], object] = lambda: None,
     ) -> np.ndarray:
         """Enhances one photo.
@@ -48,8 +48,9 @@ class Enhancer:
           photo: see the class.
           exposure: stops (EV) by which the result should be brighter, or darker if negative, than
             `brightness`.
-          brightness: mean luma in (0, 1] that the result should have, limited to the valid range;
-            by default the network's prediction for this photo.
+          brightness: mean luma in (0, 1] that the result should have, limited to the valid range,
+            or a function that returns it for the photo's thumbnail, float32 [1, T, T, 3], where the
+            artefact takes one; by default the network's prediction for this photo.
           on_tile: called after each tile.
 
         Raises:
@@ -85,16 +86,18 @@ class Enhancer:
         photo: np.ndarray,
         converters: Mapping[str, Callable[[np.ndarray], np.ndarray]],
         exposure: float = 0.0,
-        brightness: float | None = None,
+        brightness: float | Callable[[np.ndarray], float] | None = None,
         on_tile: Callable[[], object] = lambda: None,
     ) -> dict[str, np.ndarray]:
         """Returns images by name, converted by `converters`; see `tiling.run_tiled`."""
+        thumbnail = self.thumbnail(photo)
+        if callable(brightness):
+            brightness = None if thumbnail is None else brightness(thumbnail)
+        elif exposure and brightness is None:
+            brightness = self.driver.predicted_brightness(thumbnail)
         for name, value in (("exposure", exposure), ("brightness", brightness or 0.0)):
             if math.isnan(value):
                 raise ValueError(f"{name} must be a number, not nan.")
-        thumbnail = self.thumbnail(photo)
-        if exposure and brightness is None:
-            brightness = self.driver.predicted_brightness(thumbnail)
         if brightness is not None:
             if not self.driver.takes_brightness:
                 raise ModelFileError(

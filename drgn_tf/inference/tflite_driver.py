@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 from typing import Any
@@ -36,6 +37,7 @@ class TFLiteDriver(Driver):
         from ai_edge_litert.interpreter import Interpreter
 
         self.path = path
+        self._threads = threads
         if not path.is_file():
             raise ModelFileError(f"{path}: no such file.")
         try:
@@ -110,6 +112,16 @@ class TFLiteDriver(Driver):
                 value = self._interpreter.get_tensor(detail["index"])
                 results[name].append(dequantise(value, detail))
         return {name: np.concatenate(values) for name, values in results.items()}
+
+    def predicted_brightness(self, thumbnail: np.ndarray | None) -> float:
+        """See `Driver.predicted_brightness`."""
+        return Driver.predicted_brightness(self._predictor, thumbnail)
+
+    @functools.cached_property
+    def _predictor(self) -> TFLiteDriver:
+        # A second interpreter: for another size and back, one would plan its memory anew twice a
+        # photo.
+        return self if self.size is not None else TFLiteDriver(self.path, self._threads)
 
     def _resize(self, shape: tuple[int, ...]) -> None:
         index = self._image["index"]

@@ -19,7 +19,6 @@ from drgn_tf.files import atomic_path
 from drgn_tf.images.opening import MAX_MEGAPIXELS
 from drgn_tf.inference.enhancer import Enhancer
 from drgn_tf.inference.steady import SteadyBrightness
-from drgn_tf.inference.thumbnail import photo_thumbnail
 from drgn_tf.inference.video_files import VideoFile, count_frames, inspect_video, open_video
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
@@ -64,17 +63,16 @@ def enhance_video(
             f"{source}: is damaged, {readable}; replace it, or give --keep_readable to enhance "
             "that part."
         )
-    thumbnail_size = driver.thumbnail_size
     steady = SteadyBrightness(video.rate)
 
-    def wanted(photo: np.ndarray) -> float | None:
-        if brightness is not None or thumbnail_size is None or not driver.takes_brightness:
-            return brightness
-        thumbnail = photo_thumbnail(photo, thumbnail_size)
+    def steadied(thumbnail: np.ndarray) -> float:
         return steady(thumbnail, driver.predicted_brightness(thumbnail))
 
+    aim: float | Callable[[np.ndarray], float] | None = brightness
+    if aim is None and driver.takes_brightness and driver.thumbnail_size is not None:
+        aim = steadied
     with atomic_path(target) as beside:
-        _write_enhanced(enhancer, video, beside, target, start(video.frames), exposure, wanted)
+        _write_enhanced(enhancer, video, beside, target, start(video.frames), exposure, aim)
         written = count_frames(beside)
         if written != video.frames:
             raise UserError(
@@ -92,7 +90,7 @@ def _write_enhanced(
     target: pathlib.Path,
     on_frame: Callable[[], object],
     exposure: float,
-    brightness: Callable[[np.ndarray], float | None],
+    brightness: float | Callable[[np.ndarray], float] | None,
 ) -> None:
     reader, writer = open_video(video.path), None
     try:
@@ -111,7 +109,7 @@ def _write_enhanced(
                 if not writer.isOpened():
                     raise UserError(f"{target}: this video cannot be written here.")
             photo = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-            enhanced = enhancer(photo, exposure, brightness(photo))
+            enhanced = enhancer(photo, exposure, brightness)
             # OpenCV does not tell when the disk is full.
             if shutil.disk_usage(beside.parent).free < _LEAST_FREE:
                 raise UserError(

@@ -9,17 +9,8 @@ from drgn_tf.lazy import lazily
 
 if TYPE_CHECKING:
     from drgn_tf.metrics.batch_similarity import psnr, ssim
-    from drgn_tf.metrics.grey import luma, scale_to_gt_mean
 
-__all__ = ["luma", "psnr", "scale_to_gt_mean", "ssim"]
+__all__ = ["psnr", "ssim"]
 
 # These need Keras; `drgn_tf.metrics.photo_similarity` does not.
-__getattr__ = lazily(
-    __name__,
-    {
-        "luma": "grey",
-        "psnr": "batch_similarity",
-        "scale_to_gt_mean": "grey",
-        "ssim": "batch_similarity",
-    },
-)
+__getattr__ = lazily(__name__, {"psnr": "batch_similarity", "ssim": "batch_similarity"})

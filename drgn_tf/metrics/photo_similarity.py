@@ -1,9 +1,11 @@
 """PSNR, SSIM, luma and GT-mean of one whole photo, on the host.
 
-The same metrics as `drgn_tf.metrics.batch_similarity` and `grey`, which serve batches inside a
-graph on any backend: there the windows of SSIM are depthwise convolutions, here OpenCV's separable
-filter, ten times as fast on a CPU, and nothing but numpy and OpenCV is needed. Tests hold the two
-together.
+Papers measure either colour or grey, and results either as they are or scaled to the brightness of
+the reference (GT-mean). Both choices change the metrics by decibels, so each has its own name.
+
+PSNR and SSIM are also in `drgn_tf.metrics.batch_similarity`, which serves batches inside a graph on
+any backend: there the windows of SSIM are depthwise convolutions, here OpenCV's separable filter,
+ten times as fast on a CPU, and nothing but numpy and OpenCV is needed. Tests hold the two together.
 """
 
 from __future__ import annotations
@@ -71,14 +73,18 @@ def photo_luma(image: np.ndarray) -> np.ndarray:
 
 
 def scale_photo_to_gt_mean(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Scales an image so that its grey mean is that of its reference; uses the reference.
+    """Scales an image so that its grey mean is that of its reference (GT-mean).
+
+    It uses the reference, which nobody has when enhancing a photo: metrics of such images rate the
+    content apart from its overall brightness.
 
     Args:
       image: float32 [H, W, 3] in [0, 1].
       reference: the same.
 
     Returns:
-      float32 [H, W, 3] in [0, 1], to which it is limited; a black image stays black.
+      float32 [H, W, 3] in [0, 1], to which it is limited, so that the means differ again where
+      large parts are bright; a black image stays black.
     """
     mean, wanted = (float(photo_luma(x).mean(dtype=np.float64)) for x in (image, reference))
     return np.clip(image * np.float32(wanted / max(mean, BLACK)), 0.0, 1.0)

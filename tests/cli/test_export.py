@@ -3,55 +3,29 @@
 from __future__ import annotations
 
 import json
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from drgn_tf.models import DRGN, preset
 
-ROOT = pathlib.Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory) -> pathlib.Path:
-    """A .keras file of a small network."""
-    keras.utils.set_random_seed(3)
-    model = DRGN(preset("tiny"))
-    model.build()
-    path = tmp_path_factory.mktemp("weights") / "small.keras"
-    model.save(path)
-    return path
-
-
-def test_one_command_exports_proves_and_reports(pair_folder, tmp_path):
+def test_one_command_exports_proves_and_reports(programs, pair_folder, tmp_path):
     # Trained: the values inside a network of random weights do not fit into 8 bits.
-    process = subprocess.run(
-        [
-            sys.executable,
-            "export_main.py",  # The launcher, of which there is one for each command.
-            "--model=mobile",
-            "--name=small",
-            f"--output_dir={tmp_path}",
-            "--tflite_sizes=32x48",
-            "--tflite_precisions=float32,int8",
-            "--onnx_layouts=nchw",
-            "--threads=0",
-            # By default 45 large photos are made, and twelve of them compared.
-            f"--calibration_dir={pair_folder / 'low'}",
-            f"--eval_data_dir={pair_folder}",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
+    process = programs.run(
+        "export_main.py",  # The launcher, of which there is one for each command.
+        "--model=mobile",
+        "--name=small",
+        f"--output_dir={tmp_path}",
+        "--tflite_sizes=32x48",
+        "--tflite_precisions=float32,int8",
+        "--onnx_layouts=nchw",
+        "--threads=0",
+        # By default 45 large photos are made, and twelve of them compared.
+        f"--calibration_dir={pair_folder / 'low'}",
+        f"--eval_data_dir={pair_folder}",
     )
-    assert process.returncode == 0, process.stdout + process.stderr
+    assert process.code == 0, process.output
     expected = {
         "saved_model/1",
         "tflite/small_dynamic_whole_float32.tflite",
@@ -76,13 +50,13 @@ def test_one_command_exports_proves_and_reports(pair_folder, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == names | {"pairs"}
 
 
-def test_bad_input_is_one_clear_line(answers, weights, pair_folder, tmp_path):
+def test_bad_input_is_one_clear_line(answers, tiny_file, pair_folder, tmp_path):
     (tmp_path / "text.keras").write_text("no network")
     (tmp_path / "empty").mkdir()
     (tmp_path / "out" / "saved_model" / "1").mkdir(parents=True)
     discriminator = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     discriminator.save(tmp_path / "other.keras")
-    out, small = f"--output_dir={tmp_path / 'out'}", f"--model={weights}"
+    out, small = f"--output_dir={tmp_path / 'out'}", f"--model={tiny_file}"
     cases = {
         (out, f"--model={tmp_path / 'text.keras'}"): "text.keras: is no .keras file",
         (out, f"--model={tmp_path / 'other.keras'}"): "holds 'Sequential', not a DRGN",

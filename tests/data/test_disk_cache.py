@@ -235,7 +235,8 @@ def test_photo_that_went_away_is_one_line(pair_folder, cache):
 
 
 def test_graph_reads_the_file_and_holds_no_copy_of_it(programs, tmp_path):
-    # Constant folding would copy all of it, as many times as there are graphs.
+    # Constant folding would copy all of it, as many times as there are graphs. If a new TensorFlow
+    # does so, its constant_folding.cc tells what it leaves alone instead of `_scoped_allocator`.
     path, size = tmp_path / "pixels", 300 * 2**20
     with path.open("wb") as file:
         file.truncate(size)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -349,7 +345,7 @@ np.savez(sys.argv[1] + "/results.npz", *made)
 """
 
 
-def test_jax_makes_the_same_of_equal_numbers(tmp_path, view):
+def test_jax_makes_the_same_of_equal_numbers(on_jax, tmp_path, view):
     """Compiled, and of many samples at once, where every branch is taken."""
     options = PhotometricOptions(
         colour=0.5, local=0.7, local_lift=(0.0, 1.0), noise_size=(0.0, 1.8),
@@ -365,16 +361,8 @@ def test_jax_makes_the_same_of_equal_numbers(tmp_path, view):
         "normals": generator.normal(size=(6, side, side, 4)).astype(np.float32),
     }
     np.savez(tmp_path / "inputs.npz", **inputs)
-    process = subprocess.run(
-        [sys.executable, "-c", RUN, str(tmp_path)],
-        cwd=pathlib.Path(__file__).parents[2],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
+    code, output = on_jax(RUN, tmp_path)
+    assert code == 0, output
     other_low, other_high = np.load(tmp_path / "results.npz").values()
     for index in range(6):
         unit = inputs["units"][index]

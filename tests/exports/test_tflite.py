@@ -121,8 +121,11 @@ def test_any_size(tflite_file, tiny_model, dark_photos, flavour, precision):
         image = image_of(dark_photos[0], size)
         thumbnail = np.asarray(tiny_model.thumbnail(image))
         result = driver.run(image, thumbnail if flavour == "tiled" else None)["enhanced"]
-        expected = tiny_model(image, thumbnail)["enhanced"]
-        np.testing.assert_allclose(result, expected, atol=BOUNDS[precision].max_error)
+        expected = tiny_model(image, thumbnail)
+        np.testing.assert_allclose(result, expected["enhanced"], atol=BOUNDS[precision].max_error)
+        if flavour == "tiled":
+            predicted, bound = driver.predicted_brightness(thumbnail), BOUNDS[precision].brightness
+            assert predicted == pytest.approx(float(expected["brightness"][0, 0]), abs=bound)
 
 
 def test_8_bits_of_a_whole_photo(tiny_model, dark_photos, samples, tmp_path):

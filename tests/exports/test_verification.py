@@ -128,21 +128,19 @@ def test_a_tile_that_lost_its_brightness_is_refused(reference, dark_photos):
         verify(deaf, reference, dark_photos[:1], BOUNDS["float32"])
 
 
-@pytest.mark.parametrize("key", ["serving_default", "image_bytes", "float_whole"])
 def test_a_server_that_does_not_hear_the_brightness_is_refused(
-    reference, saved_model, dark_photos, monkeypatch, key
+    reference, saved_model, dark_photos, monkeypatch
 ):
     model = tf.saved_model.load(str(saved_model))
-    real = model.signatures[f"{key}_with_brightness"]
-
-    def deaf(brightness, **inputs):
-        reported = real(brightness=brightness, **inputs)["brightness"]
-        return {**real(brightness=0 * brightness, **inputs), "brightness": reported}
-
+    served = types.SimpleNamespace(signatures=model.signatures)
+    monkeypatch.setattr(tf.saved_model, "load", lambda path: served)
     verify_serving(saved_model, reference, dark_photos)
-    changed = types.SimpleNamespace(
-        signatures={**model.signatures, f"{key}_with_brightness": deaf}, model=model
-    )
-    monkeypatch.setattr(tf.saved_model, "load", lambda path: changed)
-    with pytest.raises(UserError, match=f"{key}_with_brightness, photo 1: differs"):
-        verify_serving(saved_model, reference, dark_photos)
+    for key in ("serving_default", "image_bytes", "float_whole"):
+
+        def deaf(brightness, real=model.signatures[f"{key}_with_brightness"], **inputs):
+            reported = real(brightness=brightness, **inputs)["brightness"]
+            return {**real(brightness=0 * brightness, **inputs), "brightness": reported}
+
+        served.signatures = {**model.signatures, f"{key}_with_brightness": deaf}
+        with pytest.raises(UserError, match=f"{key}_with_brightness, photo 1: differs"):
+            verify_serving(saved_model, reference, dark_photos)

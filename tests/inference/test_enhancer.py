@@ -49,10 +49,12 @@ def test_brightness_and_exposure_are_what_the_network_is_told(enhancer, dark):
     predicted = enhancer.predicted_brightness(photo)
     model = enhancer.driver.model
     image = photo[np.newaxis] / np.float32(255)
+    thumbnail = enhancer.thumbnail(photo)
     assert predicted == pytest.approx(float(model.predicted_brightness(image)[0, 0]), rel=1e-4)
     for arguments, told in (
         ({}, predicted),
         ({"brightness": 0.3}, 0.3),
+        ({"brightness": lambda thumbnail: 4 * thumbnail.mean()}, 4 * thumbnail.mean()),
         ({"exposure": 1.0}, predicted * 2 ** (1 / 2.2)),
         ({"exposure": -2.0, "brightness": 0.5}, 0.5 * 2 ** (-2 / 2.2)),
         ({"brightness": 0.0}, DARKEST),

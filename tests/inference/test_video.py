@@ -59,7 +59,7 @@ def brighter(enhancer):
         thumbnail = enhancer.thumbnail
 
         def __call__(self, photo, exposure=0.0, brightness=None):
-            assert 0 < brightness <= 1
+            assert 0 < brightness(self.thumbnail(photo)) <= 1
             return np.clip(photo.astype(int) + 40, 0, 255).astype(np.uint8)
 
     return Brighter()

@@ -13,6 +13,7 @@ from drgn_tf.metrics.photo_similarity import (
     photo_ssim,
     scale_photo_to_gt_mean,
 )
+from tests.tolerances import EPSILON
 
 
 def changed(image: np.ndarray, kind: str) -> np.ndarray:
@@ -74,12 +75,27 @@ def test_photos_smaller_than_the_window_are_refused(photo):
         photo_ssim(small, small)
 
 
-def test_luma_and_gt_mean_are_those_of_batches(photo, dark):
-    image, reference = (np.float32(x[100:180, 100:196] / 255) for x in (dark, photo))
-    np.testing.assert_allclose(photo_luma(image), metrics.luma(image)[..., 0], atol=1e-6)
-    np.testing.assert_allclose(
-        scale_photo_to_gt_mean(image, reference),
-        np.asarray(metrics.scale_to_gt_mean(image[np.newaxis], reference[np.newaxis]))[0],
-        atol=1e-5,
-    )
+def test_luma_weighs_the_channels_as_bt_601_does():
+    primaries = np.eye(3, dtype=np.float32)[np.newaxis]
+    np.testing.assert_allclose(photo_luma(primaries)[0], [0.299, 0.587, 0.114])
+    assert photo_luma(np.ones((1, 1, 3), np.float32))[0, 0] == pytest.approx(1.0)
+
+
+def test_scaled_photos_have_the_mean_luma_of_their_references(photo):
+    high = photo.astype(np.float32) / 255
+    for share in (0.1, 0.4):
+        # One factor, rounded to float32, and one product.
+        scaled = scale_photo_to_gt_mean(np.float32(share) * high, high)
+        np.testing.assert_allclose(scaled, high, atol=4 * EPSILON)
+    # By luma, not by the mean of the channels.
+    green = scale_photo_to_gt_mean(np.float32([[[0.0, 0.5, 0.0]]]), np.float32([[[0.5, 0.0, 0.0]]]))
+    np.testing.assert_allclose(green[0, 0], [0.0, 0.5 * 0.299 / 0.587, 0.0], rtol=1e-6)
+
+
+def test_nothing_exceeds_white_and_black_stays_black():
+    image = np.full((1, 2, 3), 0.1, np.float32)
+    image[0, 0] = 0.9
+    reference = np.full_like(image, 0.8)
+    scaled = scale_photo_to_gt_mean(image, reference)
+    np.testing.assert_allclose(scaled[0, :, 0], [1.0, 0.16], rtol=1e-5)
     assert not scale_photo_to_gt_mean(0 * image, reference).any()

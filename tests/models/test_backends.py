@@ -1,12 +1,6 @@
-"""The same networks and losses on another backend of Keras."""
+"""The same networks and losses on another backend of Keras, JAX."""
 
 from __future__ import annotations
-
-import importlib.util
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -16,7 +10,6 @@ from drgn_tf.losses import LossOptions, objective
 from drgn_tf.models import Discriminator
 from tests.tolerances import network_rounding
 
-ROOT = pathlib.Path(__file__).parents[2]
 WANTED = np.float32([[0.55]])
 CONTESTS = ("low", "degradation")
 
@@ -27,8 +20,8 @@ import numpy as np
 from drgn_tf.losses import LossOptions, objective
 from drgn_tf.models import DRGN, Discriminator
 
-folder, backend = sys.argv[1:]
-assert keras.backend.backend() == backend
+folder = sys.argv[1]
+assert keras.backend.backend() == "jax"
 to_numpy = keras.ops.convert_to_numpy
 
 def load(name):
@@ -55,20 +48,9 @@ np.savez(folder + "/results.npz", **results)
 """
 
 
-def other_backend() -> str:
-    for name in ("jax", "torch"):
-        if importlib.util.find_spec(name):
-            return name
-    pytest.fail(
-        "neither jax nor torch can be imported: pip install -e '.[dev]' "
-        "(that the networks run on another backend is a promise, so nothing is skipped)"
-    )
-
-
 @pytest.fixture(scope="module")
-def results(model, low_photo, photo, tmp_path_factory) -> tuple[dict, dict]:
+def results(model, low_photo, photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
     """Images and losses of TensorFlow, and of the other backend, from the same files."""
-    backend = other_backend()
     folder = tmp_path_factory.mktemp("backends")
     high = photo[np.newaxis].astype(np.float32) / 255
     low_crop, high_crop, normal = (
@@ -107,20 +89,8 @@ def results(model, low_photo, photo, tmp_path_factory) -> tuple[dict, dict]:
     terms = {**terms, "loss": loss, "discriminator_loss": discriminator_loss}
     expected.update({f"term/{name}": np.asarray(value) for name, value in terms.items()})
 
-    process = subprocess.run(
-        [sys.executable, "-c", RUN, str(folder), backend],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "KERAS_BACKEND": backend,
-            # JAX compiles each operation for each shape, which takes most of the time.
-            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert process.returncode == 0, process.stderr
+    code, output = on_jax(RUN, folder)
+    assert code == 0, output
     return expected, dict(np.load(folder / "results.npz"))
 
 

@@ -6,19 +6,17 @@ are held against one run that nothing disturbed.
 
 from __future__ import annotations
 
-import csv
 import json
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 
-from drgn_tf.models import load_model
-from tests.programs import ROOT, Program
+from tests import runs
+from tests.programs import Program
+from tests.runs import column, weights
 
 STEPS = 16
 
@@ -31,6 +29,7 @@ def command(pairs: pathlib.Path, run_dir: pathlib.Path, *flags: str) -> list[str
         # Little to trace: it is most of what a short run takes.
         "--preset=tiny",
         "--scales=1",
+        "--branch_blocks=0",
         "--fusion_blocks=0",
         "--discriminator_width=8",
         f"--steps={STEPS}",
@@ -54,15 +53,6 @@ def finish(program: Program, code: int = 0) -> str:
     return program.output
 
 
-def weights(run_dir: pathlib.Path) -> list[np.ndarray]:
-    return load_model(run_dir / "last.keras").get_weights()
-
-
-def column(run_dir: pathlib.Path, name: str) -> dict[int, float]:
-    with (run_dir / "metrics.csv").open(newline="") as file:
-        return {int(row["step"]): float(row[name]) for row in csv.DictReader(file) if row[name]}
-
-
 def wait_for_checkpoint(program: Program, run_dir: pathlib.Path, step: int) -> None:
     while not (run_dir / "checkpoints" / f"step-{step}.index").exists():
         assert program.code is None, program.output
@@ -70,37 +60,19 @@ def wait_for_checkpoint(program: Program, run_dir: pathlib.Path, step: int) -> N
 
 
 @pytest.fixture(scope="module")
-def pairs(tmp_path_factory, photo) -> pathlib.Path:
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp("pairs")
-    for name in ("low", "high"):
-        (folder / name).mkdir()
-    for index in range(4):
-        high = photo[50 * index : 50 * index + 64, 100:180]
-        low = np.round(255 * 0.6 * (high / 255.0) ** 2.5).astype(np.uint8)
-        Image.fromarray(low).save(folder / "low" / f"{index}.png")
-        Image.fromarray(high).save(folder / "high" / f"{index}.png")
-    return folder
+def pairs(tmp_path_factory, make_pairs) -> pathlib.Path:
+    return make_pairs(tmp_path_factory.mktemp("photos") / "pairs")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(pairs, tmp_path_factory) -> pathlib.Path:
+def undisturbed(programs, pairs, tmp_path_factory) -> pathlib.Path:
     run_dir = tmp_path_factory.mktemp("undisturbed")
-    process = subprocess.run(
-        [sys.executable, *command(pairs, run_dir)],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert process.returncode == 0, process.stderr
+    finish(programs.start(*command(pairs, run_dir)))
     return run_dir
 
 
 def test_a_run_leaves_all_its_files(undisturbed):
-    names = {path.name for path in undisturbed.iterdir()}
-    assert names == {
-        "config.json", "run.flags", "checkpoints", "best.keras", "best.json", "last.keras",
-        ".lock", "metrics.csv", "tensorboard", "samples.png", "report.json",
-    }  # fmt: skip
+    assert {path.name for path in undisturbed.iterdir()} == runs.FILES
     report = json.loads((undisturbed / "report.json").read_text())
     assert report["steps"] == STEPS
     assert report["best"]["validation"]["psnr"] >= report["last"]["validation"]["psnr"]

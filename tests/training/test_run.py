@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import dataclasses
 import functools
 
@@ -16,6 +15,7 @@ from drgn_tf.models.context import thumbnail
 from drgn_tf.training import CadenceOptions, RunFolder, RunOptions, TrainingOptions
 from drgn_tf.training import train as train_run
 from drgn_tf.training.tensorflow import TensorFlowBackend, make_strategy
+from tests.runs import column, logged
 
 PHOTOMETRIC = PhotometricOptions()
 # Little to trace: it is most of what a short run takes.
@@ -48,15 +48,6 @@ def checkpoints(folder) -> list[str]:
     return sorted(path.stem for path in (folder / "checkpoints").glob("*.index"))
 
 
-def rows(folder) -> list[dict]:
-    with (folder / "metrics.csv").open(newline="") as file:
-        return [row for row in csv.DictReader(file) if row["loss"]]
-
-
-def steps_logged(folder) -> list[str]:
-    return [row["step"] for row in rows(folder)]
-
-
 def test_a_diverged_run_stops_with_its_step_and_keeps_its_checkpoint(photos, tmp_path):
     with pytest.raises(UserError, match=r"step 2: .*loss.* is NaN or infinite"):
         train(options(steps=5, learning_rate=1e30), photos, tmp_path)
@@ -78,10 +69,9 @@ def test_training_improves_and_the_synthetic_path_begins_when_told(photos, tmp_p
     )
     metrics = train(settings, photos, tmp_path)["best"]["validation"]
     assert metrics["psnr"] > metrics["input_psnr"] + 1.0
-    trained = rows(tmp_path)
-    assert [row["step"] for row in trained if row["synthetic_content"]] == ["59", "60"]
-    assert [row["step"] for row in trained if row["adversarial_degradation"]] == ["59", "60"]
-    assert "adversarial_low" not in trained[0]
+    assert [*column(tmp_path, "synthetic_content")] == [59, 60]
+    assert [*column(tmp_path, "adversarial_degradation")] == [59, 60]
+    assert "adversarial_low" not in logged(tmp_path)[-1]
 
 
 def test_fine_tuning_starts_from_a_trained_network(photos, tmp_path):
@@ -114,7 +104,7 @@ def test_a_finished_run_reports_again_or_names_the_checkpoint_that_is_damaged(ph
     for path in (tmp_path / "checkpoints").glob("step-2.*"):
         path.unlink()
     assert train(options(steps=2), photos, tmp_path)["steps"] == 2
-    assert steps_logged(tmp_path) == ["1", "2"]
+    assert [*column(tmp_path, "loss")] == [1, 2]
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(photos, tmp_path, monkeypatch):

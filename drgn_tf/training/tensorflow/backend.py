@@ -125,6 +125,8 @@ def _batches(
     """Returns the batches of the steps from `first_step` on, divided among the devices."""
     samples = options.sample_options
 
+    # Without which reading and rewriting the code of the samples takes seconds.
+    @tf.autograph.experimental.do_not_convert
     def for_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         shard = Shard(
             context.input_pipeline_id,

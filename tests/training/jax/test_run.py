@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import pathlib
 
@@ -14,6 +13,8 @@ from drgn_tf.errors import UserError
 from drgn_tf.losses import LossOptions
 from drgn_tf.models import load_model, preset
 from drgn_tf.training import RunFolder, RunOptions, TrainingOptions
+from tests import runs
+from tests.runs import column, weights
 
 STEPS = 12
 RATE = 5e-3
@@ -84,15 +85,6 @@ def arguments(pairs: pathlib.Path, *flags: str) -> list[str]:
     ]  # fmt: skip
 
 
-def weights(run_dir: pathlib.Path) -> list[np.ndarray]:
-    return load_model(run_dir / "last.keras").get_weights()
-
-
-def column(run_dir: pathlib.Path, name: str) -> list[float]:
-    with (run_dir / "metrics.csv").open(newline="") as file:
-        return [float(row[name]) for row in csv.DictReader(file) if row[name]]
-
-
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory, photo) -> pathlib.Path:
     from PIL import Image
@@ -123,11 +115,7 @@ def undisturbed(pairs, low_photo, on_jax, tmp_path_factory) -> pathlib.Path:
 
 
 def test_a_run_leaves_the_files_of_any_run(undisturbed):
-    names = {path.name for path in undisturbed.iterdir()}
-    assert names == {
-        "config.json", "run.flags", "checkpoints", "best.keras", "best.json", "last.keras",
-        ".lock", "metrics.csv", "tensorboard", "samples.png", "report.json",
-    }  # fmt: skip
+    assert {path.name for path in undisturbed.iterdir()} == runs.FILES
     report = json.loads((undisturbed / "report.json").read_text())
     assert report["steps"] == STEPS
     (events,) = (undisturbed / "tensorboard").iterdir()
@@ -137,7 +125,7 @@ def test_a_run_leaves_the_files_of_any_run(undisturbed):
 
 
 def test_the_loss_falls(undisturbed):
-    losses = column(undisturbed, "loss")
+    losses = [*column(undisturbed, "loss").values()]
     assert len(losses) == 4
     assert losses[-1] < 0.9 * losses[0]
 

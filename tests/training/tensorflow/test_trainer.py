@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import functools
 
@@ -18,6 +17,7 @@ from drgn_tf.models.context import thumbnail
 from drgn_tf.training import CadenceOptions, RunFolder, RunOptions, TrainingOptions
 from drgn_tf.training import run as runs
 from drgn_tf.training.tensorflow import TensorFlowBackend, make_strategy
+from tests import runs as left
 from tests.tolerances import rounding
 
 STEPS = 6
@@ -64,8 +64,7 @@ def plain(train):
 
 
 def weights(folder) -> np.ndarray:
-    values = load_model(folder / "last.keras").get_weights()
-    return np.concatenate([value.ravel() for value in values])
+    return np.concatenate([value.ravel() for value in left.weights(folder)])
 
 
 def assert_same_weights(one, other) -> None:
@@ -79,14 +78,8 @@ def assert_same_weights(one, other) -> None:
     assert differences.max() < 2 * STEPS * RATE
 
 
-def rows(folder) -> list[dict[str, float]]:
-    with (folder / "metrics.csv").open(newline="") as file:
-        lines = [line for line in csv.DictReader(file) if line["loss"]]
-    return [{name: float(value) for name, value in line.items() if value} for line in lines]
-
-
 def logged(folder) -> dict[str, float]:
-    return rows(folder)[0]
+    return left.logged(folder)[0]
 
 
 def test_micro_batches_and_several_steps_a_call_give_the_same_weights(train, plain, monkeypatch):
@@ -123,12 +116,12 @@ def test_float16_leaves_out_a_step_that_overflows_and_goes_on(train, plain, monk
         functools.partial(keras.optimizers.LossScaleOptimizer, initial_scale=1e9),
     )
     folder = train(precision="mixed_float16", cadence={"log_every": 1}, steps=STEPS * 4)
-    scales = [row["loss_scale"] for row in rows(folder)]
+    scales = [row["loss_scale"] for row in left.logged(folder)]
     assert scales[0] > scales[-1] == scales[-2]
-    trained = [row["gradient_norm"] for row in rows(folder)]
+    trained = [row["gradient_norm"] for row in left.logged(folder)]
     assert trained[0] == 0 and trained[-1] > 0
     assert np.isfinite(weights(folder)).all()
-    assert rows(folder)[-1]["loss"] < logged(plain)["loss"]
+    assert left.logged(folder)[-1]["loss"] < logged(plain)["loss"]
 
 
 def test_xla_gives_the_same_weights(train, plain):

@@ -9,7 +9,6 @@ worker kept its own.
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import pathlib
@@ -23,8 +22,8 @@ import time
 import numpy as np
 import pytest
 
-from drgn_tf.models import load_model
 from tests.programs import ROOT, Program
+from tests.runs import column, weights
 
 STEPS = 40
 SAVED_EVERY = 5
@@ -102,13 +101,8 @@ def wait_for_checkpoint(workers: list[Program], run_dir: pathlib.Path, step: int
         time.sleep(0.01)
 
 
-def weights(run_dir: pathlib.Path) -> list[np.ndarray]:
-    return load_model(run_dir / "last.keras").get_weights()
-
-
 def losses(run_dir: pathlib.Path) -> list[float]:
-    with (run_dir / "metrics.csv").open(newline="") as file:
-        return [float(row["loss"]) for row in csv.DictReader(file) if row["loss"]]
+    return [*column(run_dir, "loss").values()]
 
 
 @pytest.fixture(scope="module")
