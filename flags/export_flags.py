@@ -29,8 +29,8 @@ _FORMATS = flags.DEFINE_list(
 _TFLITE_SIZES = flags.DEFINE_list(
     "tflite_sizes",
     [f"{height}x{width}" for height, width in _DEFAULTS.tflite_sizes],
-    "HEIGHTxWIDTH of the .tflite files for GPUs and NPUs. Files for any size, for the CPU, are "
-    "always made.",
+    "HEIGHTxWIDTH of the .tflite files for GPUs and NPUs. Files for all multiples of 4, for the "
+    "CPU, are always made.",
 )
 _TFLITE_PRECISIONS = flags.DEFINE_list(
     "tflite_precisions",

@@ -12,6 +12,7 @@ from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.inference.driver import Driver
 from drgn_tf.inference.thumbnail import photo_thumbnail
+from drgn_tf.models.options import GRID_FACTOR
 
 
 class TFLiteDriver(Driver):
@@ -90,8 +91,9 @@ class TFLiteDriver(Driver):
     ) -> dict[str, np.ndarray]:
         """See `Driver.run`. The images of a batch are run one by one."""
         results: dict[str, list[np.ndarray]] = {name: [] for name in self._results}
+        height, width = images.shape[1:3]
         for i, image in enumerate(images):
-            feeds = [(self._image, image[np.newaxis])]
+            feeds = [(self._image, image[np.newaxis] if self.size else _padded(image))]
             if self._thumbnail is not None:
                 if thumbnails is None:
                     thumbnail = photo_thumbnail(image, self._thumbnail["shape"][1])
@@ -108,6 +110,8 @@ class TFLiteDriver(Driver):
             self._interpreter.invoke()
             for name, detail in self._results.items():
                 value = self._interpreter.get_tensor(detail["index"])
+                if name in self.outputs:
+                    value = value[:, :height, :width]
                 results[name].append(dequantise(value, detail))
         return {name: np.concatenate(values) for name, values in results.items()}
 
@@ -117,6 +121,12 @@ class TFLiteDriver(Driver):
             self._interpreter.resize_tensor_input(index, shape, strict=False)
             self._interpreter.allocate_tensors()
             self._image["shape"] = shape
+
+
+def _padded(image: np.ndarray) -> np.ndarray:
+    """Repeats the last row and column up to multiples of 4: files of any size take no others."""
+    missing = [(0, -side % GRID_FACTOR) for side in image.shape[:2]]
+    return np.pad(image, [*missing, (0, 0)], mode="edge")[np.newaxis]
 
 
 def quantise(value: np.ndarray, detail: dict[str, Any]) -> np.ndarray:

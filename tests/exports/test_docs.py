@@ -45,8 +45,10 @@ def exported(dark_photos, saved_model, onnx_file, tflite_file, tmp_path_factory)
         for flavour in ("whole", "tiled"):
             path = folder / "exported" / "onnx" / f"mobile_{layout}_dynamic_{flavour}.onnx"
             shutil.copy(onnx_file(layout, None, flavour), path)
-    path = folder / "exported" / "tflite" / "mobile_256x256_tiled_float32.tflite"
-    shutil.copy(tflite_file("float32", size=(256, 256)), path)
+    for size, flavour in (((256, 256), "tiled"), (None, "whole")):
+        name = f"mobile_{'256x256' if size else 'dynamic'}_{flavour}_float32.tflite"
+        path = folder / "exported" / "tflite" / name
+        shutil.copy(tflite_file("float32", size=size, flavour=flavour), path)
     return folder
 
 
@@ -165,9 +167,11 @@ def test_onnx(exported, tiny_model, monkeypatch):
     assert names["result"].dtype == np.uint8
 
 
-def test_android(exported, monkeypatch, capsys):
+def test_android(exported, tiny_model, monkeypatch, capsys):
     monkeypatch.chdir(exported)
     run_all(blocks("android.md", "python"))
+    result = np.asarray(Image.open("enhanced.png"))
+    assert np.abs(result - enhanced_file(tiny_model, exported / "dark.jpg")).max() <= 1
     lines = capsys.readouterr().out.splitlines()
     names = [line.split(" ")[0] for line in lines]
     assert sorted(names[:3]) == ["brightness", "image", "thumbnail"]
