@@ -10,9 +10,8 @@ import numpy as np
 
 from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.files import ModelFileError, first_line
-from drgn_tf.inference.driver import Driver
+from drgn_tf.inference.driver import Driver, to_grid
 from drgn_tf.inference.thumbnail import photo_thumbnail
-from drgn_tf.models.options import GRID_FACTOR
 
 
 class TFLiteDriver(Driver):
@@ -93,7 +92,7 @@ class TFLiteDriver(Driver):
         results: dict[str, list[np.ndarray]] = {name: [] for name in self._results}
         height, width = images.shape[1:3]
         for i, image in enumerate(images):
-            feeds = [(self._image, image[np.newaxis] if self.size else _padded(image))]
+            feeds = [(self._image, image[np.newaxis] if self.size else to_grid(image[np.newaxis]))]
             if self._thumbnail is not None:
                 if thumbnails is None:
                     thumbnail = photo_thumbnail(image, self._thumbnail["shape"][1])
@@ -121,12 +120,6 @@ class TFLiteDriver(Driver):
             self._interpreter.resize_tensor_input(index, shape, strict=False)
             self._interpreter.allocate_tensors()
             self._image["shape"] = shape
-
-
-def _padded(image: np.ndarray) -> np.ndarray:
-    """Repeats the last row and column up to multiples of 4: files of any size take no others."""
-    missing = [(0, -side % GRID_FACTOR) for side in image.shape[:2]]
-    return np.pad(image, [*missing, (0, 0)], mode="edge")[np.newaxis]
 
 
 def quantise(value: np.ndarray, detail: dict[str, Any]) -> np.ndarray:

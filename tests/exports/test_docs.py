@@ -131,7 +131,7 @@ def test_serving(exported, server, tiny_model, monkeypatch):
     result = np.asarray(Image.open("brighter.png"))
     expected = np.asarray(tiny_model(photo, brightness=np.float32([[asked]]))["enhanced"])[0]
     assert np.abs(result - np.round(255 * expected)).max() <= 1
-    with pytest.raises(ValueError, match="Unknown image file format"):
+    with pytest.raises(ValueError, match="File 1 of 1 is no JPEG, PNG, WebP, BMP or GIF"):
         names["enhance"]([b"no photo"])
     # Its packages are a client's, not this project's.
     compile(grpc, "serving.md", "exec")
