@@ -15,7 +15,7 @@ Stages:
              out stays float32. Of any size these files take multiples of 4, as .tflite files do
     check    ONNX's checker, with shape inference
 
-Opset 17 has every operator that is needed, and ONNX Runtime reads it since 1.12 (2022). What
+Opset 17 has every operator that is needed, and ONNX Runtime 1.15 (May 2023) runs it. What
 18 changed (axes of reductions, antialiased resizing) does not occur here.
 """
 
