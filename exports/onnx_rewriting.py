@@ -70,6 +70,7 @@ def replace_min(graph: onnx.GraphProto) -> None:
     """Replaces Min with a constant, in place, by Clip; a Max of the same value goes into it."""
     constants = _constants(graph)
     producers = {output: node for node in graph.node for output in node.output}
+    results = [value.name for value in graph.output]
     absorbed = []
     for node in graph.node:
         if node.op_type != "Min" or not (limit := _limit(node, constants)):
@@ -78,14 +79,16 @@ def replace_min(graph: onnx.GraphProto) -> None:
         lowest = None
         before = producers.get(source)
         users = [other for other in graph.node if source in other.input]
-        if before is not None and before.op_type == "Max" and len(users) == 1:
+        is_inner = len(users) == 1 and source not in results
+        if before is not None and before.op_type == "Max" and is_inner:
             inner = _limit(before, constants)
             if inner and inner[1] <= highest:
                 source, lowest = inner
                 absorbed.append(before)
-        after = [other for other in graph.node if node.output[0] in other.input]
         result = node.output[0]
-        if lowest is None and len(after) == 1 and after[0].op_type == "Max":
+        after = [other for other in graph.node if result in other.input]
+        is_inner = len(after) == 1 and result not in results
+        if lowest is None and is_inner and after[0].op_type == "Max":
             outer = _limit(after[0], constants)
             if outer and outer[1] <= highest:
                 lowest, result = outer[1], after[0].output[0]
