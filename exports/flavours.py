@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from drgn_tf.errors import UserError
 from drgn_tf.models import DRGN, ModelOptions
+from drgn_tf.models.options import GRID_FACTOR
 from drgn_tf.tensors import Tensor
 
 # In the order in which files have them, with what files say of them.
@@ -43,6 +44,7 @@ def traceable(
     size: tuple[int, int] | None,
     batch: int | None,
     aimed: str = "brightness",
+    aligned: bool = False,
 ) -> tf.types.experimental.PolymorphicFunction:
     """Returns a network as a function with the inputs and outputs of a flavour.
 
@@ -52,6 +54,8 @@ def traceable(
       size: (height, width) in pixels; None leaves them free.
       batch: images at once; None leaves it free.
       aimed: name of the output "brightness".
+      aligned: whether free sizes are known to be multiples of 4. Nothing is then padded or cropped,
+        and no shape is computed while the graph runs.
 
     Raises:
       UserError: the network has no such flavour.
@@ -71,6 +75,11 @@ def traceable(
 
     def enhance(*values: Tensor) -> dict[str, Tensor]:
         given = dict(zip(shapes, values))
+        if aligned and size is None:
+            # The network is traced as for this size; converters still see free ones. It differs
+            # from all sizes inside the network, none of which may seem to be reached already.
+            given["image"] = tf.identity(given["image"])
+            given["image"].set_shape([batch, *[GRID_FACTOR * (side + 1)] * 2, 3])
         results = model(given["image"], given.get("thumbnail"), given.get("brightness"))
         enhanced = {"enhanced": results["enhanced"]}
         return {**enhanced, aimed: results["brightness"]} if told else enhanced

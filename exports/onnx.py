@@ -9,11 +9,13 @@ Stages:
 
     convert  tf2onnx; with NCHW the convolutions' own order reaches the edges of the graph,
              and no Transpose is left, which is asserted
-    fuse     tf2onnx spells a PReLU in five operators: they become the one that ONNX has
+    rewrite  in operators that Core ML and NNAPI take too (`onnx_rewriting`)
     tell     names of dimensions, metadata
+    halve    float16: weights and intermediate results in half precision; what goes in and comes
+             out stays float32. Of any size these files take multiples of 4, as .tflite files do
     check    ONNX's checker, with shape inference
 
-Opset 17 has every operator that is needed, and ONNX Runtime reads it since 1.12 (2022). What
+Opset 17 has every operator that is needed, and ONNX Runtime 1.15 (May 2023) runs it. What
 18 changed (axes of reductions, antialiased resizing) does not occur here.
 """
 
@@ -27,15 +29,16 @@ import pathlib
 
 import onnx
 import tf2onnx
-from onnx import numpy_helper
 
 from drgn_tf.errors import UserError
+from drgn_tf.exports import onnx_rewriting
 from drgn_tf.exports.flavours import AIMED, INPUTS, OUTPUTS, traceable
 from drgn_tf.files import atomic_path, partial_folder
 from drgn_tf.models import DRGN
 from drgn_tf.version import __version__
 
 OPSET = 17
+PRECISIONS = ("float32", "float16")
 
 
 def export_onnx(
@@ -46,6 +49,7 @@ def export_onnx(
     size: tuple[int, int] | None,
     flavour: str,
     name: str,
+    precision: str = "float32",
 ) -> None:
     """Writes an ONNX file.
 
@@ -56,12 +60,21 @@ def export_onnx(
       size: (height, width) in pixels, with a batch of 1; None leaves all three free.
       flavour: of `flavours.flavours`.
       name: of the model, for the metadata.
+      precision: of `PRECISIONS`.
 
     Raises:
       UserError: the network has no such flavour, a Transpose is left in NCHW, or the file cannot be
         written.
     """
-    enhance = traceable(model, flavour, size, batch=None if size is None else 1, aimed=AIMED)
+    # Half precision is too little to compute with sizes: those files take multiples of 4.
+    enhance = traceable(
+        model,
+        flavour,
+        size,
+        batch=None if size is None else 1,
+        aimed=AIMED,
+        aligned=precision == "float16",
+    )
     signature = enhance.input_signature
     channels_first = {}
     if layout == "nchw":
@@ -74,15 +87,33 @@ def export_onnx(
     converted, _ = tf2onnx.convert.from_function(
         enhance, input_signature=signature, opset=OPSET, **channels_first
     )
-    _fuse_prelu(converted.graph)
+    onnx_rewriting.fuse_prelu(converted.graph)
+    onnx_rewriting.replace_space_to_depth(converted.graph)
+    onnx_rewriting.replace_min(converted.graph)
+    onnx_rewriting.replace_reciprocal(converted.graph)
     if size is None:
         _name_dimensions(converted.graph, layout)
+    else:
+        onnx_rewriting.replace_log(converted.graph)
+    if precision == "float16":
+        converted = _halved(converted)
     _describe(converted, model, layout, name)
     if layout == "nchw" and any(node.op_type == "Transpose" for node in converted.graph.node):
         raise UserError(f"{path.name}: a Transpose is left in NCHW; export NHWC instead.")
     onnx.checker.check_model(converted, full_check=True)
     with atomic_path(path) as beside:
         onnx.save(converted, beside)
+
+
+def _halved(converted: onnx.ModelProto) -> onnx.ModelProto:
+    # Here: it is needed by few, and imports much.
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    halved = convert_float_to_float16(converted, keep_io_types=True)
+    # The conversions at the edges were put last.
+    OnnxModel.graph_topological_sort(halved.graph)
+    return halved
 
 
 def export_ort(path: pathlib.Path) -> str:
@@ -125,37 +156,6 @@ def onnx_operators(path: pathlib.Path) -> dict[str, int]:
     """Returns how often each operator occurs in a file, most frequent first."""
     nodes = onnx.load(path, load_external_data=False).graph.node
     return dict(collections.Counter(node.op_type for node in nodes).most_common())
-
-
-def _fuse_prelu(graph: onnx.GraphProto) -> None:
-    """Replaces relu(x) + c * relu(-x), in place, by a PReLU of slope -c."""
-    producers = {output: node for node in graph.node for output in node.output}
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    fused = []
-    for add in graph.node:
-        parts = [producers[name] for name in add.input if name in producers]
-        if add.op_type != "Add" or [part.op_type for part in parts] != ["Relu", "Mul"]:
-            continue
-        positive, scaled = parts
-        negative = producers.get(scaled.input[0])
-        if negative is None or negative.op_type != "Relu" or scaled.input[1] not in constants:
-            continue
-        negated = producers.get(negative.input[0])
-        if negated is None or negated.op_type != "Neg" or negated.input != positive.input:
-            continue
-        # As [C, 1, 1]: other shapes are refused by CoreML.
-        slope = -numpy_helper.to_array(constants[scaled.input[1]])[0]
-        slope_name = f"{add.output[0]}/slope"
-        graph.initializer.append(numpy_helper.from_array(slope, slope_name))
-        add.op_type = "PRelu"
-        add.input[:] = [positive.input[0], slope_name]
-        fused += [positive, scaled, negative, negated]
-    for node in fused:
-        graph.node.remove(node)
-    used = {name for node in graph.node for name in node.input}
-    for tensor in list(graph.initializer):
-        if tensor.name not in used:
-            graph.initializer.remove(tensor)
 
 
 def _name_dimensions(graph: onnx.GraphProto, layout: str) -> None:

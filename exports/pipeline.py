@@ -31,8 +31,9 @@ from drgn_tf.exports import gpu_delegate, tflite_inspection
 from drgn_tf.exports.calibration import CalibrationSample, calibration_samples
 from drgn_tf.exports.flavours import flavours
 from drgn_tf.exports.measurement import Measurement, measure
+from drgn_tf.exports.onnx import PRECISIONS as ONNX_PRECISIONS
 from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
-from drgn_tf.exports.saved_model import export_saved_model
+from drgn_tf.exports.saved_model import ServingOptions, export_saved_model
 from drgn_tf.exports.tflite import DEFAULT_PRECISIONS, export_tflite
 from drgn_tf.exports.verification import BOUNDS, Agreement, verify, verify_serving
 from drgn_tf.files import first_line, make_folder, move, partial_folder, remove_partial, sha256
@@ -44,6 +45,8 @@ from drgn_tf.models import DRGN
 DEFAULT_FORMATS = ("saved_model", "tflite", "onnx")
 FORMATS = (*DEFAULT_FORMATS, "ort")
 LAYOUTS = ("nhwc", "nchw")
+# How thorough the verification is, and on how many photos.
+VERIFY = {"quick": 3, "full": 12}
 # Height and width in pixels of the photo on which artefacts of any size are timed.
 _TIMED = (512, 512)
 
@@ -59,11 +62,14 @@ class ExportOptions:
       tflite_precisions: of those files.
       onnx_sizes: (height, width) of further .onnx files, besides those of any size.
       onnx_layouts: a subset of `LAYOUTS`.
+      onnx_precisions: of the tiled .onnx files, a subset of `onnx.PRECISIONS`; the others, of any
+        size, are of float32.
       version: version folder of the SavedModel.
-      stages: whether the SavedModel gets a signature for the intermediate images.
+      serving: of the SavedModel.
       overwrite: whether existing artefacts may be replaced.
       threads: compute threads of the measurements; None skips time and memory.
       calibration_count: number of crops of photos for calibration.
+      verify: a key of `VERIFY`.
     """
 
     name: str
@@ -72,11 +78,13 @@ class ExportOptions:
     tflite_precisions: tuple[str, ...] = DEFAULT_PRECISIONS
     onnx_sizes: tuple[tuple[int, int], ...] = ()
     onnx_layouts: tuple[str, ...] = LAYOUTS
+    onnx_precisions: tuple[str, ...] = ONNX_PRECISIONS
     version: int = 1
-    stages: bool = False
+    serving: ServingOptions = dataclasses.field(default_factory=ServingOptions)
     overwrite: bool = False
     threads: int | None = 2
     calibration_count: int = 64
+    verify: str = "quick"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,11 +95,13 @@ class Artefact:
       path: relative to the output folder.
       precision: a key of `verification.BOUNDS`.
       write: writes the artefact to a path; returns notes for the report, or None.
+      jpeg_quality: of a SavedModel, see `ServingOptions`.
     """
 
     path: pathlib.PurePosixPath
     precision: str
     write: Callable[[pathlib.Path], str | None]
+    jpeg_quality: int | None = None
 
     @property
     def is_tflite(self) -> bool:
@@ -118,6 +128,7 @@ class Success:
 
     Attributes:
       path: relative to the output folder.
+      precision: a key of `verification.BOUNDS`.
       reason: None, which tells it from a `Failure`.
       bytes: size on disk.
       sha256: of the file, or of all files in the folder.
@@ -131,6 +142,7 @@ class Success:
     """
 
     path: pathlib.PurePosixPath
+    precision: str
     reason: None = dataclasses.field(default=None, init=False)
     bytes: int
     sha256: str
@@ -161,10 +173,10 @@ def plan(model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]) -> l
             model,
             name=options.name,
             warmup_photos=[photo[:256, :256] for photo in photos[:2]],
-            stages=options.stages,
+            options=options.serving,
         )
         path = pathlib.PurePosixPath("saved_model", str(options.version))
-        artefacts.append(Artefact(path, "float32", write))
+        artefacts.append(Artefact(path, "float32", write, options.serving.jpeg_quality))
     if "tflite" in options.formats:
         artefacts += _plan_tflite(model, options, photos)
     artefacts += _plan_onnx(model, options)
@@ -206,17 +218,30 @@ def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
         for suffix, write in (("onnx", export_onnx), ("ort", _export_ort))
         if suffix in options.formats
     ]
-    wanted: list[tuple[tuple[int, int] | None, str]]
-    wanted = [(None, flavour) for flavour in flavours(model.options)]
-    wanted += [(size, "tiled") for size in options.onnx_sizes]
+    wanted: list[tuple[tuple[int, int] | None, str, str]]
+    wanted = [(None, flavour, "float32") for flavour in flavours(model.options)]
+    # Half precision is for accelerators, which run tiles.
+    wanted += [
+        (size, "tiled", precision)
+        for precision in options.onnx_precisions
+        for size in (None, *options.onnx_sizes)
+        if (size, precision) != (None, "float32")
+    ]
     for suffix, export_one in kinds:
         for layout in options.onnx_layouts:
-            for size, flavour in wanted:
+            for size, flavour, precision in wanted:
                 write = functools.partial(
-                    export_one, model, layout=layout, size=size, flavour=flavour, name=options.name
+                    export_one,
+                    model,
+                    layout=layout,
+                    size=size,
+                    flavour=flavour,
+                    name=options.name,
+                    precision=precision,
                 )
-                name = f"{options.name}_{layout}_{_described(size, flavour)}.{suffix}"
-                yield Artefact(pathlib.PurePosixPath("onnx", name), "float32", write)
+                half = "" if precision == "float32" else f"_{precision}"
+                name = f"{options.name}_{layout}_{_described(size, flavour)}{half}.{suffix}"
+                yield Artefact(pathlib.PurePosixPath("onnx", name), precision, write)
 
 
 def _export_ort(model: DRGN, path: pathlib.Path, **options: Any) -> str:
@@ -235,6 +260,12 @@ def _described(size: tuple[int, int] | None, flavour: str) -> str:
 
 def check_targets(artefacts: Sequence[Artefact], output_dir: pathlib.Path, overwrite: bool) -> None:
     """Raises UserError if something would be replaced that may not be."""
+    for name in ("README.md", "LICENSE", "golden"):
+        if (output_dir / name).exists() and not (output_dir / "report.json").exists():
+            raise UserError(
+                f"{output_dir / name}: is of no export; choose another --output_dir, in which an "
+                f"export writes its own {name}."
+            )
     for artefact in artefacts:
         target = output_dir / artefact.path
         if target.exists() and not overwrite:
@@ -243,6 +274,21 @@ def check_targets(artefacts: Sequence[Artefact], output_dir: pathlib.Path, overw
                 f"{' or --saved_model_version' if target.is_dir() else ''}, or replace it with "
                 "--overwrite."
             )
+
+
+def compared_photos(photos: Sequence[np.ndarray], verify: str) -> list[np.ndarray]:
+    """Returns the photos on which artefacts are compared with the network.
+
+    From the darkest to the brightest, evenly spread in rank, both ends among them: artefacts of
+    8 bits differ most at the ends.
+
+    Args:
+      photos: low-light photos, uint8 [H, W, 3].
+      verify: a key of `VERIFY`.
+    """
+    ranked = sorted(photos, key=np.mean)
+    count = min(VERIFY[verify], len(ranked))
+    return [ranked[round(i * (len(ranked) - 1) / max(count - 1, 1))] for i in range(count)]
 
 
 @contextlib.contextmanager
@@ -292,11 +338,9 @@ def export(
         driver = load_driver(staged, threads)
         agreement = verify(driver, reference, photos, BOUNDS[artefact.precision])
         if driver.kind == "saved_model":
-            verify_serving(staged, reference, photos)
+            verify_serving(staged, reference, photos, artefact.jpeg_quality)
         outcome = _examined(artefact, staged, driver, agreement, photos, pairs, threads)
-        target = output_dir / artefact.path
-        make_folder(target.parent)
-        move(staged, target)
+        place(staged, output_dir / artefact.path)
         return dataclasses.replace(outcome, notes=notes)
     except UserError as error:
         return Failure(artefact.path, str(error))
@@ -344,6 +388,7 @@ def _examined(
         operators = onnx_operators(staged)
     return Success(
         artefact.path,
+        artefact.precision,
         bytes=sum(file.stat().st_size for file in files),
         sha256=sha256(staged),
         agreement=agreement,
@@ -363,3 +408,9 @@ def quality(driver: Driver, pairs: Sequence[Pair]) -> dict[str, float] | None:
         return None
     means = mean_metrics(metrics)["enhanced"]
     return {"psnr": means["psnr"], "ssim": means["ssim"]}
+
+
+def place(staged: pathlib.Path, target: pathlib.Path) -> None:
+    """Moves what was made in `staging` to its place, where it replaces an earlier one."""
+    make_folder(target.parent)
+    move(staged, target)

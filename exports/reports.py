@@ -1,35 +1,40 @@
-"""What an export made, for people (report.md, report.png) and programs (report.json)."""
+"""What an export made: for whoever made it (report.md, report.png) and programs (report.json).
+
+report.md is read in two minutes; what else is known of each artefact is in report.json.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import pathlib
-import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from drgn_tf.exports.machine import described_machine, instruction_set
 from drgn_tf.exports.pipeline import Outcome, Success
-from drgn_tf.exports.verification import Agreement
 from drgn_tf.files import atomic_path
 from drgn_tf.images.grids import save_grid
+from drgn_tf.inference import Driver, Enhancer
 
-# Of report.png.
-_COLUMNS = 4
+# Side of the photo in report.png in pixels, and the factor of the differences there.
+_SIDE = 384
+_AMPLIFIED = 32
 # The keys of every artefact in report.json; a failed one has only path and reason to fill in.
 _FAILED: dict[str, Any] = {
-    "path": "", "reason": None, "bytes": 0, "sha256": "", "agreement": None, "operators": {},
-    "quantisation": {}, "gpu_fallbacks": None, "measurement": None, "quality": None, "notes": "",
+    "path": "", "precision": "", "reason": None, "bytes": 0, "sha256": "", "agreement": None,
+    "operators": {}, "quantisation": {}, "gpu_fallbacks": None, "measurement": None,
+    "quality": None, "notes": "",
 }  # fmt: skip
+_RUNTIMES = {".tflite": "LiteRT", ".onnx": "ONNX Runtime", ".ort": "ONNX Runtime"}
+
+Rows = list[list[tuple[str, np.ndarray]]]
 
 
 def write_report(
-    output_dir: pathlib.Path,
-    facts: Mapping[str, Any],
-    outcomes: Sequence[Outcome],
-    pictures: Mapping[str, np.ndarray],
+    output_dir: pathlib.Path, facts: Mapping[str, Any], outcomes: Sequence[Outcome], picture: Rows
 ) -> None:
     """Writes report.md, report.json and report.png, each whole or not at all.
 
@@ -38,152 +43,126 @@ def write_report(
       facts: what holds for all artefacts: "name", "model", "sha256", "parameters",
         "macs_per_pixel", "versions", "calibration", "quality" of the network itself or None.
       outcomes: of the artefacts.
-      pictures: uint8 [H, W, 3] by title: the same photo through each artefact.
+      picture: from `worst_case`.
 
     Raises:
       UserError: the disk is full, or does not take the files.
     """
-    content = {**facts, "machine": machine(), "artefacts": [_to_json(o) for o in outcomes]}
+    artefacts = [{**_FAILED, **dataclasses.asdict(o), "path": str(o.path)} for o in outcomes]
+    content = {**facts, "machine": described_machine(), "artefacts": artefacts}
     with atomic_path(output_dir / "report.json") as path:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     with atomic_path(output_dir / "report.md") as path:
         path.write_text(_markdown(facts, outcomes), encoding="utf-8")
     with atomic_path(output_dir / "report.png") as path:
-        titled = list(pictures.items())
-        rows = [titled[i : i + _COLUMNS] for i in range(0, len(titled), _COLUMNS)]
-        save_grid(rows, path, font_size=11)
+        save_grid(picture, path)
 
 
-def machine() -> str:
-    """Returns what time and memory were measured on."""
-    model = platform.processor() or platform.machine()
-    try:
-        for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    except OSError:
-        pass
-    return f"{model}, {platform.system()}"
+def worst_case(
+    reference: Driver, drivers: Mapping[str, Driver], photos: Sequence[np.ndarray]
+) -> Rows:
+    """Returns the images of report.png: the darkest photo, and where results differ on it.
 
-
-def _to_json(outcome: Outcome) -> dict[str, Any]:
-    return {**_FAILED, **dataclasses.asdict(outcome), "path": str(outcome.path)}
+    Args:
+      reference: the network.
+      drivers: one of each precision.
+      photos: low-light photos, uint8 [H, W, 3].
+    """
+    photo = min(photos, key=np.mean)[:_SIDE, :_SIDE]
+    expected = Enhancer(reference)(photo / np.float32(255))
+    results = {name: Enhancer(driver)(photo / np.float32(255)) for name, driver in drivers.items()}
+    errors = {name: float(np.square(result - expected).mean()) for name, result in results.items()}
+    first = [(f"a dark photo (mean {photo.mean():.0f} of 255)", photo), ("the network", expected)]
+    if not results:
+        return [first]
+    worst = max(errors, key=lambda name: errors[name])
+    first.append((f"{worst}, the furthest from it", results[worst]))
+    differences = [
+        (
+            f"{name}: difference x{_AMPLIFIED} ({_decibels(errors[name])})",
+            np.clip(_AMPLIFIED * np.abs(result - expected), 0, 1),
+        )
+        for name, result in results.items()
+    ]
+    return [first, differences]
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Returns the artefacts as a Markdown table; failed ones with their reason below it."""
+    """Returns the artefacts that were made as a Markdown table."""
     made = [outcome for outcome in outcomes if outcome.reason is None]
+    timed = next((outcome.measurement for outcome in made if outcome.measurement), None)
     with_quality = any(outcome.quality for outcome in made)
-    header = ["artefact", "MB", "largest error", "PSNR to the network", "ms", "MB in use",
-              "GPU"]  # fmt: skip
+    threads = f", {timed.threads} thread{'s' * (timed.threads > 1)}" if timed else ""
+    header = ["file", "runtime", "precision", "MB", f"ms on {instruction_set()}{threads}",
+              "dB to float", "GPU"]  # fmt: skip
     header += ["PSNR", "SSIM"] * with_quality
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     for outcome in made:
-        agreement, timed = outcome.agreement, outcome.measurement
+        measured, psnr = outcome.measurement, outcome.agreement.psnr
         cells = [
             f"`{outcome.path}`",
+            _RUNTIMES.get(outcome.path.suffix, "TensorFlow"),
+            outcome.precision,
             f"{outcome.bytes / 1e6:.2f}",
-            f"{agreement.max_error:.1e}",
-            "equal" if agreement.psnr >= 200 else f"{agreement.psnr:.1f} dB",
-            f"{timed.median:.0f} ({timed.size[1]}x{timed.size[0]})" if timed else "",
-            f"{timed.memory:.0f}" if timed else "",
+            f"{measured.median:.3g} ({measured.size[1]}x{measured.size[0]})" if measured else "",
+            "equal" if psnr >= 200 else f"{psnr:.0f}",
             _gpu(outcome),
         ]
         if with_quality:
             quality = outcome.quality
             cells += [f"{quality['psnr']:.2f}", f"{quality['ssim']:.4f}"] if quality else ["", ""]
         lines.append("| " + " | ".join(cells) + " |")
-    failed = [
-        f"- **{o.path}** is not handed over: {o.reason}" for o in outcomes if o.reason is not None
-    ]
-    return "\n".join([*lines, *([""] if failed else []), *failed])
+    return "\n".join(lines)
+
+
+def columns(facts: Mapping[str, Any]) -> str:
+    """Returns what the columns of `table` mean."""
+    text = (
+        "dB to float: PSNR to the network in float32, of the photo where it is lowest. GPU: how "
+        "many of the operators a mobile GPU would run; it needs a fixed size. Times: medians, "
+        f"measured on {described_machine()}."
+    )
+    if quality := facts.get("quality"):
+        text += (
+            f" PSNR and SSIM: means over {quality['photos']} pairs of `{quality['folder']}`, 8-bit "
+            "results, RGB, not scaled to the reference's brightness; the network itself has "
+            f"{quality['psnr']:.2f} dB and {quality['ssim']:.4f}."
+        )
+    return text
+
+
+def failures(outcomes: Sequence[Outcome]) -> str:
+    """Returns what failed and why, as one paragraph."""
+    failed = [f"`{o.path}`: {o.reason}" for o in outcomes if o.reason is not None]
+    if not failed:
+        return f"Nothing failed: all {len(outcomes)} artefacts agree with the network."
+    return f"{len(failed)} of {len(outcomes)} failed, and are not here. " + " ".join(failed)
 
 
 def _gpu(outcome: Success) -> str:
     if outcome.gpu_fallbacks is None:
         return ""
-    return "no" if outcome.gpu_fallbacks else "yes"
+    total = sum(outcome.operators.values())
+    return f"{total - len(outcome.gpu_fallbacks)} of {total}"
+
+
+def _decibels(error: float) -> str:
+    return "equal" if error < 1e-20 else f"{-10 * np.log10(error):.0f} dB"
 
 
 def _markdown(facts: Mapping[str, Any], outcomes: Sequence[Outcome]) -> str:
-    made = [outcome for outcome in outcomes if outcome.reason is None]
-    timed = next((outcome.measurement for outcome in made if outcome.measurement), None)
-    lines = [
-        f"# Exports of {facts['name']}",
-        "",
-        f"From `{facts['model']}` (SHA-256 `{facts['sha256']}`): {facts['parameters']:,} "
-        f"parameters, {facts['macs_per_pixel']:,.0f} multiply-accumulates per pixel.",
-        "",
-        table(outcomes),
-        "",
-        "Largest error: of any value in [0, 1], against the Keras model, over all photos and "
-        "sizes tried. PSNR to the network: of the photo where it is lowest. GPU: whether a mobile "
-        "GPU would take every operator.",
-    ]
-    if timed:
-        lines += [
-            "",
-            f"Times: median over up to 20 runs after 2 of warm-up, {timed.threads} threads, on "
-            f"{machine()}. MB in use: most memory of the process, less that before the artefact "
-            "was opened.",
-        ]
-    if facts.get("quality"):
-        quality = facts["quality"]
-        lines += [
-            "",
-            f"PSNR and SSIM: mean over {quality['photos']} pairs of `{quality['folder']}`, 8-bit "
-            "results, RGB, not scaled to the reference's brightness. The network itself: "
-            f"{quality['psnr']:.2f} dB, {quality['ssim']:.4f}.",
-        ]
-    lines += ["", f"Calibration: {facts['calibration']}.", ""]
-    for outcome in made:
-        lines += _details(outcome)
-    lines += [f"Made with {', '.join(f'{k} {v}' for k, v in facts['versions'].items())}."]
-    return "\n".join(lines) + "\n"
+    return f"""# Exports of {facts["name"]}
 
+From `{facts["model"]}` (SHA-256 `{facts["sha256"]}`), {facts["parameters"]:,} parameters,
+{facts["macs_per_pixel"]:,.0f} multiply-accumulates per pixel.
 
-def _details(outcome: Success) -> list[str]:
-    agreement, timed = outcome.agreement, outcome.measurement
-    sizes = ", ".join(f"{width}x{height}" for height, width in agreement.sizes)
-    lines = [
-        f"## {outcome.path.name}",
-        "",
-        f"- SHA-256 `{outcome.sha256}`, {outcome.bytes:,} bytes",
-        f"- compared on {agreement.photos} photos ({sizes}){_told(agreement)}: largest error "
-        f"{agreement.max_error:.2e}, mean {agreement.mean_error:.2e}, at least "
-        f"{agreement.psnr:.1f} dB; values from "
-        f"{agreement.minimum:.4f} to {agreement.maximum:.4f}",
-    ]
-    if timed:
-        lines.append(
-            f"- {timed.size[1]}x{timed.size[0]}: median {timed.median:.1f} ms, p90 "
-            f"{timed.p90:.1f} ms over {timed.runs} runs, {timed.threads} threads; "
-            f"{timed.memory:.0f} MB"
-        )
-    if outcome.operators:
-        counted = ", ".join(f"{name} {count}" for name, count in sorted(outcome.operators.items()))
-        lines.append(f"- operators: {counted}")
-    for name, (scale, zero_point) in outcome.quantisation.items():
-        lines.append(f"- `{name}`: scale {scale:.6g} (1/{1 / scale:.1f}), zero point {zero_point}")
-    if outcome.gpu_fallbacks is not None:
-        lines.append("- on a mobile GPU: " + (_fallbacks(outcome.gpu_fallbacks)))
-    if outcome.notes:
-        lines += ["", "```", outcome.notes.strip(), "```"]
-    return [*lines, ""]
+{table(outcomes)}
 
+{columns(facts)}
 
-def _told(agreement: Agreement) -> str:
-    if agreement.brightness_error is None:
-        return ""
-    return (
-        f", each as bright as proposed, a stop darker and a stop brighter (the brightness aimed at "
-        f"differs by {agreement.brightness_error:.1e})"
-    )
+![a dark photo, the network's result and the furthest from it; differences](report.png)
 
+{failures(outcomes)}
 
-def _fallbacks(fallbacks: Sequence[str]) -> str:
-    if not fallbacks:
-        return "every operator"
-    shown = "; ".join(fallbacks[:8]) + ("; ..." if len(fallbacks) > 8 else "")
-    return f"{len(fallbacks)} operators would fall back to the CPU: {shown}"
+What each was compared on, its operators, scales, memory and SHA-256 are in report.json.
+"""

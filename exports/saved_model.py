@@ -16,15 +16,16 @@ further input and output:
 
 Floats are RGB in [0, 1]. B, H and W are free, from 1: the graph pads and crops by itself.
 The photos in one request have equal sizes, except in image_bytes, where each is decoded,
-enhanced and encoded by itself. The result is PNG: it loses nothing, and JPEG noise is not
-what one wants in a photo that was just brightened. Names ending in _bytes make TF Serving's
-REST interface use base64.
+enhanced and encoded by itself, after the sizes of all were read from their headers. The result is
+PNG unless a quality of JPEG is asked for. Names ending in _bytes make TF Serving's REST interface
+use base64.
 
 Every signature gets a warm-up request; see `drgn_tf.exports.serving_warmup`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 
@@ -32,6 +33,7 @@ import numpy as np
 import tensorflow as tf
 
 from drgn_tf.brightness import AUTOMATIC
+from drgn_tf.exports import encoded_photos
 from drgn_tf.exports.serving_warmup import prediction_log, write_requests
 from drgn_tf.files import atomic_path
 from drgn_tf.models import DRGN
@@ -45,13 +47,31 @@ _SUFFIX = "_with_brightness"
 _STAGES = ("degradation", "base", "enhanced")
 
 
+@dataclasses.dataclass(frozen=True)
+class ServingOptions:
+    """What a SavedModel does with photo files, and which signatures it has.
+
+    Attributes:
+      max_megapixels: of the largest photo file that is decoded. Photos are run whole: one of
+        12 megapixels needs about 1.5 GB with the mobile network.
+      jpeg_quality: of the photo files that it answers with, from 1 to 100; None for PNG.
+      upright: whether JPEG files are turned as their EXIF orientation says.
+      stages: whether there is a signature for the intermediate images.
+    """
+
+    max_megapixels: int = 16
+    jpeg_quality: int | None = None
+    upright: bool = False
+    stages: bool = False
+
+
 def export_saved_model(
     model: DRGN,
     path: pathlib.Path,
     *,
     name: str,
     warmup_photos: Sequence[np.ndarray],
-    stages: bool = False,
+    options: ServingOptions = ServingOptions(),
 ) -> None:
     """Writes a SavedModel.
 
@@ -60,7 +80,7 @@ def export_saved_model(
       path: the folder to create; TF Serving expects an integer as its name.
       name: of the model, for the warm-up requests.
       warmup_photos: low-light photos for the warm-up requests, uint8 [H, W, 3].
-      stages: whether to add the signature `stages`.
+      options: of what it serves.
 
     Raises:
       UserError: it cannot be written.
@@ -68,7 +88,7 @@ def export_saved_model(
     module = tf.Module()
     # Signatures only refer to variables; the module must hold them to be saved.
     module.weights = [variable.value for variable in model.variables]
-    signatures = _signatures(model, stages)
+    signatures = _signatures(model, options)
     logs = [
         prediction_log(name, key, _request(model, photo, signature.input_signature))
         for photo in warmup_photos
@@ -79,7 +99,9 @@ def export_saved_model(
         write_requests(beside, logs)
 
 
-def _signatures(model: DRGN, stages: bool) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+def _signatures(
+    model: DRGN, options: ServingOptions
+) -> dict[str, tf.types.experimental.PolymorphicFunction]:
     side, takes_brightness = model.options.thumbnail_size, model.options.brightness
     thumbnails = tf.TensorSpec([None, side, side, 3], tf.float32, name="thumbnail")
 
@@ -121,11 +143,14 @@ def _signatures(model: DRGN, stages: bool) -> dict[str, tf.types.experimental.Po
     def image_bytes(image_bytes: Tensor, brightness: Tensor | None = None) -> dict[str, Tensor]:
         def enhance_encoded(inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
             asked = None if brightness is None else inputs[1][tf.newaxis]
-            results = run(["enhanced"], _decoded(inputs[0])[tf.newaxis], asked)
-            encoded = {"enhanced_bytes": tf.io.encode_png(_to_uint8(results.pop("enhanced"))[0])}
-            return {**encoded, **{name: value[0] for name, value in results.items()}}
+            photo = encoded_photos.decoded(inputs[0], options.upright)
+            results = run(["enhanced"], photo[tf.newaxis], asked)
+            enhanced = _to_uint8(results.pop("enhanced"))[0]
+            file = {"enhanced_bytes": encoded_photos.encoded(enhanced, options.jpeg_quality)}
+            return {**file, **{name: value[0] for name, value in results.items()}}
 
-        inputs = (image_bytes,) if brightness is None else (image_bytes, brightness)
+        files = encoded_photos.checked(image_bytes, options.max_megapixels * 10**6)
+        inputs = (files,) if brightness is None else (files, brightness)
         types = {"enhanced_bytes": tf.string}
         if brightness is not None:
             types["brightness"] = tf.float32
@@ -137,7 +162,7 @@ def _signatures(model: DRGN, stages: bool) -> dict[str, tf.types.experimental.Po
         "image_bytes": ([_ENCODED], image_bytes),
         "float_whole": ([_FLOAT32], float_whole),
         "float_tiled": ([_FLOAT32, thumbnails], float_tiled),
-        **({"stages": ([_UINT8], all_stages)} if stages else {}),
+        **({"stages": ([_UINT8], all_stages)} if options.stages else {}),
     }
     signatures = {}
     for key, (specs, function) in functions.items():
@@ -146,24 +171,6 @@ def _signatures(model: DRGN, stages: bool) -> dict[str, tf.types.experimental.Po
             specs = [*specs, _BRIGHTNESS]
             signatures[f"{key}{_SUFFIX}"] = tf.function(function, input_signature=specs)
     return signatures
-
-
-def _decoded(encoded: Tensor) -> Tensor:
-    """Decodes a photo of any channels and bit depth to RGB floats [H, W, 3]."""
-    is_png = tf.equal(tf.strings.substr(encoded, 0, 4), b"\x89PNG")
-    image = tf.case(
-        [
-            # TensorFlow's default is a fast JPEG decoder with errors of up to 6 levels.
-            (
-                tf.io.is_jpeg(encoded),
-                lambda: _to_float(tf.io.decode_jpeg(encoded, 3, dct_method="INTEGER_ACCURATE")),
-            ),
-            # 8-bit photos are widened to 16 bits exactly.
-            (is_png, lambda: tf.cast(tf.io.decode_png(encoded, 3, tf.uint16), tf.float32) / 65535),
-        ],
-        lambda: _to_float(tf.io.decode_image(encoded, 3, expand_animations=False)),
-    )
-    return tf.ensure_shape(image, [None, None, 3])
 
 
 def _to_float(image: Tensor) -> Tensor:

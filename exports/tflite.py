@@ -7,7 +7,9 @@
     describe   metadata
     check      builtin operators only, and the scales of what goes in and out
 
-Inputs and outputs are those of the file's flavour (`flavours`).
+Inputs and outputs are those of the file's flavour (`flavours`). Files of any size take multiples
+of 4: with padding and cropping inside, LiteRT would know some shapes only while it runs, and its
+CompiledModel refuses that. Who runs them repeats the last row and column, and crops the result.
 
 Precisions:
 
@@ -47,6 +49,7 @@ from drgn_tf.exports.tflite_int8 import float_tensors, with_byte_images, with_by
 from drgn_tf.exports.tflite_metadata import TensorDescription, attach, packed, text, unpacked
 from drgn_tf.files import atomic_path, partial_folder
 from drgn_tf.models import DRGN
+from drgn_tf.models.options import GRID_FACTOR
 
 PRECISIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8")
 DEFAULT_PRECISIONS = PRECISIONS[:4]
@@ -71,7 +74,7 @@ def export_tflite(
       path: of the file; its folder exists.
       precision: of `PRECISIONS`.
       size: height and width of the image in pixels, which GPUs and NPUs need to know; or None
-        for a file that takes any, on the CPU.
+        for a file that takes all multiples of 4, on the CPU.
       flavour: of `flavours.flavours`.
       name: of the network, for the metadata.
       calibration: low-light samples of `size`; needed by "int8" and "int16x8".
@@ -127,7 +130,7 @@ def _converted(
     module = tf.Module()
     # TensorFlow does not find the variables inside a Keras model.
     module.kept = [variable.value for variable in model.variables]
-    module.serve = traceable(model, flavour, size, batch=1)
+    module.serve = traceable(model, flavour, size, batch=1, aligned=True)
     with partial_folder(scratch) as folder:
         tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -139,9 +142,18 @@ def _converted(
             converter.target_spec.supported_types = [tf.float16]
         content = unpacked(converter.convert())
     _name_tensors(content)
+    if size is None:
+        _set_smallest_size(content)
     if precision == "dynamic_range":
         with_byte_weights(content)
     return content
+
+
+def _set_smallest_size(content: schema.ModelT) -> None:
+    """Makes 4x4 the size before it is set, which converters leave at 1x1: no valid one here."""
+    (subgraph,) = content.subgraphs
+    for number in (subgraph.inputs[0], subgraph.outputs[0]):
+        subgraph.tensors[number].shape = [1, GRID_FACTOR, GRID_FACTOR, 3]
 
 
 def _name_tensors(content: schema.ModelT) -> None:

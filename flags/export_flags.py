@@ -7,7 +7,9 @@ from absl import flags
 
 from drgn_tf import weights
 from drgn_tf.errors import UserError
-from drgn_tf.exports.pipeline import FORMATS, LAYOUTS, ExportOptions
+from drgn_tf.exports.onnx import PRECISIONS as ONNX_PRECISIONS
+from drgn_tf.exports.pipeline import FORMATS, LAYOUTS, VERIFY, ExportOptions
+from drgn_tf.exports.saved_model import ServingOptions
 from drgn_tf.exports.tflite import PRECISIONS
 
 _DEFAULTS = ExportOptions(name="")
@@ -29,8 +31,8 @@ _FORMATS = flags.DEFINE_list(
 _TFLITE_SIZES = flags.DEFINE_list(
     "tflite_sizes",
     [f"{height}x{width}" for height, width in _DEFAULTS.tflite_sizes],
-    "HEIGHTxWIDTH of the .tflite files for GPUs and NPUs. Files for any size, for the CPU, are "
-    "always made.",
+    "HEIGHTxWIDTH of the .tflite files for GPUs and NPUs. Files for all multiples of 4, for the "
+    "CPU, are always made.",
 )
 _TFLITE_PRECISIONS = flags.DEFINE_list(
     "tflite_precisions",
@@ -46,12 +48,37 @@ _ONNX_LAYOUTS = flags.DEFINE_list(
     list(_DEFAULTS.onnx_layouts),
     f"Layouts of the .onnx files: {', '.join(LAYOUTS)}.",
 )
+_ONNX_PRECISIONS = flags.DEFINE_list(
+    "onnx_precisions",
+    list(_DEFAULTS.onnx_precisions),
+    f"Precisions of the tiled .onnx files: {', '.join(ONNX_PRECISIONS)}. Half precision is for "
+    "GPUs and NPUs; CPUs are slower with it.",
+)
 _VERSION = flags.DEFINE_integer(
     "saved_model_version", _DEFAULTS.version, "Version folder of the SavedModel.", lower_bound=1
 )
+_MAX_MEGAPIXELS = flags.DEFINE_integer(
+    "max_megapixels",
+    _DEFAULTS.serving.max_megapixels,
+    "The SavedModel refuses larger photo files before they are decoded.",
+    lower_bound=1,
+    upper_bound=10000,
+)
+_JPEG_QUALITY = flags.DEFINE_integer(
+    "jpeg_quality",
+    0,
+    "The SavedModel answers photo files with JPEG files of this quality; 0 for PNG.",
+    lower_bound=0,
+    upper_bound=100,
+)
+_UPRIGHT = flags.DEFINE_boolean(
+    "upright",
+    _DEFAULTS.serving.upright,
+    "The SavedModel turns JPEG files as their EXIF orientation says.",
+)
 _STAGES = flags.DEFINE_boolean(
     "stages",
-    _DEFAULTS.stages,
+    _DEFAULTS.serving.stages,
     "Add a signature with degradation, base and enhanced to the SavedModel.",
 )
 _CALIBRATION_DIR = flags.DEFINE_string(
@@ -71,6 +98,14 @@ _EVAL_DATA_DIR = flags.DEFINE_string(
     "eval_data_dir",
     "",
     "Folder of pairs (low/ and high/): adds PSNR and SSIM of each artefact to the report.",
+)
+_VERIFY = flags.DEFINE_enum(
+    "verify",
+    _DEFAULTS.verify,
+    list(VERIFY),
+    "How thoroughly artefacts are compared with the network: on "
+    + " or ".join(f"{count} photos ({name})" for name, count in VERIFY.items())
+    + ", from the darkest to the brightest. Use full before a release.",
 )
 _OVERWRITE = flags.DEFINE_boolean("overwrite", False, "Replace existing artefacts.")
 _THREADS = flags.DEFINE_integer(
@@ -137,9 +172,16 @@ def export_options() -> ExportOptions:
         tflite_precisions=_choices(_TFLITE_PRECISIONS, PRECISIONS),
         onnx_sizes=_sizes(_ONNX_SIZES),
         onnx_layouts=_choices(_ONNX_LAYOUTS, LAYOUTS),
+        onnx_precisions=_choices(_ONNX_PRECISIONS, ONNX_PRECISIONS),
         version=_VERSION.value,
-        stages=_STAGES.value,
+        serving=ServingOptions(
+            max_megapixels=_MAX_MEGAPIXELS.value,
+            jpeg_quality=_JPEG_QUALITY.value or None,
+            upright=_UPRIGHT.value,
+            stages=_STAGES.value,
+        ),
         overwrite=_OVERWRITE.value,
         threads=_THREADS.value or None,
         calibration_count=_CALIBRATION_COUNT.value,
+        verify=_VERIFY.value,
     )

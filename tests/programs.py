@@ -74,9 +74,13 @@ class Program:
         return pathlib.Path(self._paths["stdout"]).read_text(encoding="utf-8")
 
     @property
+    def stderr(self) -> str:
+        return pathlib.Path(self._paths["stderr"]).read_text(encoding="utf-8")
+
+    @property
     def output(self) -> str:
         """What it printed, errors last."""
-        return self.stdout + pathlib.Path(self._paths["stderr"]).read_text(encoding="utf-8")
+        return self.stdout + self.stderr
 
     def send_signal(self, number: int) -> None:
         if self.code is None:

@@ -3,7 +3,8 @@
   drgn-export --model=mobile --output_dir=exported
   drgn-export --model=runs/mine/best.keras --output_dir=exported --formats=tflite
 
-An artefact outside its tolerance is discarded and reported. report.md describes the others.
+An artefact outside its tolerance is discarded and reported. README.md explains the folder to
+whoever gets it, report.md says in two minutes how the artefacts compare.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Any, NoReturn
 import tqdm
 
 from drgn_tf.cli import program
+from drgn_tf.cli.quiet import native_messages_hidden
 
 # Named, and imported late: they need the extra.
 FLAG_MODULES = ("drgn_tf.flags.export_flags",)
-_COMPARED = 12
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "tf2onnx", "onnx", "onnxruntime")
 
 
@@ -28,24 +29,25 @@ def main(argv: list[str]) -> int:
     from drgn_tf.data.pairs import find_pairs
     from drgn_tf.exports import pipeline, reports
     from drgn_tf.exports.calibration import load_calibration_photos
+    from drgn_tf.exports.documents import write_documents
+    from drgn_tf.exports.reference import ReferenceDriver
     from drgn_tf.files import sha256
     from drgn_tf.flags import export_flags
-    from drgn_tf.inference import Enhancer, load_driver
     from drgn_tf.inference.loading import load_keras
     from drgn_tf.models import macs_per_pixel
 
     options, output_dir = export_flags.export_options(), export_flags.output_dir()
-    reference = load_keras(export_flags.model())
-    pairs_dir = export_flags.eval_data_dir()
+    network = load_keras(export_flags.model())
+    reference = ReferenceDriver(network)
+    pairs_dir, calibration_dir = export_flags.eval_data_dir(), export_flags.calibration_dir()
     pairs = find_pairs(pairs_dir) if pairs_dir else []
-    photos = load_calibration_photos(export_flags.calibration_dir())
+    photos = load_calibration_photos(calibration_dir)
     artefacts = pipeline.plan(reference.model, options, photos)
     pipeline.check_targets(artefacts, output_dir, options.overwrite)
+    source = calibration_dir.name if calibration_dir else "the sample set, undarkened and darkened"
     outcomes = []
-    # All photos calibrate; a dozen of them, evenly spread, are compared, and one is shown.
-    compared = photos[:: -(-len(photos) // _COMPARED)]
-    shown, pictures = photos[0], {"untouched": photos[0]}
-    pictures["Keras"] = Enhancer(reference)(shown)
+    # All photos calibrate; some are compared.
+    compared = pipeline.compared_photos(photos, options.verify)
     progress = tqdm.tqdm(artefacts, leave=False, unit="artefact", disable=None)
     with pipeline.staging(output_dir) as folder, progress:
         for artefact in progress:
@@ -56,45 +58,41 @@ def main(argv: list[str]) -> int:
             outcomes.append(outcome)
             if outcome.reason:
                 progress.write(program.error_line(outcome.reason), file=sys.stderr)
-            else:
-                driver = load_driver(output_dir / artefact.path, options.threads, trusted=True)
-                pictures[str(artefact.path)] = Enhancer(driver)(shown)
-    confirmed = pipeline.confirmed(outcomes, output_dir)
-    for before, outcome in zip(outcomes, confirmed):
-        if before is not outcome:
-            print(program.error_line(outcome.reason), file=sys.stderr)
-    outcomes = confirmed
-    quality: dict[str, Any] | None = pipeline.quality(reference, pairs) if pairs else None
-    if quality is not None and pairs_dir is not None:
-        quality |= {"photos": len(pairs), "folder": pairs_dir.name}
-    facts = {
-        "name": options.name,
-        "model": reference.path.name,
-        "sha256": sha256(reference.path),
-        "parameters": reference.model.count_params(),
-        "macs_per_pixel": round(macs_per_pixel(reference.model)),
-        "versions": {name: metadata.version(name) for name in _PACKAGES},
-        "calibration": f"{options.calibration_count} crops of {len(photos)} photos of "
-        f"{export_flags.calibration_dir() or 'the sample set, undarkened and darkened'}",
-        "quality": quality,
-    }
-    reports.write_report(output_dir, facts, outcomes, pictures)
+        confirmed = pipeline.confirmed(outcomes, output_dir)
+        for before, outcome in zip(outcomes, confirmed, strict=True):
+            if before is not outcome:
+                progress.write(program.error_line(outcome.reason or ""), file=sys.stderr)
+        outcomes = confirmed
+        quality: dict[str, Any] | None = pipeline.quality(network, pairs) if pairs else None
+        if quality is not None and pairs_dir is not None:
+            quality |= {"photos": len(pairs), "folder": pairs_dir.name}
+        facts = {
+            "name": options.name,
+            "model": reference.path.name,
+            "sha256": sha256(reference.path),
+            "parameters": reference.model.count_params(),
+            "macs_per_pixel": round(macs_per_pixel(reference.model)),
+            "versions": {name: metadata.version(name) for name in _PACKAGES},
+            "calibration": f"{options.calibration_count} crops of {len(photos)} photos of {source}",
+            "verify": options.verify,
+            "quality": quality,
+        }
+        write_documents(folder, output_dir, facts, options, outcomes, reference, compared)
     print(reports.table(outcomes))
     failed = sum(outcome.reason is not None for outcome in outcomes)
-    print(
-        f"\n{len(outcomes) - failed} artefacts are in {output_dir}; see {output_dir / 'report.md'}"
-    )
+    print(f"\n{len(outcomes) - failed} artefacts are in {output_dir}; begin with its README.md.")
     return 1 if failed else 0
 
 
 def run() -> NoReturn:
     """The command drgn-export."""
-    program.run(
-        main,
-        flag_modules=FLAG_MODULES,
-        extra="export",
-        interrupted="interrupted; finished artefacts stay.",
-    )
+    with native_messages_hidden():
+        program.run(
+            main,
+            flag_modules=FLAG_MODULES,
+            extra="export",
+            interrupted="interrupted; finished artefacts stay.",
+        )
 
 
 if __name__ == "__main__":

@@ -78,3 +78,13 @@ class Driver(abc.ABC):
         image = np.zeros((1, height, width, 3), np.float32)
         automatic = np.full((1, 1), AUTOMATIC, np.float32)
         return float(self.run(image, thumbnail, automatic)["brightness"][0, 0])
+
+
+def to_grid(images: np.ndarray) -> np.ndarray:
+    """Repeats the last row and column of images [B, H, W, 3] up to multiples of 4.
+
+    Some files of any size take no others. The network does the same, so that the result, cropped,
+    is that of the images as they are.
+    """
+    missing = [(0, -side % GRID_FACTOR) for side in images.shape[1:3]]
+    return np.pad(images, [(0, 0), *missing, (0, 0)], mode="edge") if np.any(missing) else images

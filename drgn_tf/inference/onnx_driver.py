@@ -8,7 +8,7 @@ import numpy as np
 
 from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.files import ModelFileError, first_line
-from drgn_tf.inference.driver import Driver
+from drgn_tf.inference.driver import Driver, to_grid
 from drgn_tf.inference.thumbnail import photo_thumbnail
 
 
@@ -80,7 +80,8 @@ class OnnxDriver(Driver):
         brightness: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """See `Driver.run`. With a fixed size, the images of a batch are run one by one."""
-        feeds = {self._image: images}
+        height, width = images.shape[1:3]
+        feeds = {self._image: images if self.size else to_grid(images)}
         if self.thumbnail_size is not None:
             if thumbnails is None:
                 thumbnails = np.concatenate(
@@ -100,8 +101,10 @@ class OnnxDriver(Driver):
             ]
         runs = [self._session.run(None, batch) for batch in batches]
         results = dict(zip(self._results, map(np.concatenate, zip(*runs))))
-        if self._channels_first:
-            results |= {name: results[name].transpose(0, 2, 3, 1) for name in self.outputs}
+        for name in self.outputs:
+            if self._channels_first:
+                results[name] = results[name].transpose(0, 2, 3, 1)
+            results[name] = results[name][:, :height, :width]
         return results
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.files import ModelFileError, first_line
-from drgn_tf.inference.driver import Driver
+from drgn_tf.inference.driver import Driver, to_grid
 from drgn_tf.inference.thumbnail import photo_thumbnail
 
 
@@ -92,8 +92,9 @@ class TFLiteDriver(Driver):
     ) -> dict[str, np.ndarray]:
         """See `Driver.run`. The images of a batch are run one by one."""
         results: dict[str, list[np.ndarray]] = {name: [] for name in self._results}
+        height, width = images.shape[1:3]
         for i, image in enumerate(images):
-            feeds = [(self._image, image[np.newaxis])]
+            feeds = [(self._image, image[np.newaxis] if self.size else to_grid(image[np.newaxis]))]
             if self._thumbnail is not None:
                 if thumbnails is None:
                     thumbnail = photo_thumbnail(image, self._thumbnail["shape"][1])
@@ -110,6 +111,8 @@ class TFLiteDriver(Driver):
             self._interpreter.invoke()
             for name, detail in self._results.items():
                 value = self._interpreter.get_tensor(detail["index"])
+                if name in self.outputs:
+                    value = value[:, :height, :width]
                 results[name].append(dequantise(value, detail))
         return {name: np.concatenate(values) for name, values in results.items()}
 

@@ -26,6 +26,8 @@ def test_one_command_exports_proves_and_reports(programs, pair_folder, tmp_path)
         f"--eval_data_dir={pair_folder}",
     )
     assert process.code == 0, process.output
+    # No chatter of converters, TensorFlow or CUDA.
+    assert process.stderr == ""
     expected = {
         "saved_model/1",
         "tflite/small_dynamic_whole_float32.tflite",
@@ -34,6 +36,7 @@ def test_one_command_exports_proves_and_reports(programs, pair_folder, tmp_path)
         "tflite/small_32x48_tiled_int8.tflite",
         "onnx/small_nchw_dynamic_whole.onnx",
         "onnx/small_nchw_dynamic_tiled.onnx",
+        "onnx/small_nchw_dynamic_tiled_float16.onnx",
     }
     report = json.loads((tmp_path / "report.json").read_text())
     assert {artefact["path"] for artefact in report["artefacts"]} == expected
@@ -42,11 +45,12 @@ def test_one_command_exports_proves_and_reports(programs, pair_folder, tmp_path)
         assert len(artefact["sha256"]) == 64
         assert artefact["path"] in process.stdout
         assert artefact["quality"]["psnr"] == pytest.approx(report["quality"]["psnr"], abs=1.0)
-    text = (tmp_path / "report.md").read_text()
-    assert "1/255.0), zero point 0" in text and "every operator" in text
+    for name in ("report.md", "README.md"):
+        assert all(path in (tmp_path / name).read_text() for path in expected)
     with Image.open(tmp_path / "report.png") as picture:
         assert np.asarray(picture).std() > 20
-    names = {"saved_model", "tflite", "onnx", "report.json", "report.md", "report.png"}
+    names = {"saved_model", "tflite", "onnx", "report.json", "report.md", "report.png",
+             "README.md", "LICENSE", "golden"}  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == names | {"pairs"}
 
 

@@ -13,7 +13,7 @@ import pytest
 from drgn_tf.data import photometric, sample
 from drgn_tf.exports.calibration import calibration_samples
 from drgn_tf.exports.onnx import export_onnx
-from drgn_tf.exports.saved_model import export_saved_model
+from drgn_tf.exports.saved_model import ServingOptions, export_saved_model
 from drgn_tf.exports.tflite import export_tflite
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.inference import photo_thumbnail
@@ -109,11 +109,12 @@ def tflite_file(tiny_model, samples, made_once):
 def onnx_file(tiny_model, made_once):
     """Gives an .onnx file. To be read only."""
 
-    def file(layout: str, size, flavour: str) -> pathlib.Path:
+    def file(layout: str, size, flavour: str, precision: str = "float32") -> pathlib.Path:
         def write(path):
-            export_onnx(tiny_model, path, layout=layout, size=size, flavour=flavour, name="tiny")
+            export_onnx(tiny_model, path, layout=layout, size=size, flavour=flavour, name="tiny",
+                        precision=precision)  # fmt: skip
 
-        return made_once(f"tiny_{layout}_{size}_{flavour}.onnx", write)
+        return made_once(f"tiny_{layout}_{size}_{flavour}_{precision}.onnx", write)
 
     return file
 
@@ -125,6 +126,9 @@ def saved_model(tiny_model, dark_photos, made_once) -> pathlib.Path:
     def write(path):
         photos = [photo[:20, :28] for photo in dark_photos[:1]]
         path.mkdir()
-        export_saved_model(tiny_model, path / "1", name="tiny", warmup_photos=photos, stages=True)
+        options = ServingOptions(stages=True)
+        export_saved_model(
+            tiny_model, path / "1", name="tiny", warmup_photos=photos, options=options
+        )
 
     return made_once("saved_model", write) / "1"

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import base64
+import collections
 import http.server
 import json
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 import threading
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
+from absl.testing import flagsaver
 from PIL import Image
+from tensorflow.core.framework import tensor_pb2
 
 from drgn_tf.brightness import expose
+from drgn_tf.cli import program
+from drgn_tf.exports import pipeline
+from drgn_tf.flags import export_flags
 
+# Of TensorFlow Serving.
+SERVER_FLAGS = {
+    "rest_api_timeout_in_ms", "enable_batching", "batching_parameters_file", "model_config_file",
+    "model_config_file_poll_wait_seconds", "allow_version_labels_for_unavailable_models",
+}  # fmt: skip
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 SERVER = "localhost:8501"
 
@@ -45,8 +60,12 @@ def exported(dark_photos, saved_model, onnx_file, tflite_file, tmp_path_factory)
         for flavour in ("whole", "tiled"):
             path = folder / "exported" / "onnx" / f"mobile_{layout}_dynamic_{flavour}.onnx"
             shutil.copy(onnx_file(layout, None, flavour), path)
-    path = folder / "exported" / "tflite" / "mobile_256x256_tiled_float32.tflite"
-    shutil.copy(tflite_file("float32", size=(256, 256)), path)
+    path = folder / "exported" / "onnx" / "mobile_nchw_512x512_tiled.onnx"
+    shutil.copy(onnx_file("nchw", (64, 48), "tiled"), path)
+    for size, flavour in (((256, 256), "tiled"), (None, "whole")):
+        name = f"mobile_{'256x256' if size else 'dynamic'}_{flavour}_float32.tflite"
+        path = folder / "exported" / "tflite" / name
+        shutil.copy(tflite_file("float32", size=size, flavour=flavour), path)
     return folder
 
 
@@ -129,11 +148,52 @@ def test_serving(exported, server, tiny_model, monkeypatch):
     result = np.asarray(Image.open("brighter.png"))
     expected = np.asarray(tiny_model(photo, brightness=np.float32([[asked]]))["enhanced"])[0]
     assert np.abs(result - np.round(255 * expected)).max() <= 1
-    with pytest.raises(ValueError, match="Unknown image file format"):
+    with pytest.raises(ValueError, match="File 1 of 1 is no JPEG, PNG, WebP, BMP or GIF"):
         names["enhance"]([b"no photo"])
     # Its packages are a client's, not this project's.
-    compile(grpc, "serving.md", "exec")
+    for name, module in grpc_packages(exported).items():
+        monkeypatch.setitem(sys.modules, name, module)
+    assert run_all([grpc])["enhanced"].shape == (1, 480, 640, 3)
     assert run_all([local])["enhanced"].shape == (2, 37, 53, 3)
+
+
+def grpc_packages(exported: pathlib.Path) -> dict[str, types.ModuleType]:
+    """Stand-ins for grpc and tensorflow-serving-api, which call the SavedModel."""
+    model = tf.saved_model.load(str(exported / "exported" / "saved_model" / "1"))
+
+    def request() -> types.SimpleNamespace:
+        return types.SimpleNamespace(
+            model_spec=types.SimpleNamespace(),
+            inputs=collections.defaultdict(tensor_pb2.TensorProto),
+        )
+
+    class Stub:
+        def __init__(self, channel):
+            (self.address, self.options) = channel
+
+        def Predict(self, request, timeout):
+            assert self.address == "localhost:8500" and request.model_spec.name == "drgn"
+            inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
+            signature = model.signatures[request.model_spec.signature_name]
+            results = signature(**{name: tf.constant(value) for name, value in inputs.items()})
+            outputs = {name: tf.make_tensor_proto(value) for name, value in results.items()}
+            size = sum(output.ByteSize() for output in outputs.values())
+            assert size < dict(self.options)["grpc.max_receive_message_length"]
+            return types.SimpleNamespace(outputs=outputs)
+
+    modules = {
+        "grpc": {"insecure_channel": lambda address, options: (address, options)},
+        "tensorflow_serving": {},
+        "tensorflow_serving.apis": {
+            "predict_pb2": types.SimpleNamespace(PredictRequest=request),
+            "prediction_service_pb2_grpc": types.SimpleNamespace(PredictionServiceStub=Stub),
+        },
+    }
+    made = {}
+    for name, members in modules.items():
+        made[name] = types.ModuleType(name)
+        vars(made[name]).update(members)
+    return made
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
@@ -165,9 +225,38 @@ def test_onnx(exported, tiny_model, monkeypatch):
     assert names["result"].dtype == np.uint8
 
 
-def test_android(exported, monkeypatch, capsys):
+def test_onnx_from_the_shell(exported):
+    (command,) = blocks("onnx.md", "bash")
+    process = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command.replace("python", sys.executable, 1)],
+        cwd=exported, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    for name in ("NNAPI", "CoreML"):
+        assert f"{name} should work well for this model" in process.stdout + process.stderr
+
+
+@pytest.mark.parametrize("name", ["android.md", "onnx.md", "serving.md"])
+def test_commands_make_the_files_that_are_named(name, tiny_model, dark_photos):
+    text = (DOCS / name).read_text()
+    planned = set()
+    for command in re.findall(r"^ {4}(drgn-export .*)", text, re.M):
+        with flagsaver.flagsaver():
+            assert program.parse_flags(shlex.split(command)) == ["drgn-export"]
+            options = export_flags.export_options()
+        artefacts = pipeline.plan(tiny_model, options, dark_photos)
+        planned |= {str(artefact.path) for artefact in artefacts}
+    named = set(re.findall(r"\bmobile_\w+\.(?:tflite|onnx)\b", text))
+    assert named <= {path.split("/")[1] for path in planned} and planned
+    # Flags in the text are flags of a program.
+    for flag in re.findall(r"`--(\w+)", text):
+        assert flag in flags.FLAGS or flag in SERVER_FLAGS, flag
+
+
+def test_android(exported, tiny_model, monkeypatch, capsys):
     monkeypatch.chdir(exported)
     run_all(blocks("android.md", "python"))
+    result = np.asarray(Image.open("enhanced.png"))
+    assert np.abs(result - enhanced_file(tiny_model, exported / "dark.jpg")).max() <= 1
     lines = capsys.readouterr().out.splitlines()
     names = [line.split(" ")[0] for line in lines]
     assert sorted(names[:3]) == ["brightness", "image", "thumbnail"]

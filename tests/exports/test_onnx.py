@@ -10,12 +10,16 @@ import sys
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from onnxruntime.tools.mobile_helpers import usability_checker
 from PIL import Image
 
 from drgn_tf.errors import UserError
 from drgn_tf.exports import onnx as onnx_export
+from drgn_tf.exports import onnx_rewriting
 from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
+from drgn_tf.exports.verification import BOUNDS
 from drgn_tf.inference import load_driver
 
 FILES = {
@@ -24,7 +28,10 @@ FILES = {
     "nchw_dynamic_tiled": ("nchw", None, "tiled"),
     "nhwc_37x53_whole": ("nhwc", (37, 53), "whole"),
     "nchw_64x48_tiled": ("nchw", (64, 48), "tiled"),
+    "nchw_64x48_tiled_float16": ("nchw", (64, 48), "tiled", "float16"),
+    "nhwc_dynamic_tiled_float16": ("nhwc", None, "tiled", "float16"),
 }
+FLOAT32 = [name for name in FILES if "float16" not in name]
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +105,8 @@ def test_a_network_without_brightness(plain_model, dark_photos, tmp_path):
 
 def test_inputs_and_outputs_have_names_and_named_dimensions(files):
     described = {}
-    for name, path in files.items():
-        graph = onnx.load(path).graph
+    for name in FLOAT32:
+        graph = onnx.load(files[name]).graph
         described[name] = {
             value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
             for value in (*graph.input, *graph.output)
@@ -140,6 +147,104 @@ def test_the_graph_is_what_runtimes_run_fast(files):
     assert nchw["PRelu"] == nhwc["PRelu"] == 15 and "Neg" not in nchw
     # Nothing is left of the arithmetic with sizes where these are known.
     assert not {"Shape", "Slice", "Gather", "Where", "Cast"} & set(nchw)
+
+
+@pytest.mark.parametrize("name", ["nchw_64x48_tiled", "nchw_64x48_tiled_float16"])
+def test_accelerators_of_phones_take_the_whole_graph(files, name):
+    with_shapes = usability_checker.ModelProtoWithShapeInfo(files[name]).model_with_shape_info
+    for found in (
+        usability_checker.check_nnapi_partitions(with_shapes, True),
+        usability_checker.check_coreml_partitions(
+            with_shapes, True, "coreml_supported_mlprogram_ops.md"
+        ),
+    ):
+        assert (found.num_partitions, found.unsupported_ops) == (1, set())
+        assert found.num_supported_nodes == found.num_nodes > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("nchw_64x48_tiled_float16", (64, 48)),
+        ("nhwc_dynamic_tiled_float16", (37, 53)),
+        # Half precision cannot count as far.
+        ("nhwc_dynamic_tiled_float16", (5, 2051)),
+    ],
+)
+def test_half_precision_is_close(files, tiny_model, dark_photos, name, size):
+    image = cut(dark_photos, *size)
+    thumbnail = np.asarray(tiny_model.thumbnail(image))
+    for asked in (0.0, 0.6):
+        asked = np.full((1, 1), asked, np.float32)
+        result = load_driver(files[name], threads=1).run(image, thumbnail, asked)
+        expected = tiny_model(image, thumbnail, asked)
+        bound = BOUNDS["float16"]
+        np.testing.assert_allclose(result["enhanced"], expected["enhanced"], atol=bound.max_error)
+        np.testing.assert_allclose(
+            result["brightness"], expected["brightness"], atol=bound.brightness
+        )
+    constants = onnx.load(files[name]).graph.initializer
+    kernels = [tensor.data_type for tensor in constants if len(tensor.dims) == 4]
+    assert len(kernels) > 50 and set(kernels) == {onnx.TensorProto.FLOAT16}
+
+
+def graph_of(text: str) -> onnx.ModelProto:
+    model = onnx.helper.make_model(
+        onnx.parser.parse_graph(text), opset_imports=[onnx.helper.make_opsetid("", 17)]
+    )
+    model.ir_version = 8
+    return model
+
+
+def outputs(model: onnx.ModelProto, x: np.ndarray) -> list[np.ndarray]:
+    return onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "text"),
+    [
+        (
+            onnx_rewriting.replace_space_to_depth,
+            "g (float[1,3,4,8] x) => (float[1,12,2,4] y) { y = SpaceToDepth<blocksize=2>(x) }",
+        ),
+        (
+            onnx_rewriting.replace_min,
+            "g (float[1,3,4,8] x) => (float[1,3,4,8] y) <float a = {0.7}, float b = {0.2}>"
+            "{ m = Min(x, a) y = Max(m, b) }",
+        ),
+        (
+            onnx_rewriting.replace_min,
+            "g (float[1,3,4,8] x) => (float[1,3,4,8] y) <float a = {0.7}, float b = {0.2}>"
+            "{ m = Max(b, x) y = Min(m, a) }",
+        ),
+        (
+            onnx_rewriting.replace_min,
+            "g (float[1,3,4,8] x) => (float[1,3,4,8] y, float[1,3,4,8] m)"
+            "<float a = {0.7}, float b = {0.2}> { m = Max(x, b) y = Min(m, a) }",
+        ),
+        (
+            onnx_rewriting.replace_reciprocal,
+            "g (float[1,3,4,8] x) => (float[1,3,4,8] y) { y = Reciprocal(x) }",
+        ),
+    ],
+)
+def test_what_replaces_operators_is_equal_to_the_bit(rewrite, text):
+    x = np.random.default_rng(3).random((1, 3, 4, 8), np.float32)
+    model = graph_of(text)
+    before, operator = outputs(model, x), model.graph.node[-1].op_type
+    rewrite(model.graph)
+    onnx.checker.check_model(model, full_check=True)
+    assert operator not in [node.op_type for node in model.graph.node]
+    for result, expected in zip(outputs(model, x), before, strict=True):
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_logarithms_without_log():
+    model = graph_of("g (float[n] x) => (float[n] y) { y = Log(x) }")
+    onnx_rewriting.replace_log(model.graph)
+    assert "Log" not in [node.op_type for node in model.graph.node]
+    x = np.geomspace(0.5 / 255, 1, 100_000).astype(np.float32)
+    np.testing.assert_allclose(outputs(model, x)[0], np.log(x), atol=1e-6, rtol=0)
 
 
 def test_metadata_says_what_goes_in(files):

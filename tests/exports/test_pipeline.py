@@ -18,7 +18,9 @@ from drgn_tf.files import PARTIAL
 from drgn_tf.inference.keras_driver import KerasDriver
 from drgn_tf.models import DRGN
 
-OPTIONS = ExportOptions("tiny", formats=("onnx",), onnx_layouts=("nhwc",))
+OPTIONS = ExportOptions(
+    "tiny", formats=("onnx",), onnx_layouts=("nhwc",), onnx_precisions=("float32",)
+)
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +145,10 @@ def test_names_tell_size_flavour_and_precision(reference, dark_photos):
         "onnx/net_nchw_32x48_tiled.onnx",
         "onnx/net_nhwc_dynamic_whole.onnx",
         "onnx/net_nchw_dynamic_whole_brightness.onnx",
+        "onnx/net_nchw_dynamic_tiled_float16.onnx",
+        "onnx/net_nhwc_32x48_tiled_float16.onnx",
     } < names
-    assert len(names) == 1 + 7 + 8
+    assert len(names) == 1 + 7 + 12
     assert np.all([name.count("/") == 1 for name in names])
     # Accelerators were seen to compute it wrong.
     assert not any("int16x8" in name for name in names)
@@ -153,4 +157,4 @@ def test_names_tell_size_flavour_and_precision(reference, dark_photos):
 def test_a_network_without_brightness_has_no_files_with_it(plain_model, dark_photos):
     artefacts = pipeline.plan(plain_model, ExportOptions("net"), dark_photos)
     assert not any("brightness" in str(artefact.path) for artefact in artefacts)
-    assert len(artefacts) == 1 + 6 + 4
+    assert len(artefacts) == 1 + 6 + 6

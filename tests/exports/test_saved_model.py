@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
 from tensorflow.core.protobuf import saved_model_pb2
 
-from drgn_tf.exports.saved_model import export_saved_model
+from drgn_tf.exports.saved_model import ServingOptions, export_saved_model
 from drgn_tf.exports.serving_warmup import PATH, PredictionLog, prediction_log
+from drgn_tf.exports.verification import verify_serving
 from drgn_tf.inference import load_driver
+from drgn_tf.inference.keras_driver import KerasDriver
 
 # Made once with tensorflow-serving-api 2.21: a request for "float_tile" of "net", with "image"
 # [[1, 2]] and "thumbnail" [b"x"].
@@ -82,7 +84,8 @@ def test_signatures_have_names_and_free_sizes(reloaded):
 
 def test_a_network_without_brightness_has_the_automatic_signatures(plain_model, tmp_path):
     path = tmp_path / "1"
-    export_saved_model(plain_model, path, name="tiny", warmup_photos=[], stages=True)
+    export_saved_model(plain_model, path, name="tiny", warmup_photos=[],
+                       options=ServingOptions(stages=True))  # fmt: skip
     assert set(tf.saved_model.load(str(path)).signatures) == set(AUTOMATIC_SIGNATURES)
     driver = load_driver(path)
     assert not driver.takes_brightness
@@ -171,10 +174,70 @@ def test_encoded_photos_of_different_sizes_and_kinds(reloaded, tiny_model, dark_
         assert np.abs(decoded(result) - enhanced(tiny_model, image)).max() <= 1, kind
 
 
-@pytest.mark.parametrize("data", [b"", b"no photo", b"\xff\xd8\xff\xe0 half a JPEG"])
-def test_what_is_no_photo_is_an_error(reloaded, data):
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        reloaded.signatures["image_bytes"](image_bytes=tf.constant([data]))
+@pytest.mark.parametrize("data", [b"", b"no photo", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_photo_is_an_error_that_names_it(reloaded, dark_photos, data):
+    good = encoded(dark_photos[0][:8, :8], "PNG")
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        reloaded.signatures["image_bytes"](image_bytes=tf.constant([good, data, good]))
+    # TensorFlow in Python puts lines before it, a server does not.
+    lines = raised.value.message.splitlines()
+    assert "assertion failed: [File 2 of 3 is no JPEG, PNG, WebP, BMP or GIF file. ]" in lines
+    assert "map/" not in raised.value.message
+
+
+def test_half_a_jpeg_is_an_error(reloaded):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="JPEG"):
+        reloaded.signatures["image_bytes"](image_bytes=tf.constant([b"\xff\xd8\xff\xe0 half"]))
+
+
+def claiming(kind: str, width: int, height: int) -> bytes:
+    """Returns a small file whose header claims another size."""
+    data = bytearray(encoded(np.zeros((8, 8, 3), np.uint8), kind, **{"lossless": True}))
+    if kind == "PNG":
+        data[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    elif kind == "BMP":
+        data[18:26] = width.to_bytes(4, "little") + (2**32 - height).to_bytes(4, "little")
+    elif kind == "GIF":
+        data[6:10] = width.to_bytes(2, "little") + height.to_bytes(2, "little")
+    elif kind == "WEBP":
+        bits = int.from_bytes(data[21:25], "little") >> 28 << 28
+        data[21:25] = (bits | (width - 1) | (height - 1) << 14).to_bytes(4, "little")
+    else:
+        start = data.index(b"\xff\xc0") + 5
+        data[start : start + 4] = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
+def test_too_large_a_file_is_refused_before_it_is_decoded(reloaded, dark_photos, kind):
+    good = encoded(dark_photos[0][:8, :8], "PNG")
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        reloaded.signatures["image_bytes"](
+            image_bytes=tf.constant([good, claiming(kind, 16000, 16001)])
+        )
+    said = "File 2 of 2 has 16000x16001 pixels, and at most 16000000 are taken; send a smaller one."
+    assert said in raised.value.message
+
+
+def test_answers_as_jpeg_and_turned_as_exif_says(tiny_model, dark_photos, tmp_path):
+    path, photo = tmp_path / "1", dark_photos[0][:36, :52]
+    options = ServingOptions(max_megapixels=1, jpeg_quality=92, upright=True)
+    export_saved_model(tiny_model, path, name="tiny", warmup_photos=[], options=options)
+    verify_serving(path, KerasDriver(tiny_model, path), dark_photos, jpeg_quality=92)
+    signature = tf.saved_model.load(str(path)).signatures["image_bytes"]
+    files, upright = [encoded(photo, "JPEG")], [decoded(encoded(photo, "JPEG"))]
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x010F], exif[0x0112] = "Maker", orientation
+        files.append(encoded(photo, "JPEG", exif=exif.tobytes()))
+        with Image.open(io.BytesIO(files[-1])) as image:
+            upright.append(np.asarray(ImageOps.exif_transpose(image)))
+    results = signature(image_bytes=tf.constant(files))["enhanced_bytes"].numpy()
+    for result, image in zip(results, upright, strict=True):
+        assert result.startswith(b"\xff\xd8")
+        expected = enhanced(tiny_model, image)
+        assert decoded(result).shape == expected.shape
+        assert np.abs(decoded(result) - expected).mean() < 4
 
 
 def test_each_weight_is_saved_once(path, tiny_model):

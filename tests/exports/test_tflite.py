@@ -10,11 +10,12 @@ import itertools
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter
 
 from drgn_tf.errors import UserError
 from drgn_tf.exports import calibration as calibrating
-from drgn_tf.exports.tflite import PRECISIONS, export_tflite
+from drgn_tf.exports.tflite import PRECISIONS, SIGNATURE, export_tflite
 from drgn_tf.exports.tflite_inspection import operator_name
 from drgn_tf.exports.tflite_metadata import text, unpacked
 from drgn_tf.exports.verification import BOUNDS, psnr_between
@@ -126,6 +127,43 @@ def test_any_size(tflite_file, tiny_model, dark_photos, flavour, precision):
         if flavour == "tiled":
             predicted, bound = driver.predicted_brightness(thumbnail), BOUNDS[precision].brightness
             assert predicted == pytest.approx(float(expected["brightness"][0, 0]), abs=bound)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "dynamic_range"])
+def test_any_multiple_of_4_runs_in_both_interfaces_of_litert(
+    tflite_file, tiny_model, dark_photos, precision
+):
+    path = tflite_file(precision, size=None, flavour="tiled")
+    compiled = CompiledModel.from_file(str(path))
+    interpreter = Interpreter(model_path=str(path))
+    for size, asked in [((64, 96), 0.0), ((36, 52), 0.3), ((4, 4), 0.6), ((4, 160), 0.0)]:
+        image = image_of(dark_photos[0], size)
+        feeds = {
+            "image": image,
+            "thumbnail": np.asarray(tiny_model.thumbnail(image)),
+            "brightness": np.full((1, 1), asked, np.float32),
+        }
+        expected = tiny_model(*feeds.values())
+        compiled.resize_input_tensor_by_name(SIGNATURE, "image", image.shape)
+        inputs = {name: compiled.create_input_buffer_by_name(SIGNATURE, name) for name in feeds}
+        outputs = {
+            name: compiled.create_output_buffer_by_name(SIGNATURE, name)
+            for name in ("enhanced", "brightness")
+        }
+        for name, value in feeds.items():
+            inputs[name].write(value)
+        compiled.run_by_name(SIGNATURE, inputs, outputs)
+        number = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(number, image.shape, strict=True)
+        interpreter.allocate_tensors()
+        results = interpreter.get_signature_runner()(**feeds)
+        for name, buffer in outputs.items():
+            np.testing.assert_allclose(
+                buffer.read(results[name].size, np.float32), results[name].ravel(), atol=1e-5
+            )
+            if precision != "dynamic_range":
+                bound = BOUNDS[precision].max_error
+                np.testing.assert_allclose(results[name], expected[name], atol=bound)
 
 
 def test_8_bits_of_a_whole_photo(tiny_model, dark_photos, samples, tmp_path):

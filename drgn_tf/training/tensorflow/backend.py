@@ -125,8 +125,6 @@ def _batches(
     """Returns the batches of the steps from `first_step` on, divided among the devices."""
     samples = options.sample_options
 
-    # Without which reading and rewriting the code of the samples takes seconds.
-    @tf.autograph.experimental.do_not_convert
     def for_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         shard = Shard(
             context.input_pipeline_id,
@@ -135,5 +133,7 @@ def _batches(
         )
         return training_dataset(data, samples, first_step, options.training.steps, shard)
 
-    batches: Iterator[Any] = iter(strategy.distribute_datasets_from_function(for_worker))
+    # Reading and rewriting the code of the samples would take seconds.
+    unconverted = tf.autograph.experimental.do_not_convert(for_worker)
+    batches: Iterator[Any] = iter(strategy.distribute_datasets_from_function(unconverted))
     return batches
