@@ -1,10 +1,12 @@
 # Each of these sets up all it needs, in .venv, with the versions that constraints/ locks.
 PYTHON ?= python3
 BIN := .venv/bin
+# The network of the web page: a name of shipped weights, or a .keras file.
+WEB_MODEL ?= mobile
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALL := python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-newest lint bench weights lock clean
+.PHONY: demo test test-newest lint bench weights lock web web-serve test-web bench-web clean
 
 # Trains on free photos that installed packages carry: about five minutes on two cores.
 demo: .venv/all
@@ -49,6 +51,26 @@ weights: .venv/all
 			drgn_tf/weights/$$name.tflite || exit 1; \
 	done
 
+# The web page, in web/dist: docs/web.md.
+web: .venv/all web/node_modules/.package-lock.json
+	$(BIN)/python web/export.py --model=$(WEB_MODEL)
+	cd web && npm run --silent build
+
+web-serve: web
+	cd web && npm run --silent serve
+
+# Needs Chromium (Debian's package chromium; others: CHROMIUM=path).
+test-web: web
+	$(BIN)/python web/test/vectors.py --model=$(WEB_MODEL)
+	cd web && PYTHON=../$(BIN)/python npm test --silent
+
+bench-web: web
+	cd web && PYTHON=../$(BIN)/python npm run --silent measure
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && npm ci --silent
+	touch $@
+
 # The newest versions that pyproject.toml allows, as constraints for this version of Python;
 # give each supported one in turn: make lock PYTHON=python3.12
 lock:
@@ -68,3 +90,4 @@ lock:
 
 clean:
 	rm -rf .venv .venv-newest .venv-lock runs bench build
+	rm -rf web/node_modules web/dist web/public/network web/test/vectors

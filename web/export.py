@@ -1,6 +1,6 @@
 """Exports a network for the web page, as tiles of one size, and verifies the file.
 
-  python web/export.py --model=drgn_tf/weights/mobile.keras
+python web/export.py --model=drgn_tf/weights/mobile.keras
 """
 
 from __future__ import annotations

@@ -67,48 +67,78 @@ export function turned(photo: Pixels, orientation: number): Pixels {
   return result;
 }
 
+// Keeps ratios of nearly black values from exploding.
+const FLOOR = 4;
+// Levels to either side over which a curve is averaged.
+const SMOOTHED = 6;
+
 /**
- * What a photo would look like with another rendering of it, of which only a small copy is known:
- * the ratio of the two small copies, enlarged, times the photo. Sharp, and near enough while a
- * slider moves.
+ * How much brighter each level of a channel becomes from one small picture to the other, on
+ * average: a tone curve, as ratios of values that are FLOOR higher.
  */
-export function relit(photo: Pixels, smallBefore: Pixels, smallAfter: Pixels): Pixels {
-  // Keeps the ratio of nearly black pixels from exploding.
-  const floor = 4;
+function toneCurve(before: Pixels, after: Pixels, c: number): Float32Array {
+  const sums = [new Float64Array(256), new Float64Array(256)];
+  for (let i = c; i < before.data.length; i += 4) {
+    sums[0][before.data[i]] += before.data[i] + FLOOR;
+    sums[1][before.data[i]] += after.data[i] + FLOOR;
+  }
+  const curve = new Float32Array(256);
+  for (let level = 0; level < 256; level++) {
+    let [from, to] = [0, 0];
+    // As many neighbours as it takes.
+    for (let reach = SMOOTHED; !from && reach < 512; reach *= 2) {
+      for (let i = Math.max(level - reach, 0); i <= Math.min(level + reach, 255); i++) {
+        from += sums[0][i];
+        to += sums[1][i];
+      }
+    }
+    curve[level] = to / from;
+  }
+  return curve;
+}
+
+/**
+ * What a photo would look like with another rendering of it, of which only a small copy is known.
+ * The tone curve between the two small copies is applied to the photo, and what is left of their
+ * ratio, which varies slowly, is enlarged. Sharp, and near enough while a slider moves.
+ */
+export function relit(photo: Pixels, before: Pixels, after: Pixels): Pixels {
   const { width, height } = photo;
-  const small = smallBefore;
-  const gains = new Float32Array(3 * small.width * small.height);
-  for (let i = 0; i < small.width * small.height; i++) {
+  const curves = [0, 1, 2].map((c) => toneCurve(before, after, c));
+  const rest = new Float32Array(3 * before.width * before.height);
+  for (let i = 0; i < before.width * before.height; i++) {
     for (let c = 0; c < 3; c++) {
-      gains[3 * i + c] = (smallAfter.data[4 * i + c] + floor) / (small.data[4 * i + c] + floor);
+      const level = before.data[4 * i + c];
+      rest[3 * i + c] = (after.data[4 * i + c] + FLOOR) / ((level + FLOOR) * curves[c][level]);
     }
   }
-  const result = blank(width, height);
   const lefts = new Int32Array(width);
   const rights = new Int32Array(width);
   const shares = new Float32Array(width);
   for (let x = 0; x < width; x++) {
-    const centre = Math.max(((x + 0.5) * small.width) / width - 0.5, 0);
-    lefts[x] = Math.min(Math.floor(centre), small.width - 1);
-    rights[x] = Math.min(lefts[x] + 1, small.width - 1);
-    shares[x] = centre - lefts[x];
+    const centre = Math.max(((x + 0.5) * before.width) / width - 0.5, 0);
+    const left = Math.min(Math.floor(centre), before.width - 1);
+    lefts[x] = 3 * left;
+    rights[x] = 3 * Math.min(left + 1, before.width - 1);
+    shares[x] = centre - left;
   }
-  const line = new Float32Array(3 * small.width);
+  const lit = curves.map((curve) => curve.map((ratio, level) => ratio * (level + FLOOR)));
+  const result = blank(width, height);
+  const line = new Float32Array(3 * before.width);
   for (let y = 0; y < height; y++) {
-    const centre = Math.max(((y + 0.5) * small.height) / height - 0.5, 0);
-    const top = Math.min(Math.floor(centre), small.height - 1);
-    const bottom = Math.min(top + 1, small.height - 1);
-    const down = centre - top;
+    const centre = Math.max(((y + 0.5) * before.height) / height - 0.5, 0);
+    const top = Math.min(Math.floor(centre), before.height - 1);
+    const bottom = Math.min(top + 1, before.height - 1);
     for (let i = 0; i < line.length; i++) {
-      const above = gains[top * line.length + i];
-      line[i] = above + down * (gains[bottom * line.length + i] - above);
+      const above = rest[top * line.length + i];
+      line[i] = above + (centre - top) * (rest[bottom * line.length + i] - above);
     }
     for (let x = 0; x < width; x++) {
       const i = 4 * (y * width + x);
       for (let c = 0; c < 3; c++) {
-        const left = line[3 * lefts[x] + c];
-        const gain = left + shares[x] * (line[3 * rights[x] + c] - left);
-        result.data[i + c] = (photo.data[i + c] + floor) * gain - floor;
+        const left = line[lefts[x] + c];
+        const gain = left + shares[x] * (line[rights[x] + c] - left);
+        result.data[i + c] = lit[c][photo.data[i + c]] * gain - FLOOR;
       }
       result.data[i + 3] = photo.data[i + 3];
     }

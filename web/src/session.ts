@@ -9,15 +9,16 @@ import { blank, fitted, isTransparent, type Pixels, reduced, relit } from "./pix
 import { photoThumbnail } from "./thumbnail";
 import { cut, runTiled, write } from "./tiling";
 
-// Longest side of what is shown, in pixels.
-const SHOWN = 1600;
+// Longest side of what is shown, in pixels; and while the slider moves, when time is short.
+const SHOWN = 2048;
+const MOVED = 1024;
 
 export class Session {
   readonly transparent: boolean;
   /** For the screen, in stored order. */
   readonly before: Pixels;
   /** The whole result that was computed last. */
-  result?: { stops: number; pixels: Pixels };
+  result?: { stops: number; pixels: Pixels; shown: Pixels };
   private readonly thumbnail: Float32Array;
   private readonly small: Pixels;
   /** What a preview is made of: a sharp picture, and the small one that belongs to it. */
@@ -34,7 +35,11 @@ export class Session {
     this.thumbnail = photoThumbnail(photo, network.thumbnailSize);
     this.before = reduced(photo, ...fitted(photo.width, photo.height, SHOWN));
     this.small = reduced(this.before, ...fitted(photo.width, photo.height, network.tile));
-    this.base = { picture: this.before, small: this.small };
+    this.base = { picture: this.forMoving(this.before), small: this.small };
+  }
+
+  private forMoving(shown: Pixels): Pixels {
+    return reduced(shown, ...fitted(this.photo.width, this.photo.height, MOVED));
   }
 
   /** Decodes a photo; throws a PhotoError. */
@@ -48,6 +53,12 @@ export class Session {
       throw new PhotoError(await whyUndecodable(file));
     }
     return new Session(network, photo, pixels);
+  }
+
+  /** As shown, turned upright. */
+  get size(): { width: number; height: number } {
+    const { width, height } = this.photo;
+    return this.file.orientation < 5 ? { width, height } : { width: height, height: width };
   }
 
   private async brightness(stops: number): Promise<number> {
@@ -91,10 +102,10 @@ export class Session {
       const options = { grey: this.file.grey, onTile };
       const pixels = await runTiled(this.photo, tile, run, options);
       if (!pixels) return null;
-      this.result = { stops, pixels };
-      const picture = reduced(pixels, this.before.width, this.before.height);
-      this.base = { picture, small: reduced(picture, this.small.width, this.small.height) };
+      const shown = reduced(pixels, this.before.width, this.before.height);
+      this.result = { stops, pixels, shown };
+      this.base = { picture: this.forMoving(shown), small: await this.smallResult(stops) };
     }
-    return this.base.picture;
+    return this.result.shown;
   }
 }

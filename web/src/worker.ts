@@ -52,8 +52,7 @@ async function open(file: File): Promise<Opened> {
   const upright = turned(session.before, session.file.orientation);
   const type = session.transparent || session.file.format === "png" ? "image/png" : "image/jpeg";
   return {
-    width: upright.width,
-    height: upright.height,
+    ...session.size,
     before: await bitmapOf(upright),
     transparent: session.transparent,
     type,

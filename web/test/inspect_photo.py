@@ -1,6 +1,6 @@
 """Prints what a photo's file holds as JSON, and how far its pixels are from another's.
 
-  python web/test/inspect_photo.py saved.png expected.png
+python web/test/inspect_photo.py saved.png expected.png
 """
 
 from __future__ import annotations

@@ -5,17 +5,17 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { launch } from "./browser";
-import { type Host, host } from "./server";
+import { LAUNCH } from "./browser.js";
+import { host } from "./server.js";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const vector = (name: string) => join(here, "vectors", name);
 const { takesBrightness } = JSON.parse(readFileSync(vector("facts.json"), "utf-8"));
 const folder = mkdtempSync(join(tmpdir(), "page-"));
 
-let server: Host;
+let server: Awaited<ReturnType<typeof host>>;
 let browser: Browser;
 let context: BrowserContext;
 let page: Page;
@@ -59,7 +59,7 @@ async function kept(download: Awaited<ReturnType<Page["waitForEvent"]>> | any): 
 
 beforeAll(async () => {
   server = await host(fileURLToPath(new URL("../dist", import.meta.url)));
-  browser = await launch();
+  browser = await chromium.launch(LAUNCH);
   context = await browser.newContext({ viewport: { width: 1100, height: 800 } });
   context.on("request", (request) => {
     if (!/^(blob:)?http:\/\/127\.0\.0\.1:/.test(request.url())) complaints.push(request.url());

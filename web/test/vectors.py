@@ -1,6 +1,6 @@
 """Writes what the tests of the page compare with: small inputs, and Python's results of them.
 
-  python web/test/vectors.py --model=drgn_tf/weights/mobile.keras
+python web/test/vectors.py --model=drgn_tf/weights/mobile.keras
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from drgn_tf.inference import Enhancer, load_driver, photo_thumbnail
 from drgn_tf.inference.driver import Driver
 from drgn_tf.inference.enhancer import to_dtype
 from drgn_tf.inference.loading import load_keras
-from drgn_tf.inference.tiling import Tiling, run_tiled, spans
+from drgn_tf.inference.tiling import run_tiled, spans
 
 FOLDER = pathlib.Path(__file__).parent / "vectors"
 NETWORK = pathlib.Path(__file__).parents[1] / "public" / "network" / "network.tflite"
@@ -41,7 +41,13 @@ class Ramp(Driver):
     kind, path, size = "keras", pathlib.Path("ramp"), (64, 64)
     thumbnail_size, takes_brightness, outputs = 8, False, ("enhanced",)
 
-    def run(self, images, thumbnails=None, brightness=None):
+    def run(
+        self,
+        images: np.ndarray,
+        thumbnails: np.ndarray | None = None,
+        brightness: np.ndarray | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Adds a ramp over the tile."""
         ramp = np.arange(64, dtype=np.float32) / 64
         across, down = ramp[np.newaxis, :, np.newaxis], ramp[:, np.newaxis, np.newaxis]
         return {"enhanced": np.clip(images + 0.5 * across - 0.25 * down, 0.0, 1.0)}
@@ -72,11 +78,21 @@ def write_units() -> None:
                     for span in spans(*arguments)
                 ],
             }
-            for arguments in ((200, 256, 32, 16), (257, 256, 32, 16), (701, 256, 32, 16),
-                              (150, 64, 8, 8), (133, 64, 8, 8), (90, 64, 0, 0))
+            for arguments in (
+                (200, 256, 32, 16),
+                (257, 256, 32, 16),
+                (701, 256, 32, 16),
+                (150, 64, 8, 8),
+                (133, 64, 8, 8),
+                (90, 64, 0, 0),
+            )
         ],
         "thumbnails": [
-            {"photo": coded(photo), "size": 32, "values": photo_thumbnail(photo, 32)[0].ravel().tolist()}
+            {
+                "photo": coded(photo),
+                "size": 32,
+                "values": photo_thumbnail(photo, 32)[0].ravel().tolist(),
+            }
             for photo in thumbnails
         ],
         "tiled": {"photo": coded(tiled), "tile": 64, "result": coded(expected["enhanced"])},

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 
-const TYPES: Record<string, string> = {
+const TYPES = {
   ".css": "text/css",
   ".html": "text/html",
   ".js": "text/javascript",
@@ -13,15 +13,10 @@ const TYPES: Record<string, string> = {
   ".webmanifest": "application/manifest+json",
 };
 
-export interface Host {
-  /** Of the page. */
-  address: string;
-  close: () => void;
-}
-
-export async function host(folder: string, under = "/some/folder/"): Promise<Host> {
+/** Serves a folder; returns the address of its page, and how to end it. */
+export async function host(folder, under = "/some/folder/") {
   const server = createServer(async (request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url!, "http://host").pathname));
+    const path = normalize(decodeURIComponent(new URL(request.url, "http://host").pathname));
     const name = path.endsWith("/") ? `${path}index.html` : path;
     try {
       if (!name.startsWith(under)) throw new Error("outside");
@@ -32,7 +27,9 @@ export async function host(folder: string, under = "/some/folder/"): Promise<Hos
       response.writeHead(404).end();
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  return { address: `http://127.0.0.1:${port}${under}`, close: () => void server.close() };
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  return {
+    address: `http://127.0.0.1:${server.address().port}${under}`,
+    close: () => void server.close(),
+  };
 }
