@@ -3,12 +3,15 @@
 PYTHON ?= python3
 SUPPORTED := 3.11 3.12 3.13
 BIN := .venv/bin
+# The network of the web page: a name of shipped weights, or a .keras file.
+WEB_MODEL ?= mobile
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALL := python -m pip install --quiet --disable-pip-version-check
 LOCKED := constraints/python-$(VERSION).txt
 COMPILE := pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate
 
-.PHONY: demo test test-newest lint fuzz bench weights lock audit kills clean
+.PHONY: demo test test-newest lint fuzz bench weights web web-serve test-web bench-web lock audit \
+	kills clean
 
 # Of all targets together.
 FUZZ_SECONDS ?= 600
@@ -64,6 +67,26 @@ weights: .venv/all
 kills: .venv/all
 	$(BIN)/python -m tests.kills
 
+# The web page, in web/dist: docs/web.md.
+web: .venv/all web/node_modules/.package-lock.json
+	$(BIN)/python web/export.py --model=$(WEB_MODEL)
+	cd web && npm run --silent build
+
+web-serve: web
+	cd web && npm run --silent serve
+
+# Needs Chromium (Debian's package chromium; others: CHROMIUM=path).
+test-web: web
+	$(BIN)/python web/test/vectors.py --model=$(WEB_MODEL)
+	cd web && PYTHON=../$(BIN)/python npm test --silent
+
+bench-web: web
+	cd web && PYTHON=../$(BIN)/python npm run --silent measure
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && npm ci --silent
+	touch $@
+
 # The newest versions that pyproject.toml allows, with the hashes of their files; for Linux.
 lock:
 	$(PYTHON) -m venv --clear .venv-lock
@@ -100,3 +123,4 @@ audit:
 
 clean:
 	rm -rf .venv .venv-newest .venv-lock .venv-audit runs bench build
+	rm -rf web/node_modules web/dist web/public/network web/test/vectors

@@ -1,0 +1,49 @@
+"""Exports a network for the web page, as tiles of one size, and verifies the file.
+
+python web/export.py --model=drgn_tf/weights/mobile.keras
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+from drgn_tf.cli import program
+from drgn_tf.errors import UserError
+from drgn_tf.exports.calibration import load_calibration_photos
+from drgn_tf.exports.tflite import export_tflite
+from drgn_tf.exports.verification import BOUNDS, verify
+from drgn_tf.inference import load_driver
+from drgn_tf.inference.loading import load_keras
+
+FILE = pathlib.Path(__file__).parent / "public" / "network" / "network.tflite"
+# Height and width in pixels: one tile is a preview, which has to be there within 100 ms.
+TILE = (256, 256)
+
+
+def main() -> None:
+    """Writes the file; raises UserError if it differs from the network."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="mobile", help="a name, or a .keras file")
+    name = parser.parse_args().model
+    reference = load_keras(name)
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    FILE.unlink(missing_ok=True)
+    staged = FILE.with_suffix(".part.tflite")
+    export_tflite(
+        reference.model, staged, precision="float32", size=TILE, flavour="tiled", name="drgn"
+    )
+    photos = load_calibration_photos(None)
+    verify(load_driver(staged), reference, photos[:: -(-len(photos) // 3)], BOUNDS["float32"])
+    staged.rename(FILE)
+    print(f"{FILE}: {FILE.stat().st_size / 1e6:.2f} MB, from {reference.path}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(program.error_line(str(error)))
