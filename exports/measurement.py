@@ -22,8 +22,8 @@ import numpy as np
 
 _WARM_UP = 2
 # Most runs, and the seconds after which no further run begins.
-_RUNS = 20
-_SECONDS = 4.0
+_RUNS = 10
+_SECONDS = 2.0
 _ROOT = pathlib.Path(__file__).parents[2]
 
 

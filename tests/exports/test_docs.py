@@ -231,7 +231,7 @@ def test_onnx_from_the_shell(exported):
         ["bash", "-euo", "pipefail", "-c", command.replace("python", sys.executable, 1)],
         cwd=exported, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    for name in ("NNAPI", "CoreML"):
+    for name in ("NNAPI", "CoreML MLProgram"):
         assert f"{name} should work well for this model" in process.stdout + process.stderr
 
 
