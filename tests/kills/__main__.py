@@ -63,10 +63,10 @@ def main(argv: list[str]) -> int:
                 if time.monotonic() > limit:
                     break
                 key = batch[0].case, batch[0].kind
-                tried[key] += len(batch)
                 try:
-                    kills.disturb(batch)
+                    tried[key] += kills.disturb(batch)
                 except Lost as error:
+                    tried[key] += len(batch)
                     lost[key] += 1
                     print(f"LOST {batch}\n{error}", flush=True)
         finally:

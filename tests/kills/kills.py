@@ -123,37 +123,42 @@ class Kills:
         least = _LEAST_BYTES if kind == "limit" else 1
         return Moment(case, kind, generator.randint(least, max(least, self._largest[case])))
 
-    def disturb(self, moments: list[Moment]) -> None:
+    def disturb(self, moments: list[Moment]) -> int:
         """Runs a program with these disturbances, one after the other, then undisturbed.
+
+        Returns:
+          How many of them were possible here.
 
         Raises:
           Lost: something is not as it has to be.
         """
         case = self.cases[moments[0].case]
         folder = self._new(case)
+        done = 0
         for moment in moments:
-            self._disturb_once(case, folder, moment)
+            done += self._disturb_once(case, folder, moment)
             self._check(case, folder)
         # What was complete already is refused to be done again, unless it is said.
         program = self._start(case, folder)
         self._finish(program, folder)
         case.check_finished(folder)
         shutil.rmtree(folder)
+        return done
 
-    def _disturb_once(self, case: Case, folder: pathlib.Path, moment: Moment) -> None:
+    def _disturb_once(self, case: Case, folder: pathlib.Path, moment: Moment) -> bool:
         if moment.kind == "time":
             program = self._start(case, folder)
             program.wait(moment.place)
             program.send_signal(signal.SIGKILL)
             self._wait(program)
-            return
+            return True
         if moment.kind == "call":
             program = self._start(case, folder, at=int(moment.place), removals=True)
             self._wait(program)
-            return
+            return True
         mounted = moment.kind == "full"
         if mounted and not self._mount(case, folder, int(moment.place)):
-            return
+            return False
         try:
             options = {}
             if moment.kind == "error":
@@ -171,6 +176,7 @@ class Kills:
             self._check_words(case, folder, program, code)
             if mounted:
                 self._check(case, folder)
+            return True
         finally:
             if mounted:
                 _unmount(folder / "out")
