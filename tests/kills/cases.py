@@ -76,14 +76,20 @@ class Case:
         """Raises Lost if the results are not those of an undisturbed run, or something is left."""
         self.check(folder)
         found = files_in(folder / "out")
-        if missing := self.after.keys() - found.keys():
-            raise Lost(f"missing: {sorted(missing)}")
+        if missing := self.missing(folder):
+            raise Lost(f"missing: {missing}")
         left = [str(path) for path in folder.rglob(".*") if path.name != ".lock"]
+        left += [name for name in found.keys() - self.after.keys() if not self._is_log(name)]
         if left:
             raise Lost(f"left: {left}")
         for name in self.repeatable():
             if sha256(found[name]) != self.after[name]:
                 raise Lost(f"differs from an undisturbed run: {name}")
+
+    def missing(self, folder: pathlib.Path) -> list[str]:
+        """Returns the names of the results of an undisturbed run that are not there."""
+        missing = self.after.keys() - files_in(folder / "out").keys()
+        return sorted(name for name in missing if not self._is_log(name))
 
     def repeatable(self) -> list[str]:
         """Returns the names of the files that are the same in every run."""

@@ -204,9 +204,8 @@ class Kills:
         if "Traceback" in said:
             raise Lost(f"a traceback:\n{said}")
         if code == 0:
-            missing = case.after.keys() - files_in(folder / "out").keys()
-            if missing:
-                raise Lost(f"exit code 0 without {sorted(missing)}:\n{said}")
+            if missing := case.missing(folder):
+                raise Lost(f"exit code 0 without {missing}:\n{said}")
         elif "error: " not in said:
             raise Lost(f"exit code {code} without a word:\n{said}")
 
