@@ -7,11 +7,12 @@ before training starts. Pixels stay integers until after the crop.
 from __future__ import annotations
 
 import collections
+import contextlib
 import copy
 import os
 import pathlib
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -161,7 +162,7 @@ def _aligned(count: int, dtype: np.dtype) -> np.ndarray:
 
 def _decoded(
     rows: Sequence[tuple[pathlib.Path, ...]],
-) -> Iterator[list[np.ndarray] | BadImageError]:
+) -> Generator[list[np.ndarray] | BadImageError, None, None]:
     """Yields the photos of each row, which must have one size, or the error of the row."""
 
     def read(row: tuple[pathlib.Path, ...]) -> list[np.ndarray] | BadImageError:
@@ -209,13 +210,14 @@ def read_rows(
       UserError: a photo cannot be used, sizes within a row differ, or nothing is left.
     """
     kept = {}
-    for row, photos in zip(rows, _decoded(rows)):
-        if not isinstance(photos, BadImageError):
-            kept[row[0].stem] = photos
-        elif on_bad is None:
-            raise photos
-        else:
-            on_bad(photos)
+    with contextlib.closing(_decoded(rows)) as decoded:
+        for row, photos in zip(rows, decoded):
+            if not isinstance(photos, BadImageError):
+                kept[row[0].stem] = photos
+            elif on_bad is None:
+                raise photos
+            else:
+                on_bad(photos)
     if not kept:
         raise UserError(f"{rows[0][0].parent}: none of the {len(rows)} photos can be used.")
     return kept

@@ -23,7 +23,7 @@ import os
 import pathlib
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -105,7 +105,7 @@ def widened(photo: np.ndarray, dtype: np.dtype) -> np.ndarray:
 def cached_photos(
     folder: str | pathlib.Path,
     rows: Sequence[tuple[pathlib.Path, ...]],
-    decode: Callable[[], Iterator[list[np.ndarray] | BadImageError]],
+    decode: Callable[[], Generator[list[np.ndarray] | BadImageError, None, None]],
     on_bad: Callable[[UserError], None] | None,
 ) -> CachedPhotos:
     """Returns the entry of these photos, and builds it if it is missing.
@@ -132,7 +132,9 @@ def cached_photos(
             # Another process may have built it by now.
             entry = _opened(folder, key, columns)
             if entry is None:
-                _make(folder, key, rows, decode(), on_bad)
+                # Ended here, on errors too: elsewhere it would wait for its own threads.
+                with contextlib.closing(decode()) as decoded:
+                    _make(folder, key, rows, decoded, on_bad)
                 entry = _opened(folder, key, columns)
                 if entry is None:
                     raise UserError(

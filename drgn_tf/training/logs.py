@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import time
@@ -74,8 +75,14 @@ class RunLogs:
     def _drop_lines_after(self, step: int) -> None:
         kept: list[dict[str, str]] = []
         if self._path.exists():
-            with self._path.open(newline="", encoding="utf-8") as file:
-                kept = [row for row in csv.DictReader(file) if _is_until(row, step)]
+            # After a power failure the end may be anything.
+            with (
+                self._path.open(newline="", encoding="utf-8", errors="replace") as file,
+                contextlib.suppress(csv.Error),
+            ):
+                for row in csv.DictReader(file):
+                    if _is_until(row, step):
+                        kept.append(row)
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, self._fields, restval="", extrasaction="ignore")
         writer.writeheader()
@@ -132,7 +139,7 @@ class RunLogs:
 def _is_until(row: Mapping[str, str], step: int) -> bool:
     # A process that is killed may leave half a line.
     number = row.get("step") or ""
-    return number.isdigit() and int(number) <= step
+    return number.isdecimal() and int(number) <= step
 
 
 class NoLogs:

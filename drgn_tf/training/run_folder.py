@@ -144,6 +144,8 @@ class RunFolder:
             return
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(earlier, dict):
+                raise ValueError("it holds no options")
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read ({error}); remove the folder.") from error
         if earlier.get("photos") != fingerprint:
@@ -177,11 +179,12 @@ class RunFolder:
         self.write_text("run.flags", flagfile)
 
     def read_json(self, name: str) -> Any:
-        """Returns the content of a JSON file, or None where there is none that can be read."""
+        """Returns the object in a JSON file, or None where there is none that can be read."""
         try:
-            return json.loads(self.file(name).read_text(encoding="utf-8"))
+            content = json.loads(self.file(name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
+        return content if isinstance(content, dict) else None
 
     def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file, whole or not at all."""

@@ -1,5 +1,6 @@
 """Decoded photos on disk: the same photos as in memory, decoded once, whole or made again."""
 
+import errno
 import functools
 import json
 import os
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 
 from drgn_tf import files
-from drgn_tf.data import decoded_photos
+from drgn_tf.data import decoded_photos, disk_cache
 from drgn_tf.data.dataset import training_dataset
 from drgn_tf.data.decoded_photos import read_stores
+from drgn_tf.data.disk_cache import cached_photos
 from drgn_tf.data.loading import DataOptions, load_run_data
 from drgn_tf.data.options import SampleOptions
 from drgn_tf.data.pairs import find_pairs
@@ -198,6 +200,26 @@ def test_full_disk_is_one_line_and_leaves_nothing(pair_folder, cache):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert len(str(caught.value).splitlines()) == 1
     assert [path.name for path in cache.iterdir()] == [".lock"]
+
+
+def test_decoding_has_ended_when_writing_fails(pair_folder, cache, monkeypatch):
+    """Its threads would be waited for by one of them."""
+    ended = []
+
+    def decode():
+        try:
+            yield [np.zeros((4, 4, 3), np.uint8)] * 2
+            yield [np.zeros((4, 4, 3), np.uint8)] * 2
+        finally:
+            ended.append(True)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(disk_cache.zlib, "crc32", full)
+    with pytest.raises(UserError, match="No space left"):
+        cached_photos(cache, rows_of(pair_folder), decode, None)
+    assert ended
 
 
 def test_what_others_put_into_the_folder_is_neither_written_through_nor_removed(

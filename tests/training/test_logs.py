@@ -41,6 +41,15 @@ def test_lines_after_the_checkpoint_are_dropped_and_half_lines_too(tmp_path):
     ]  # fmt: skip
 
 
+def test_an_end_that_a_power_failure_left_is_dropped(tmp_path):
+    folder = RunFolder(tmp_path)
+    for left in (bytes(300_000), bytes(range(256)) * 9, "\n²,1".encode()):
+        folder.file("metrics.csv").write_bytes(b"step,loss\n1,0.5\n" + left)
+        with RunLogs(folder, ["loss"], 2, 10, 4):
+            pass
+        assert [(row["step"], row["loss"]) for row in rows(folder)] == [("1", "0.5")]
+
+
 def test_tensorboard_gets_scalars_and_pictures(tmp_path):
     folder = RunFolder(tmp_path)
     board = TensorBoard(folder.file("tensorboard"))

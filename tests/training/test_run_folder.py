@@ -69,6 +69,17 @@ def test_what_others_put_in_place_of_the_lock_stays(tmp_path):
     assert (tmp_path / "victim").read_text() == "mine"
 
 
+@pytest.mark.parametrize("content", [b"[1]", b"\xff\0", b"5", b"{"])
+def test_a_damaged_configuration_is_named(tmp_path, content):
+    folder = RunFolder(tmp_path)
+    started(folder)
+    for name in ("config.json", "best.json"):
+        folder.file(name).write_bytes(content)
+    with pytest.raises(UserError, match=r"config\.json: cannot be read .* remove the folder"):
+        folder.check_options(OPTIONS, "abc")
+    assert folder.read_json("best.json") is None
+
+
 def test_how_often_it_reports_and_where_photos_lie_may_change(tmp_path):
     folder = RunFolder(tmp_path)
     folder.save_options(OPTIONS, "abc", "")
