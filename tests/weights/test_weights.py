@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 
 import drgn_tf
 from drgn_tf import weights
+from drgn_tf.brightness import LUMA, expose
 from drgn_tf.data import sample
 from drgn_tf.files import sha256
 from drgn_tf.images.photos import read_photo
@@ -17,6 +19,8 @@ from drgn_tf.inference import Enhancer, load_driver
 from drgn_tf.inference.loading import load_keras
 from drgn_tf.models import load_model, macs_per_pixel, preset
 
+# Networks that take a brightness.
+TOLD = ["mobile"]
 LIMITS = {"base": (2_000_000, 100_000), "mobile": (100_000, 20_000)}
 
 
@@ -67,3 +71,29 @@ def test_a_photo_in_good_light_stays_nearly_as_it_is(name):
         photo = cv2.resize(read_photo(path), (240, 180), interpolation=cv2.INTER_AREA)
         change = np.abs(enhance(photo).astype(int) - photo)
         assert change.mean() < 13, path.stem
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_the_first_step_gives_a_base(name, low_photo):
+    """I_D is negative, and I_B as bright as the enhanced photo."""
+    stages = drgn_tf.load(name).stages(low_photo[0])
+    assert (stages["degradation"].mean((0, 1)) < 0).all()
+    base, enhanced = stages["base"].mean(), stages["enhanced"].mean()
+    assert base == pytest.approx(enhanced, rel=0.15)
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_results_are_as_bright_as_asked_for(name, low_photo):
+    """Each half stop from one below automatic to one above is brighter; docs have more photos."""
+    enhance = drgn_tf.load(name)
+    automatic = enhance.predicted_brightness(low_photo[0])
+    means = []
+    for stops in (-1, -0.5, 0, 0.5, 1):
+        result = enhance(low_photo[0], exposure=stops)
+        means.append(float(result.mean((0, 1)) @ LUMA))
+        clipped = (result >= 1).any(-1).mean()
+        if clipped < 0.02:
+            assert means[-1] == pytest.approx(expose(automatic, stops), rel=0.1)
+    assert all(a < b for a, b in itertools.pairwise(means))
+    given = enhance(low_photo[0], brightness=0.3)
+    assert float(given.mean((0, 1)) @ LUMA) == pytest.approx(0.3, rel=0.1)
