@@ -31,8 +31,7 @@ folder = sys.argv[1]
 given = np.load(folder + "/given.npz")
 photos = store_in_memory([np.zeros((32, 32, 3), np.uint8)], ["black"])
 options = RunOptions(
-    # Every kind of layer; to compile them takes most of the time.
-    preset("tiny", scales=2, branch_blocks=0),
+    preset("tiny"),
     LossOptions(
         discriminator_width=8, synthetic_start=0, synthetic_ramp=2,
         gradient_weight=1.0, spectral_weight=1.0, chroma_weight=1.0,
@@ -74,7 +73,7 @@ def both(photo, low_photo, on_jax, tmp_path_factory) -> tuple[dict, dict]:
     """Losses, gradients and normalised kernels by TensorFlow, and by JAX."""
     folder = tmp_path_factory.mktemp("step")
     keras.utils.set_random_seed(3)
-    model = DRGN(preset("tiny", scales=2, branch_blocks=0))
+    model = DRGN(preset("tiny"))
     model.build()
     model.save(folder / "model.keras")
     options = LossOptions(
