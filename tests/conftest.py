@@ -193,7 +193,7 @@ def on_jax(tmp_path_factory):
             },
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1800,
             check=False,
         )
         return process.returncode, process.stdout + process.stderr

@@ -86,7 +86,7 @@ class Program:
         if self.code is None:
             os.kill(self.id, number)
 
-    def wait(self, seconds: float = 600) -> int | None:
+    def wait(self, seconds: float = 1800) -> int | None:
         """Waits until it has ended, at most so long; returns the exit code."""
         limit = time.monotonic() + seconds
         while self.code is None and time.monotonic() < limit:
