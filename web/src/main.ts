@@ -70,9 +70,9 @@ function complain(line: string) {
   element("messages").append(message);
 }
 
-function busy(working: boolean) {
+function busy(working: boolean, stoppable = working) {
   progress.classList.toggle("idle", !working);
-  button("cancel").hidden = !working;
+  button("cancel").hidden = !stoppable;
   if (working) progress.removeAttribute("value");
 }
 
@@ -155,7 +155,7 @@ async function open(photo: Photo): Promise<boolean> {
   current = photo;
   arrange();
   figure.classList.add("loading");
-  busy(true);
+  busy(true, false);
   say("Opening…");
   try {
     await started;

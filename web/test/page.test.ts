@@ -48,12 +48,8 @@ async function save(format?: string): Promise<string> {
   if (format) await page.getByLabel("Format").selectOption(format);
   const download = page.waitForEvent("download");
   await page.getByRole("button", { name: "Save", exact: true }).click();
-  return kept(await download);
-}
-
-async function kept(download: Awaited<ReturnType<Page["waitForEvent"]>> | any): Promise<string> {
-  const path = join(folder, download.suggestedFilename());
-  await download.saveAs(path);
+  const path = join(folder, (await download).suggestedFilename());
+  await (await download).saveAs(path);
   return path;
 }
 
@@ -61,6 +57,8 @@ beforeAll(async () => {
   server = await host(fileURLToPath(new URL("../dist", import.meta.url)));
   browser = await chromium.launch(LAUNCH);
   context = await browser.newContext({ viewport: { width: 1100, height: 800 } });
+  // Machines may be busy.
+  context.setDefaultTimeout(90_000);
   context.on("request", (request) => {
     if (!/^(blob:)?http:\/\/127\.0\.0\.1:/.test(request.url())) complaints.push(request.url());
   });
@@ -222,10 +220,12 @@ describe("the page", () => {
     expect(Number(await divider.inputValue())).toBeCloseTo(75, 0);
   });
 
-  it.runIf(takesBrightness)("has a slider for brightness", async () => {
+  it("has a slider for brightness, if the network takes one", async () => {
     await choose("dark.png");
     await ready();
     const slider = page.getByLabel("Brightness");
+    expect(await slider.isVisible()).toBe(takesBrightness);
+    if (!takesBrightness) return;
     const mean = () =>
       page.locator("canvas.after").evaluate((canvas: HTMLCanvasElement) => {
         const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
@@ -236,16 +236,10 @@ describe("the page", () => {
     for (let i = 0; i < 10; i++) await page.keyboard.press("ArrowRight");
     expect(await slider.getAttribute("aria-valuetext")).toBe("+1.0 EV");
     await expect.poll(mean).toBeGreaterThan(automatic + 5);
-    const path = await save("PNG");
-    expect(inspected(path, "dark_brighter_expected.png").largest).toBeLessThanOrEqual(1);
+    const brighter = inspected(await save("PNG"), "dark_brighter_expected.png");
+    expect(brighter.largest).toBeLessThanOrEqual(1);
     await page.getByRole("button", { name: "Reset" }).click();
     expect(await slider.getAttribute("aria-valuetext")).toBe("Automatic");
     expect(inspected(await save("PNG"), "dark_expected.png").largest).toBeLessThanOrEqual(1);
-  });
-
-  it.runIf(!takesBrightness)("has no slider for brightness", async () => {
-    await choose("dark.png");
-    await ready();
-    expect(await page.getByLabel("Brightness").isVisible()).toBe(false);
   });
 });
