@@ -154,7 +154,7 @@ function arrange() {
 async function open(photo: Photo): Promise<boolean> {
   current = photo;
   arrange();
-  figure.classList.add("loading");
+  figure.classList.add("opening", "loading");
   busy(true, false);
   say("Opening…");
   try {
@@ -170,6 +170,7 @@ async function open(photo: Photo): Promise<boolean> {
     if (current !== photo) return false;
     size = `${opened.width} × ${opened.height}`;
     comparison.showBefore(opened.before);
+    figure.classList.remove("opening");
     setStops(photo.stops);
     type.options[0].disabled = opened.transparent;
     type.value = opened.transparent ? "image/png" : (chosenType ?? opened.type);
@@ -222,6 +223,8 @@ function finishStops() {
 }
 
 stops.addEventListener("change", finishStops);
+
+setStops(0);
 
 button("automatic").addEventListener("click", () => {
   if (!current) return;
