@@ -180,15 +180,15 @@ async function open(photo: Photo): Promise<boolean> {
     remove(photo);
     return false;
   }
-  void enhance(photo);
+  void enhance(photo, true);
   return true;
 }
 
-/** Shows a preview, then the whole result. */
-async function enhance(photo: Photo) {
+/** Shows the whole result, on request after a preview. */
+async function enhance(photo: Photo, preview: boolean) {
   busy(true);
   say("Enhancing…");
-  void client.show(photo.stops, false).catch(() => {});
+  if (preview && !(await done(client.show(photo.stops, false), photo.file.name))) return;
   const finished = await done(client.show(photo.stops, true), photo.file.name);
   if (finished && current === photo) {
     busy(false);
@@ -215,23 +215,20 @@ stops.addEventListener("input", () => {
   void client.show(current.stops, false).catch(() => {});
 });
 
-function finishStops() {
+stops.addEventListener("change", () => {
   clearTimeout(pause);
   const photo = current;
   // Keys change the slider step by step.
-  pause = setTimeout(() => photo && photo === current && void enhance(photo), 150);
-}
-
-stops.addEventListener("change", finishStops);
+  pause = setTimeout(() => photo && photo === current && void enhance(photo, false), 150);
+});
 
 setStops(0);
 
 button("automatic").addEventListener("click", () => {
-  if (!current) return;
-  current.stops = 0;
-  setStops(0);
+  stops.value = "0";
   stops.focus();
-  finishStops();
+  stops.dispatchEvent(new Event("input"));
+  stops.dispatchEvent(new Event("change"));
 });
 
 button("cancel").addEventListener("click", () => {

@@ -152,8 +152,12 @@ describe("a photo", () => {
 
   it("is left off when told to, and saved whole all the same", async () => {
     await choose("large.jpg");
+    // The preview comes first.
+    const shown = page.locator("canvas.after");
+    await expect.poll(() => shown.evaluate((c: HTMLCanvasElement) => c.width)).toBe(1024);
     await page.getByRole("button", { name: "Stop" }).click();
     await status("Stopped");
+    expect(await shown.evaluate((c: HTMLCanvasElement) => c.width)).toBe(1024);
     expect(inspected(await save("JPEG"))).toMatchObject({ width: 1804, height: 1200 });
   });
 });
