@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { defineConfig, type Plugin } from "vite";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
 
 const LITERT = "node_modules/@litertjs/core";
 const { version } = JSON.parse(readFileSync(`${LITERT}/package.json`, "utf-8"));
@@ -71,5 +72,12 @@ export default defineConfig({
   plugins: [site()],
   define: { __RUNTIME__: JSON.stringify(RUNTIME) },
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: false },
-  test: { include: ["test/**/*.test.ts"], fileParallelism: false, testTimeout: 120_000 },
+  test: {
+    include: ["test/*.test.ts"],
+    fileParallelism: false,
+    // Machines may be busy.
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 60_000 } },
+  },
 });

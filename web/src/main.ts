@@ -70,9 +70,9 @@ function complain(line: string) {
   element("messages").append(message);
 }
 
-function busy(working: boolean) {
+function busy(working: boolean, stoppable = working) {
   progress.classList.toggle("idle", !working);
-  button("cancel").hidden = !working;
+  button("cancel").hidden = !stoppable;
   if (working) progress.removeAttribute("value");
 }
 
@@ -154,8 +154,8 @@ function arrange() {
 async function open(photo: Photo): Promise<boolean> {
   current = photo;
   arrange();
-  figure.classList.add("loading");
-  busy(true);
+  figure.classList.add("opening", "loading");
+  busy(true, false);
   say("Opening…");
   try {
     await started;
@@ -170,6 +170,7 @@ async function open(photo: Photo): Promise<boolean> {
     if (current !== photo) return false;
     size = `${opened.width} × ${opened.height}`;
     comparison.showBefore(opened.before);
+    figure.classList.remove("opening");
     setStops(photo.stops);
     type.options[0].disabled = opened.transparent;
     type.value = opened.transparent ? "image/png" : (chosenType ?? opened.type);
@@ -179,15 +180,15 @@ async function open(photo: Photo): Promise<boolean> {
     remove(photo);
     return false;
   }
-  void enhance(photo);
+  void enhance(photo, true);
   return true;
 }
 
-/** Shows a preview, then the whole result. */
-async function enhance(photo: Photo) {
+/** Shows the whole result, on request after a preview. */
+async function enhance(photo: Photo, preview: boolean) {
   busy(true);
   say("Enhancing…");
-  void client.show(photo.stops, false).catch(() => {});
+  if (preview && !(await done(client.show(photo.stops, false), photo.file.name))) return;
   const finished = await done(client.show(photo.stops, true), photo.file.name);
   if (finished && current === photo) {
     busy(false);
@@ -214,21 +215,20 @@ stops.addEventListener("input", () => {
   void client.show(current.stops, false).catch(() => {});
 });
 
-function finishStops() {
+stops.addEventListener("change", () => {
   clearTimeout(pause);
   const photo = current;
   // Keys change the slider step by step.
-  pause = setTimeout(() => photo && photo === current && void enhance(photo), 150);
-}
+  pause = setTimeout(() => photo && photo === current && void enhance(photo, false), 150);
+});
 
-stops.addEventListener("change", finishStops);
+setStops(0);
 
 button("automatic").addEventListener("click", () => {
-  if (!current) return;
-  current.stops = 0;
-  setStops(0);
+  stops.value = "0";
   stops.focus();
-  finishStops();
+  stops.dispatchEvent(new Event("input"));
+  stops.dispatchEvent(new Event("change"));
 });
 
 button("cancel").addEventListener("click", () => {

@@ -1,5 +1,6 @@
 // What a photo's file holds besides its pixels, and how it gets into the file of the result.
 
+import { text } from "./bytes";
 import { type Contents, type Metadata, PhotoError } from "./contents";
 import { orientationOf, withoutPreview } from "./exif";
 import { embedInJpeg, readJpeg } from "./jpeg";
@@ -85,7 +86,9 @@ export async function whyUndecodable(file: Blob): Promise<string> {
 /** Puts a photo's metadata into the JPEG or PNG of its result. */
 export async function withMetadata(encoded: Blob, metadata: Metadata): Promise<Blob> {
   const bytes = new Uint8Array(await encoded.arrayBuffer());
-  const kept = { ...metadata, exif: metadata.exif && withoutPreview(metadata.exif) };
+  // What browsers encode is RGB, to which the profile of a grey photo does not apply.
+  const icc = metadata.icc && text(metadata.icc, 16, 20) === "RGB " ? metadata.icc : undefined;
+  const kept = { ...metadata, icc, exif: metadata.exif && withoutPreview(metadata.exif) };
   const embed = encoded.type === "image/png" ? embedInPng : embedInJpeg;
   return new Blob((await embed(bytes, kept)) as BlobPart[], { type: encoded.type });
 }

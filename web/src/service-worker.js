@@ -35,7 +35,6 @@ self.addEventListener("activate", (event) => {
 });
 
 function withHeaders(response) {
-  if (response.type === "opaque" || response.status === 0) return response;
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
   const { status, statusText, body } = response;
@@ -43,8 +42,10 @@ function withHeaders(response) {
 }
 
 async function answer(request) {
-  const kept = await caches.match(request, { ignoreSearch: true });
-  if (kept) return withHeaders(kept);
+  for (const name of [PAGE_CACHE, RUNTIME_CACHE]) {
+    const kept = await (await caches.open(name)).match(request, { ignoreSearch: true });
+    if (kept) return withHeaders(kept);
+  }
   const response = await fetch(request);
   // The runtime has several variants, of which a device needs one: it is kept when it comes.
   if (response.ok && new URL(request.url).pathname.includes(`/${RUNTIME}/`)) {

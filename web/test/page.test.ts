@@ -48,12 +48,8 @@ async function save(format?: string): Promise<string> {
   if (format) await page.getByLabel("Format").selectOption(format);
   const download = page.waitForEvent("download");
   await page.getByRole("button", { name: "Save", exact: true }).click();
-  return kept(await download);
-}
-
-async function kept(download: Awaited<ReturnType<Page["waitForEvent"]>> | any): Promise<string> {
-  const path = join(folder, download.suggestedFilename());
-  await download.saveAs(path);
+  const path = join(folder, (await download).suggestedFilename());
+  await (await download).saveAs(path);
   return path;
 }
 
@@ -61,6 +57,8 @@ beforeAll(async () => {
   server = await host(fileURLToPath(new URL("../dist", import.meta.url)));
   browser = await chromium.launch(LAUNCH);
   context = await browser.newContext({ viewport: { width: 1100, height: 800 } });
+  // Machines may be busy.
+  context.setDefaultTimeout(90_000);
   context.on("request", (request) => {
     if (!/^(blob:)?http:\/\/127\.0\.0\.1:/.test(request.url())) complaints.push(request.url());
   });
@@ -73,6 +71,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
+  server.reach(true);
   page = await context.newPage();
   complaints = [];
   page.on("pageerror", (error) => complaints.push(error.message));
@@ -154,20 +153,25 @@ describe("a photo", () => {
 
   it("is left off when told to, and saved whole all the same", async () => {
     await choose("large.jpg");
+    // The preview comes first.
+    const shown = page.locator("canvas.after");
+    await expect.poll(() => shown.evaluate((c: HTMLCanvasElement) => c.width)).toBe(1024);
     await page.getByRole("button", { name: "Stop" }).click();
     await status("Stopped");
+    expect(await shown.evaluate((c: HTMLCanvasElement) => c.width)).toBe(1024);
     expect(inspected(await save("JPEG"))).toMatchObject({ width: 1804, height: 1200 });
   });
 });
 
 describe("the page", () => {
   it("works offline after the first visit", async () => {
-    await context.setOffline(true);
+    // More than the browser's own switch, which does not hold for all of a service worker.
+    server.reach(false);
     await visit();
     await choose("dark.png");
     await ready();
     expect(inspected(await save(), "dark_expected.png").largest).toBeLessThanOrEqual(1);
-    await context.setOffline(false);
+    server.reach(true);
   });
 
   it("says what is wrong with files", async () => {
@@ -222,10 +226,12 @@ describe("the page", () => {
     expect(Number(await divider.inputValue())).toBeCloseTo(75, 0);
   });
 
-  it.runIf(takesBrightness)("has a slider for brightness", async () => {
+  it("has a slider for brightness, if the network takes one", async () => {
     await choose("dark.png");
     await ready();
     const slider = page.getByLabel("Brightness");
+    expect(await slider.isVisible()).toBe(takesBrightness);
+    if (!takesBrightness) return;
     const mean = () =>
       page.locator("canvas.after").evaluate((canvas: HTMLCanvasElement) => {
         const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
@@ -236,16 +242,10 @@ describe("the page", () => {
     for (let i = 0; i < 10; i++) await page.keyboard.press("ArrowRight");
     expect(await slider.getAttribute("aria-valuetext")).toBe("+1.0 EV");
     await expect.poll(mean).toBeGreaterThan(automatic + 5);
-    const path = await save("PNG");
-    expect(inspected(path, "dark_brighter_expected.png").largest).toBeLessThanOrEqual(1);
+    const brighter = inspected(await save("PNG"), "dark_brighter_expected.png");
+    expect(brighter.largest).toBeLessThanOrEqual(1);
     await page.getByRole("button", { name: "Reset" }).click();
     expect(await slider.getAttribute("aria-valuetext")).toBe("Automatic");
     expect(inspected(await save("PNG"), "dark_expected.png").largest).toBeLessThanOrEqual(1);
-  });
-
-  it.runIf(!takesBrightness)("has no slider for brightness", async () => {
-    await choose("dark.png");
-    await ready();
-    expect(await page.getByLabel("Brightness").isVisible()).toBe(false);
   });
 });

@@ -13,9 +13,11 @@ const TYPES = {
   ".webmanifest": "application/manifest+json",
 };
 
-/** Serves a folder; returns the address of its page, and how to end it. */
+/** Serves a folder; returns the address of its page, and how to interrupt and to end it. */
 export async function host(folder, under = "/some/folder/") {
+  let reached = true;
   const server = createServer(async (request, response) => {
+    if (!reached) return void request.socket.destroy();
     const path = normalize(decodeURIComponent(new URL(request.url, "http://host").pathname));
     const name = path.endsWith("/") ? `${path}index.html` : path;
     try {
@@ -30,6 +32,7 @@ export async function host(folder, under = "/some/folder/") {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   return {
     address: `http://127.0.0.1:${server.address().port}${under}`,
+    reach: (value) => void (reached = value),
     close: () => void server.close(),
   };
 }

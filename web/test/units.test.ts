@@ -134,6 +134,13 @@ describe("files", () => {
     expect(Buffer.compare(readJpeg(whole).metadata.icc!, icc)).toBe(0);
   });
 
+  it("profiles of grey photos are left out", async () => {
+    const icc = new Uint8Array(128);
+    icc.set(new TextEncoder().encode("GRAY"), 16);
+    const copy = await withMetadata(new Blob([file("dark.png")], { type: "image/png" }), { icc });
+    expect((await readPhotoFile(copy)).metadata).toEqual({});
+  });
+
   it("grey is told", async () => {
     expect((await readPhotoFile(blob("grey.jpg"))).grey).toBe(true);
     expect((await readPhotoFile(blob("dark.png"))).grey).toBe(false);
