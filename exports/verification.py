@@ -9,7 +9,7 @@ What takes a brightness is run with an automatic one, and a stop (EV) darker and
 that; the brightness that it reports must be the network's too.
 
 Bounds: float formats must agree in every value; formats that compute in fewer bits must
-be close in PSNR, on photos of the kind that they were calibrated with.
+be close in PSNR and in brightness, on photos of the kind that they were calibrated with.
 """
 
 from __future__ import annotations
@@ -45,23 +45,35 @@ class Bound:
     Attributes:
       max_error: largest absolute difference of a value in [0, 1], or None.
       psnr: lowest PSNR between the two results in dB, or None.
+      shift: largest absolute mean of the differences of an image, or None. A level of 255 more
+        everywhere is 48 dB, which no PSNR tells from the noise of few bits.
       brightness: largest absolute difference of the brightness aimed at. It is computed in
         float32, but for the formats of 16 bits.
     """
 
     max_error: float | None = None
     psnr: float | None = None
+    shift: float | None = None
     brightness: float = 1e-4
 
 
+# A sum of n products in another order differs by about sqrt(n) * 2^-24 of its terms, and
+# differences of d layers add up like sqrt(d). n is at most 9 * 120 (the fusion of base), d about
+# 20: 9e-6 of values around 1. Measured are 1e-6, and a percent in any one kernel makes 1.7e-5.
+_FLOAT32 = 1e-5
+# Weights of 11 bits are rounded by 2^-11 / sqrt(3) of themselves on average: by the same rule
+# sqrt(20) * 2.8e-4 = 1.3e-3. Measured are 5e-4; a level is 3.9e-3.
+_FLOAT16 = 2e-3
+_HALF_LEVEL = 0.5 / 255
+
 BOUNDS = {
-    "float32": Bound(max_error=1e-4),
-    "float16": Bound(max_error=4e-3, brightness=4e-3),
-    "dynamic_range": Bound(psnr=40.0),
-    "int8": Bound(psnr=34.0),
-    "int16x8": Bound(psnr=45.0, brightness=4e-3),
-    # Results of 8 bits: rounding may fall to either side.
-    "uint8": Bound(max_error=1.001 / 255),
+    "float32": Bound(max_error=_FLOAT32),
+    "float16": Bound(max_error=_FLOAT16, brightness=4e-3),
+    "dynamic_range": Bound(psnr=40.0, shift=_HALF_LEVEL),
+    "int8": Bound(psnr=34.0, shift=_HALF_LEVEL),
+    "int16x8": Bound(psnr=45.0, shift=_HALF_LEVEL, brightness=4e-3),
+    # Rounded to 8 bits, and divided by 255 again.
+    "uint8": Bound(max_error=_HALF_LEVEL + _FLOAT32 + 2**-23),
 }
 
 
@@ -213,6 +225,12 @@ def check_image(
         raise UserError(
             f"{where}: is {psnr:.1f} dB from the network; at least {bound.psnr:.0f} dB are "
             "asked for."
+        )
+    shift = float((result.astype(np.float64) - expected).mean())
+    if bound.shift is not None and abs(shift) > bound.shift:
+        raise UserError(
+            f"{where}: is {255 * shift:+.2f} levels of 255 brighter than the network; "
+            f"{255 * bound.shift:.1f} are allowed."
         )
 
 

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from drgn_tf.data.augmentation import apply_symmetry, random_offset, random_symmetry
+from drgn_tf.data.augmentation import (
+    apply_symmetry,
+    random_exposure,
+    random_offset,
+    random_symmetry,
+)
 
 SEEDS = np.stack([np.full(400, 7), np.arange(400)], axis=1)
 
@@ -82,6 +87,13 @@ def test_offsets_are_drawn_about_equally_often():
 def test_top_and_left_are_drawn_independently():
     tops, lefts = offsets(116, 116, 16).T
     assert abs(np.corrcoef(tops, lefts)[0, 1]) < 0.2
+
+
+def test_exposures_darken_as_often_as_they_brighten():
+    drawn = np.log2([random_exposure(0.5, [3, number]) for number in range(400)])
+    assert abs(drawn).max() <= 0.5 + 1e-6
+    # The standard deviation of the mean is 0.5 / sqrt(3 * 400) = 0.014.
+    assert abs(drawn.mean()) < 0.06 and drawn.min() < -0.45 and drawn.max() > 0.45
 
 
 def test_equal_seeds_draw_equal_values():

@@ -54,6 +54,19 @@ def test_photos_come_back_as_they_went_in(photos):
         np.testing.assert_array_equal(returned, as_float(pixels))
 
 
+def test_a_selection_shows_its_photos_in_its_order(photos):
+    store = store_in_memory(photos, list("abcd"))
+    chosen = store.select(["d", "b"])
+    assert chosen.names == ["d", "b"] and len(chosen) == 2
+    assert chosen.sizes == [SIZES[3], SIZES[1]]
+    assert chosen.checksums == [store.checksums[3], store.checksums[1]]
+    for index, place in enumerate((3, 1)):
+        np.testing.assert_array_equal(chosen.photo(index), store.photo(place))
+        crop = chosen.cropper()(index, 0, 0, CROP)
+        np.testing.assert_array_equal(crop, store.cropper()(place, 0, 0, CROP))
+    assert store.names == list("abcd")
+
+
 def test_size_table_gives_heights_and_widths(photos):
     np.testing.assert_array_equal(store_in_memory(photos, list("abcd")).size_table(), SIZES)
 

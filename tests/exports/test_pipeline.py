@@ -42,7 +42,7 @@ def test_artefacts_arrive_with_their_agreement(reference, dark_photos, tmp_path)
     assert [outcome.reason for outcome in outcomes] == [None, None, None]
     for outcome in outcomes:
         assert (tmp_path / outcome.path).stat().st_size == outcome.bytes
-        assert outcome.agreement.max_error < 1e-4
+        assert outcome.agreement.max_error < 1e-5
         assert outcome.operators["Conv"] > 10
     assert sorted(path.name for path in tmp_path.iterdir()) == ["onnx"]
 

@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import random
+import resource
 import signal
 import time
 import unittest.mock
@@ -38,8 +39,8 @@ from drgn_tf.inference import load_driver, trial
 
 # Beyond, photos are refused by their size: what is left must fit into the limit of memory.
 _MEGAPIXELS = 8
-# Seconds that a small network may take.
-_LONGEST = 20
+# Seconds of a core that a small network may take, and seconds that nothing takes.
+_LONGEST, _NEVER = 20, 300
 # Exit codes of child processes that do not mean a traceback.
 _REFUSED = 3
 
@@ -328,6 +329,7 @@ def in_child(work: Callable[[], object]) -> str:
             for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE,
                            signal.SIGILL, signal.SIGALRM):  # fmt: skip
                 signal.signal(number, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_CPU, (_LONGEST, _LONGEST + 1))
             silent = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silent, 1)
             os.dup2(silent, 2)
@@ -337,7 +339,7 @@ def in_child(work: Callable[[], object]) -> str:
         finally:
             os._exit(code)
     os.close(writing)
-    ended = time.monotonic() + _LONGEST
+    ended = time.monotonic() + _NEVER
     status = None
     while status is None and time.monotonic() < ended:
         done, found = os.waitpid(process, os.WNOHANG)
@@ -351,7 +353,7 @@ def in_child(work: Callable[[], object]) -> str:
     os.close(reading)
     if status == 1:
         raise FoundError(said)
-    if status is None:
+    if status in (None, -signal.SIGXCPU, -signal.SIGKILL):
         return "hung"
     return {0: "read", _REFUSED: "refused"}.get(status, f"signal {-status}")
 

@@ -182,6 +182,10 @@ def test_a_wrong_brightness_counts_by_the_rest_of_the_share_only(play, batch):
     # Within limits, or a black image would become anything.
     dark = scale_to_gt_mean(0.001 * reference, reference)
     np.testing.assert_allclose(dark, 0.0025 * reference, atol=1e-6)
+    # As a new network may give them: no NaN, and brighter rather than darker.
+    black = np.zeros_like(reference)
+    np.testing.assert_array_equal(scale_to_gt_mean(black, black), black)
+    np.testing.assert_allclose(scale_to_gt_mean(-0.01 + black, 0.5 + black), -0.025, rtol=1e-6)
 
     _, _, terms, images = play(LossOptions(gt_mean_share=0.75), ramp=None)
     enhanced = images["enhanced"]
