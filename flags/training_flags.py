@@ -68,6 +68,12 @@ _TRAINING = (
         1.0,
     ),
     _float(
+        "pair_well_lit",
+        "Share of real pairs whose low photo is replaced by the reference: teaches the network to "
+        "keep photos in normal light.",
+        1.0,
+    ),
+    _float(
         "relight",
         "Largest change, in stops (EV), of the reference of a sample and of the brightness given "
         "to the network, which teaches it to follow that brightness.",

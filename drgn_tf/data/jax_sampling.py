@@ -138,7 +138,9 @@ class Sampler:
                 high, thumbnail, brightness, keys
             )
         else:
-            low, low_thumbnail = self._low(photos[self._names[id(source.low)]], index, keys)
+            low, low_thumbnail = self._low(
+                photos[self._names[id(source.low)]], index, high, thumbnail, keys
+            )
         if self._options.relight:
             most = self._options.relight / GAMMA
             factor = _exposure(keys[Draw.RELIGHT], most)
@@ -147,7 +149,14 @@ class Sampler:
             high, brightness = sampling.relit(high, thumbnail, brightness, factor)
         return [low, high, low_thumbnail, brightness]
 
-    def _low(self, dark: dict[str, Tensor], index: Tensor, keys: Tensor) -> tuple[Tensor, ...]:
+    def _low(
+        self,
+        dark: dict[str, Tensor],
+        index: Tensor,
+        high: Tensor,
+        high_thumbnail: Tensor,
+        keys: Tensor,
+    ) -> tuple[Tensor, ...]:
         """Returns the low photo of a pair, and its thumbnail."""
         options = self._options
         low, thumbnail = self._crop(dark, index, keys[Draw.CROP]), dark["thumbnails"][index]
@@ -155,8 +164,13 @@ class Sampler:
             factor = _exposure(keys[Draw.DEGRADATION], options.exposure_jitter)
             low = sampling.expose(low, factor, jnp.iinfo(dark["pixels"].dtype).max)
             thumbnail = sampling.expose(thumbnail, factor)
+        unit = jax.random.uniform(keys[Draw.NOISE], [simulation.DRAWS])
+        if options.pair_well_lit:
+            # The first number decides nothing else.
+            is_well_lit = unit[0] < options.pair_well_lit
+            low = jnp.where(is_well_lit, high, low)
+            thumbnail = jnp.where(is_well_lit, high_thumbnail, thumbnail)
         if options.pair_files:
-            unit = jax.random.uniform(keys[Draw.NOISE], [simulation.DRAWS])
             saved = options.pair_photometric
             low = simulation.save_as_file(low, simulation.file_parameters(saved, unit), saved)
         return low, thumbnail

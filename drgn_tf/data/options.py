@@ -88,6 +88,8 @@ class SampleOptions:
       photometric: its ranges.
       pair_files: share of real pairs whose low photos are compressed and resized like darkened
         photos, in [0, 1].
+      pair_well_lit: share of real pairs whose low photo is the reference itself, in [0, 1]: a photo
+        in normal light is to stay.
       relight: largest change, in stops (EV), of the reference and of the brightness given to the
         network.
       relight_share: share of the samples that are changed in this way.
@@ -103,6 +105,7 @@ class SampleOptions:
     photometric_fraction: float = 0.0
     photometric: PhotometricOptions = dataclasses.field(default_factory=PhotometricOptions)
     pair_files: float = 0.0
+    pair_well_lit: float = 0.0
     relight: float = 0.0
     relight_share: float = 0.0
     exposure_jitter: float = 0.0

@@ -27,6 +27,7 @@ class TrainingOptions:
       photometric_fraction: see `drgn_tf.data.SampleOptions`.
       exposure_jitter: see `drgn_tf.data.SampleOptions`.
       pair_files: see `drgn_tf.data.SampleOptions`.
+      pair_well_lit: see `drgn_tf.data.SampleOptions`.
       relight: see `drgn_tf.data.SampleOptions`.
       relight_share: see `drgn_tf.data.SampleOptions`.
       learning_rate: peak rate of the generators' Adam.
@@ -55,6 +56,7 @@ class TrainingOptions:
     photometric_fraction: float = 0.0
     exposure_jitter: float = 0.0
     pair_files: float = 0.0
+    pair_well_lit: float = 0.0
     relight: float = 0.0
     relight_share: float = 0.0
     learning_rate: float = 4e-4
@@ -154,6 +156,7 @@ class RunOptions:
             photometric=self.photometric,
             exposure_jitter=self.training.exposure_jitter,
             pair_files=self.training.pair_files,
+            pair_well_lit=self.training.pair_well_lit,
             relight=self.training.relight,
             relight_share=self.training.relight_share,
             normal=for_model(self.loss, self.model).synthetic,

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from drgn_tf.brightness import LUMA
 from drgn_tf.data.dataset import sampler, training_dataset
 from drgn_tf.data.decoded_photos import store_in_memory
 from drgn_tf.data.loading import load_run_data
@@ -329,3 +330,20 @@ def test_files_of_pairs_are_saved_like_those_that_are_darkened(photo):
         1.0,
         *(pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / 60)) for p in (0.7 * 0.75, 0.4 * 0.5)),
     ]
+
+
+def test_references_of_pairs_come_as_photos_that_stay(photo):
+    views = [photo[30 * i : 30 * i + 48, 60 * i : 60 * i + 48] for i in range(5)]
+    stores = [store_in_memory(x, list("abcde")) for x in ([x // 3 for x in views], views)]
+    data = TrainingData(PairedPhotos(*stores), None, THUMBNAIL)
+    options = SampleOptions(
+        crop_size=32, batch_size=80, seed=5, exposure_jitter=0.5, pair_well_lit=0.3
+    )
+    (batch,) = training_dataset(data, options, 0, 1).as_numpy_iterator()
+    stays = (batch["low"] == batch["high"]).all((1, 2, 3))
+    # Within four standard deviations.
+    assert stays.mean() == pytest.approx(0.3, abs=4 * np.sqrt(0.3 * 0.7 / 80))
+    # Their thumbnails are those of the references, too.
+    brightness = batch["thumbnail"].mean((1, 2)) @ LUMA
+    np.testing.assert_allclose(brightness[stays], batch["brightness"][stays], rtol=0.05)
+    assert (brightness[~stays] < 0.7 * batch["brightness"][~stays]).all()
