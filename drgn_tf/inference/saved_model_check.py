@@ -14,20 +14,21 @@ from drgn_tf.files import ModelFileError
 
 # What networks of this project compute with, and close relatives in other versions of TensorFlow.
 _OPERATORS = """
-    Abs Add AddN AddV2 All Any ArgMax ArgMin AssignVariableOp AvgPool BatchMatMulV2 BiasAdd
-    BroadcastTo Cast Ceil ClipByValue ConcatV2 Const Conv2D Conv2DBackpropInput DecodeBmp DecodeGif
-    DecodeImage DecodeJpeg DecodePng DecodeWebP DepthToSpace DepthwiseConv2dNative
-    DisableCopyOnRead Einsum EncodeJpeg EncodePng EnsureShape Equal Exp ExpandDims Fill Floor
-    FloorDiv FloorMod GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If LeakyRelu Less
-    LessEqual Log LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool Maximum Mean Min Minimum
-    MirrorPad Mul Neg NoOp NotEqual OnesLike Pack Pad PadV2 PartitionedCall Placeholder
-    PlaceholderWithDefault Pow PreventGradient Prod Range ReadVariableOp RealDiv Reciprocal Relu
-    Relu6 Reshape ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt Select SelectV2 Shape
+    Abs Add AddN AddV2 All Any ArgMax ArgMin Assert AssignVariableOp AsString AvgPool
+    BatchMatMulV2 BiasAdd BroadcastTo Cast Ceil ClipByValue ConcatV2 Const Conv2D
+    Conv2DBackpropInput DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePaddedRaw DecodePng
+    DecodeRaw DecodeWebP DepthToSpace DepthwiseConv2dNative DisableCopyOnRead Einsum EncodeJpeg
+    EncodePng EnsureShape Equal Exp ExpandDims ExtractJpegShape Fill Floor FloorDiv FloorMod
+    GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If LeakyRelu Less LessEqual Log
+    LogicalAnd LogicalNot LogicalOr MatMul Max Maximum MaxPool Mean Min Minimum MirrorPad Mul
+    Neg NoOp NotEqual OnesLike Pack Pad PadV2 PartitionedCall Placeholder PlaceholderWithDefault
+    Pow PreventGradient Prod Range ReadVariableOp RealDiv Reciprocal ReduceJoin Relu Relu6
+    Reshape ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt Select SelectV2 Shape
     Sigmoid Sign Size Slice Softmax Softplus SpaceToDepth Split SplitV Sqrt Square
     SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StatelessWhile
     StaticRegexFullMatch StopGradient StridedSlice StringJoin Sub Substr Sum Tanh
-    TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack Tile
-    Transpose Unpack VarHandleOp While ZerosLike
+    TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
+    Tile Transpose Unpack VarHandleOp While ZerosLike
 """
 _COMPUTES = frozenset(_OPERATORS.split())
 # What the functions that save and restore need besides.

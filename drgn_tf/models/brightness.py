@@ -90,7 +90,8 @@ def features(scale: Tensor, own: Tensor) -> Tensor:
     gain = scale - own
     # relu(-gain), without a negation, which not all mobile GPUs run.
     below = ops.relu(gain) - gain
-    parts = [scale, gain, below, ops.square(gain)]
+    # Not `square`, which TensorFlow Lite fuses with the difference, for which it has no 16 bits.
+    parts = [scale, gain, below, gain * gain]
     assert len(parts) == BRIGHTNESS_FEATURES
     return ops.concatenate(parts, axis=-1)
 

@@ -36,7 +36,6 @@ def test_the_mobile_network_runs_on_the_gpu_as_a_whole(mobile, tmp_path, precisi
 
 def test_a_file_of_any_size_does_not(tflite_file):
     fallbacks = gpu_fallbacks(tflite_file("float16", size=None))
-    assert any(line.startswith("SHAPE ") and "no such operator" in line for line in fallbacks)
     assert any(line.startswith("CONV_2D") and "not known before" in line for line in fallbacks)
 
 

@@ -112,8 +112,10 @@ def test_swapped_channels_are_refused(tflite_file, reference, dark_photos, preci
         "before": lambda images: images[..., ::-1],
         "after": lambda images, result: result[..., ::-1],
     }
+    # A network of random weights hardly tells the colours of dark photos apart.
+    photos = [np.clip(5.0 * photo, 0, 255).astype(np.uint8) for photo in dark_photos]
     with pytest.raises(UserError, match=r"differs from the network|dB from the network"):
-        verify(Faulty(artefact, **{side: swap[side]}), reference, dark_photos, BOUNDS[precision])
+        verify(Faulty(artefact, **{side: swap[side]}), reference, photos, BOUNDS[precision])
 
 
 @pytest.mark.parametrize("size", [None, (64, 96)])
@@ -138,7 +140,7 @@ def test_a_level_of_brightness_is_refused(tflite_file, reference, dark_photos, p
         return np.clip(result + np.float32(levels / 255), 0, 1)
 
     artefact = load_driver(tflite_file(precision), trusted=True)
-    with pytest.raises(UserError, match=r"differs from the network by|levels of 255 brighter"):
+    with pytest.raises(UserError, match=r"from the network|levels of 255 brighter"):
         verify(Faulty(artefact, after=after), reference, dark_photos[:1], BOUNDS[precision])
 
 

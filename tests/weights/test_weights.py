@@ -69,8 +69,8 @@ def test_a_photo_in_good_light_stays_nearly_as_it_is(name):
     for path in sample.training_photos() + sample.held_out_photos():
         # Far less than their sizes: the thumbnail, which decides, is that of the whole photo.
         photo = cv2.resize(read_photo(path), (240, 180), interpolation=cv2.INTER_AREA)
-        # Mobile takes a launch at dusk (0.24) and a portrait in dark clothes (0.30) for dark photos:
-        # a weakness that its card names.
+        # Mobile takes a launch at dusk (0.24) and a portrait in dark clothes (0.30) for dark
+        # photos, a weakness that its card names.
         if name == "mobile" and (photo / 255).mean((0, 1)) @ LUMA < 0.35:
             continue
         change = np.abs(enhance(photo).astype(int) - photo)
