@@ -138,6 +138,13 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     assert sorted(os.listdir(tmp_path)) == [".partial-file", ".partial-link", "a"]
 
 
+def test_leftovers_of_other_owners_stay(tmp_path):
+    for owner in ("one[1]-", "other-"):
+        (tmp_path / f".partial-{owner}x").mkdir()
+    remove_partial(tmp_path, "one[1]-")
+    assert os.listdir(tmp_path) == [".partial-other-x"]
+
+
 def test_whether_case_counts_is_tried(tmp_path, monkeypatch):
     assert not ignores_case(tmp_path) and not list(tmp_path.iterdir())
     assert not ignores_case(tmp_path / "gone")

@@ -99,6 +99,34 @@ def test_nothing_is_decoded_twice(pair_folder, cache, decoded):
     assert len(decoded) == 8
 
 
+def test_a_change_that_keeps_the_size_of_the_file_is_seen(pair_folder, cache):
+    path = pair_folder / "high" / "view_1.png"
+    pixels = cv2.imread(str(path))
+    path.unlink()
+    cv2.imwrite(str(path.with_suffix(".bmp")), pixels)
+    before, size = load(pair_folder, cache), path.with_suffix(".bmp").stat().st_size
+    cv2.imwrite(str(path.with_suffix(".bmp")), 255 - pixels)
+    os.utime(path.with_suffix(".bmp"), (1e9, 1e9))
+    assert path.with_suffix(".bmp").stat().st_size == size
+    assert load(pair_folder, cache).fingerprint != before.fingerprint
+
+
+def test_the_list_of_an_entry_comes_after_its_pixels(pair_folder, cache, monkeypatch):
+    """Without it there is no entry, whenever the process is killed."""
+    moved, move = [], files.move
+
+    def last_one_fails(source, target):
+        if len(moved) == 2:
+            raise OSError(28, "No space left on device")
+        moved.append(target.suffix)
+        move(source, target)
+
+    monkeypatch.setattr(files, "move", last_one_fails)
+    with pytest.raises(UserError, match="No space left"):
+        load(pair_folder, cache)
+    assert moved == [".pixels", ".pixels"]
+
+
 def test_changed_photo_is_seen(pair_folder, cache):
     before = load(pair_folder, cache)
     path = pair_folder / "high" / "view_1.png"
