@@ -19,7 +19,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).parents[1]
-_COPIED = ("drgn_tf", "exports", "flags", "tests", "docs", "benchmarks", "pyproject.toml")
+_COPIED = (
+    "drgn_tf", "exports", "flags", "tests", "docs", "benchmarks", "pyproject.toml", "train_main.py",
+    "enhance_main.py", "eval_main.py", "export_main.py",
+)  # fmt: skip
 # Seconds after which a mutant counts as noticed: tests that never end do not pass.
 _LONGEST = 600
 

@@ -159,3 +159,7 @@ def test_the_sum_of_a_folder_depends_on_names_and_contents(tmp_path):
     second = sha256(tmp_path)
     (tmp_path / "b").write_text("2")
     assert len({first, second, sha256(tmp_path)}) == 3
+    third = sha256(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "b").rename(tmp_path / "folder" / "b")
+    assert sha256(tmp_path) != third

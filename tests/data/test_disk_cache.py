@@ -20,7 +20,7 @@ from drgn_tf.data.options import SampleOptions
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.data.photometric import PhotometricOptions
 from drgn_tf.errors import UserError
-from drgn_tf.images.photos import BadImageError
+from drgn_tf.images.photos import BadImageError, read_photo, to_float
 from drgn_tf.models.context import thumbnail
 
 SAMPLES = SampleOptions(
@@ -80,6 +80,15 @@ def test_cached_photos_equal_those_in_memory(pair_folder, cache, deep):
     in_memory = read_stores(rows_of(pair_folder))
     for _ in range(2):
         assert_same_stores(read_stores(rows_of(pair_folder), cache_dir=cache), in_memory)
+
+
+def test_8_bits_beside_16_keep_their_values(pair_folder, cache):
+    make_deep(pair_folder)
+    plain = read_photo(pair_folder / "high" / "view_0.png")
+    for folder in ("", cache):
+        high = read_stores(rows_of(pair_folder), cache_dir=folder)[1]
+        assert high.peak == 65535
+        np.testing.assert_array_equal(high.photo(0), to_float(plain))
 
 
 def test_samples_and_fingerprint_do_not_depend_on_the_cache(pair_folder, cache):
