@@ -167,7 +167,7 @@ MUTANTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ],
     ),
     "drgn_tf/training/tensorflow/trainer.py": (
-        "training/tensorflow/test_trainer.py training/tensorflow/test_strategy.py",
+        "training/tensorflow/test_trainer.py training/tensorflow/test_workers.py",
         [
             ("scale_loss(loss / devices)", "scale_loss(loss)"),
             ("a + b / parts", "a + b"),
@@ -226,7 +226,6 @@ MUTANTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
                 "np.round(pixels @ np.array(LUMA, np.float32))",
                 "(pixels @ np.array(LUMA, np.float32))",
             ),
-            ("if name in kind.metadata}", "}"),
             ("grey = channels <= 2", "grey = channels < 2"),
         ],
     ),
