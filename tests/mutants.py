@@ -230,13 +230,13 @@ MUTANTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         ],
     ),
     "drgn_tf/images/opening.py": (
-        "images/test_opening.py images/test_photo_files.py",
+        "images/test_opening.py images/test_photos.py",
         [
             (
                 "_BYTES_PER_PIXEL * (1 + deep))\n            most",
                 "_BYTES_PER_PIXEL)\n            most",
             ),
-            ("not in range(1, 9)", "not in range(0, 9)"),
+            ("not in range(1, 9)", "not in range(1, 8)"),
             ('| getattr(os, "O_NONBLOCK", 0)', ""),
             ("if not status.st_size:", "if False:"),
         ],
