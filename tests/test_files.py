@@ -272,6 +272,13 @@ def test_only_regular_text_files_are_read(tmp_path):
             read_text(path)
 
 
+def test_leftovers_of_other_owners_stay(tmp_path):
+    for owner in ("one[1]-", "other-"):
+        (tmp_path / f".partial-{owner}x").mkdir()
+    remove_partial(tmp_path, "one[1]-")
+    assert os.listdir(tmp_path) == [".partial-other-x"]
+
+
 def test_whether_case_counts_is_tried(tmp_path, monkeypatch):
     assert not ignores_case(tmp_path) and not list(tmp_path.iterdir())
     assert not ignores_case(tmp_path / "gone")
@@ -286,3 +293,7 @@ def test_the_sum_of_a_folder_depends_on_names_and_contents(tmp_path):
     second = sha256(tmp_path)
     (tmp_path / "b").write_text("2")
     assert len({first, second, sha256(tmp_path)}) == 3
+    third = sha256(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "b").rename(tmp_path / "folder" / "b")
+    assert sha256(tmp_path) != third

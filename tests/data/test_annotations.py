@@ -32,8 +32,8 @@ def coco(path, box=(1, 2, 3, 4), **changes) -> None:
 @pytest.mark.parametrize(
     "box",
     [["1", "2", "3", "4"], [1, 2, 3], [1, 2, 3, 4, 5], [1, 2, 3, float("nan")], "1234", None, 7,
-     [1, 2, float("inf"), 4], [1, 2, -3, 4], [1, 2, None, 4], [1, 2, True, 4], [1, 2, 10**400, 4],
-     {"left": 1}],
+     [1, 2, float("inf"), 4], [1, 2, -3, 4], [1, 2, 3, -4], [1, 2, None, 4], [1, 2, True, 4],
+     [1, 2, 10**400, 4], {"left": 1}],
 )  # fmt: skip
 def test_values_of_coco_that_are_no_numbers_are_named(tmp_path, photos, box):
     coco(tmp_path / "boxes.json", box)

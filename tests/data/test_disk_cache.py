@@ -22,7 +22,7 @@ from drgn_tf.data.options import SampleOptions
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.data.photometric import PhotometricOptions
 from drgn_tf.errors import UserError
-from drgn_tf.images.photos import BadImageError
+from drgn_tf.images.photos import BadImageError, read_photo, to_float
 from drgn_tf.models.context import thumbnail
 
 SAMPLES = SampleOptions(
@@ -84,6 +84,15 @@ def test_cached_photos_equal_those_in_memory(pair_folder, cache, deep):
         assert_same_stores(read_stores(rows_of(pair_folder), cache_dir=cache), in_memory)
 
 
+def test_8_bits_beside_16_keep_their_values(pair_folder, cache):
+    make_deep(pair_folder)
+    plain = read_photo(pair_folder / "high" / "view_0.png")
+    for folder in ("", cache):
+        high = read_stores(rows_of(pair_folder), cache_dir=folder)[1]
+        assert high.peak == 65535
+        np.testing.assert_array_equal(high.photo(0), to_float(plain))
+
+
 def test_samples_and_fingerprint_do_not_depend_on_the_cache(pair_folder, cache):
     make_deep(pair_folder)
     plain, cached = load(pair_folder), load(pair_folder, cache)
@@ -99,6 +108,34 @@ def test_nothing_is_decoded_twice(pair_folder, cache, decoded):
     assert len(decoded) == 8
     load(pair_folder, cache)
     assert len(decoded) == 8
+
+
+def test_a_change_that_keeps_the_size_of_the_file_is_seen(pair_folder, cache):
+    path = pair_folder / "high" / "view_1.png"
+    pixels = cv2.imread(str(path))
+    path.unlink()
+    cv2.imwrite(str(path.with_suffix(".bmp")), pixels)
+    before, size = load(pair_folder, cache), path.with_suffix(".bmp").stat().st_size
+    cv2.imwrite(str(path.with_suffix(".bmp")), 255 - pixels)
+    os.utime(path.with_suffix(".bmp"), (1e9, 1e9))
+    assert path.with_suffix(".bmp").stat().st_size == size
+    assert load(pair_folder, cache).fingerprint != before.fingerprint
+
+
+def test_the_list_of_an_entry_comes_after_its_pixels(pair_folder, cache, monkeypatch):
+    """Without it there is no entry, whenever the process is killed."""
+    moved, move = [], files.move
+
+    def last_one_fails(source, target):
+        if len(moved) == 2:
+            raise OSError(28, "No space left on device")
+        moved.append(target.suffix)
+        move(source, target)
+
+    monkeypatch.setattr(files, "move", last_one_fails)
+    with pytest.raises(UserError, match="No space left"):
+        load(pair_folder, cache)
+    assert moved == [".pixels", ".pixels"]
 
 
 def test_changed_photo_is_seen(pair_folder, cache):

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from drgn_tf.inference import ModelFileError, load_driver
 
@@ -61,6 +62,27 @@ def test_a_graph_that_does_more_than_compute_is_refused(tmp_path, evil):
     tf.saved_model.save(network, str(tmp_path / "net"), signatures)
     assert "which no network of this project has" in said(tmp_path / "net")
     assert not list(tmp_path.glob("written*"))
+
+
+def test_a_signature_that_saves_by_itself_is_refused(saved_model, tmp_path):
+    shutil.copytree(saved_model, tmp_path / "net")
+    path = tmp_path / "net" / "saved_model.pb"
+    proto = SavedModel.FromString(path.read_bytes())
+    functions = proto.meta_graphs[0].graph_def.library.function
+    called = {
+        value.func.name
+        for function in functions
+        for node in function.node_def
+        for value in node.attr.values()
+    }
+    wrapper = next(
+        function
+        for function in functions
+        if "signature_wrapper" in function.signature.name and function.signature.name not in called
+    )
+    wrapper.node_def.add(name="evil", op="SaveV2")
+    path.write_bytes(proto.SerializeToString())
+    assert "holds the operator 'SaveV2'" in said(tmp_path / "net")
 
 
 def test_files_that_it_brings_are_refused(tmp_path):

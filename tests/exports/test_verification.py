@@ -69,6 +69,7 @@ def with_nan(result):
     [
         (with_nan, "float32", "gives NaN"),
         (lambda r: r + 2.0, "int8", r"not in \[0, 1\]"),
+        (lambda r: r - 2.0, "int8", r"not in \[0, 1\]"),
         (lambda r: r * 0.999, "float32", "differs from the network by"),
         (lambda r: np.clip(r - 0.01, 0, 1), "float16", "2e-03 is allowed"),
         (lambda r: np.clip(r + 0.003, 0, 1), "dynamic_range", "levels of 255 brighter"),
@@ -111,6 +112,22 @@ def test_an_artefact_of_one_size_is_tried_at_that_size(reference, dark_photos):
 def test_a_brightness_that_does_not_arrive_is_refused(reference, dark_photos, asked, said):
     with pytest.raises(UserError, match=said):
         verify(Untold(reference, asked), reference, dark_photos[:1], BOUNDS["float32"])
+
+
+@pytest.mark.parametrize("darker", [True, False])
+def test_an_exposure_that_is_heard_in_one_direction_alone_is_refused(
+    reference, dark_photos, darker
+):
+    class Half(Changed):
+        def run(self, images, thumbnails=None, brightness=None):
+            proposed = self._reference.predicted_brightness(thumbnails)
+            heard = (brightness < proposed) if darker else (brightness > proposed)
+            changed = np.where(heard, brightness, np.float32(0))
+            told = super().run(images, thumbnails, brightness)
+            return {**super().run(images, thumbnails, changed), "brightness": told["brightness"]}
+
+    with pytest.raises(UserError, match=r"brightness 0.* differs from the network"):
+        verify(Half(reference), reference, dark_photos[:1], BOUNDS["float32"])
 
 
 @pytest.mark.parametrize(

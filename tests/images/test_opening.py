@@ -85,6 +85,12 @@ def test_only_known_formats_reach_a_decoder(tmp_path, photo, monkeypatch, read, 
         assert "by its content" in said(read, path)
 
 
+@pytest.mark.parametrize("read", READERS)
+def test_an_empty_file_is_called_so(tmp_path, read):
+    (tmp_path / "a.jpg").touch()
+    assert "the file is empty; replace or remove it" in said(read, tmp_path / "a.jpg")
+
+
 def test_the_content_tells_the_format_not_the_name(tmp_path, photo):
     Image.fromarray(photo).save(tmp_path / "a.jpg", "PNG")
     np.testing.assert_array_equal(read_photo(tmp_path / "a.jpg"), photo)

@@ -32,6 +32,32 @@ def test_tiles_too_small_for_their_margins_are_refused():
         Tiling(tile=64, margin=32)
 
 
+def test_what_takes_photos_whole_alone_takes_no_large_ones():
+    class Whole(Driver):
+        kind, path, size, thumbnail_size, outputs = "onnx", "net.onnx", None, None, ("enhanced",)
+        takes_brightness = False
+
+        def run(self, images, thumbnails=None, brightness=None):
+            raise AssertionError("was run")
+
+    with pytest.raises(ModelFileError, match=r"8192x4097 is too large .* give a 'tiled' file"):
+        Enhancer(Whole()).tile_count(4097, 8192)
+
+
+def test_photos_smaller_than_a_tile_are_continued_by_their_edges(dark):
+    class Recorder(Driver):
+        size, thumbnail_size, takes_brightness, outputs = (32, 48), 8, False, ("enhanced",)
+
+        def run(self, images, thumbnails=None, brightness=None):
+            self.seen = images[0]
+            return {"enhanced": images}
+
+    recorder, photo = Recorder(), dark[100:120, 200:230]
+    np.testing.assert_array_equal(Enhancer(recorder)(photo), photo)
+    expected = np.pad(photo, [(0, 12), (0, 18), (0, 0)], mode="edge")
+    np.testing.assert_array_equal(recorder.seen, expected / np.float32(255))
+
+
 @pytest.mark.parametrize("name, bound", [("enhanced", 1 / 255), ("degradation", 1 / 255)])
 def test_tiled_equals_whole(driver, dark, name, bound):
     # Random weights look further than trained ones: with margins as far as they look.

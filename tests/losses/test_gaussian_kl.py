@@ -34,7 +34,7 @@ def divergence(p: tuple[float, float], q: tuple[float, float]) -> float:
 def test_flat_degradations_differ_by_their_means_in_units_of_noise():
     # Deviations of 2.55 levels are added: 2.55 levels apart, half a nat.
     p, q = (image((mean, 0.0)) for mean in (0.1, 0.11))
-    assert gaussian_kl(p, q) == pytest.approx(0.5, rel=1e-4)
+    assert float(gaussian_kl(p, q)) == pytest.approx(0.5, rel=1e-4)
 
 
 def test_one_channel_by_hand():

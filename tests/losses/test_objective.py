@@ -174,6 +174,15 @@ def test_terms_are_the_weighted_losses_of_the_images(play, batch):
         assert terms[name] == pytest.approx(float(value), rel=1e-4), name
 
 
+def test_smoothness_is_the_detail_of_the_degradation_alone(play):
+    _, _, terms, images = play(LossOptions(smoothness_weight=2.0), ramp=None)
+    degradation = np.asarray(images["degradation"])
+    detail = np.abs(degradation - np.asarray(low_frequencies(degradation, 4)))
+    # What is constant costs nothing.
+    assert detail.mean() < 0.8 * np.abs(degradation).mean()
+    assert terms["smoothness"] == pytest.approx(2 * detail.mean(), rel=1e-4)
+
+
 def test_a_wrong_brightness_counts_by_the_rest_of_the_share_only(play, batch):
     reference = batch["high"]
     scaled = scale_to_gt_mean(0.7 * reference, reference)

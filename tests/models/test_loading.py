@@ -131,6 +131,30 @@ def test_bombs_are_not_unpacked(packed, name, content):
     assert f"{name} in it has 1000000" in line
 
 
+def test_json_of_any_length_is_not_read(packed, members):
+    line = said(packed({CONFIG: members[CONFIG] + b" " * 2**16}))
+    assert "more than a network needs" in line
+
+
+def test_a_wrong_checksum_is_found(packed, members):
+    path = packed({})
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(members[WEIGHTS][-500:]) + 250] ^= 1
+    path.write_bytes(whole)
+    assert "a checksum is wrong" in said(path)
+
+
+def test_weights_have_four_bytes_each(packed, members):
+    options = json.loads(members[CONFIG])["config"]["options"]
+    # Blocks of two 3x3 convolutions in each generator: twice as many weights as the file has bytes
+    # for.
+    each = 2 * 2 * 9 * options["width"] ** 2
+    branches, rest = divmod(len(members[WEIGHTS]) // (2 * each), options["scales"])
+    blocks = {"branch_blocks": branches, "fusion_blocks": rest}
+    line = said(packed({CONFIG: changed(members, **blocks)}))
+    assert "declares a network of at least" in line
+
+
 def hostile_weights(members, spoil) -> bytes:
     buffer = io.BytesIO(members[WEIGHTS])
     with h5py.File(buffer, "r+") as file:

@@ -80,6 +80,11 @@ def test_calls_end_where_actions_are_due_and_where_the_trainer_ends_them():
     assert trainer.calls == noting.steps == [3, 8, 11, 14]
 
 
+def test_intervals_end_at_their_multiples():
+    assert [Every((4,)).next_step(step) for step in (0, 1, 3, 4, 10)] == [4, 4, 4, 8, 12]
+    assert [Every((4, 6)).next_step(step) for step in (0, 4, 6, 8, 11)] == [4, 6, 8, 12, 12]
+
+
 def test_each_line_is_the_mean_since_the_line_before():
     trainer, logs = Counting(), Told()
     TrainingLoop(trainer, [LogSteps(logs, trainer, Every((4,)))], 10).run()

@@ -124,6 +124,21 @@ def test_float16_leaves_out_a_step_that_overflows_and_goes_on(train, plain, monk
     assert left.logged(folder)[-1]["loss"] < logged(plain)["loss"]
 
 
+def test_float16_steps_are_as_wide_as_others(train, plain):
+    """Gradients are clipped as they are, not as they are scaled."""
+    start = weights(train(steps=1, learning_rate=1e-12))
+    moved = [
+        np.abs(weights(one) - start).mean() for one in (train(precision="mixed_float16"), plain)
+    ]
+    assert 0.7 < moved[0] / moved[1] < 1.4
+
+
+def test_averages_soon_forget_the_initial_weights(train):
+    # After the first step the memory is a tenth, however long it is to be.
+    longer, shorter = (train(steps=1, ema_decay=decay) for decay in (0.999, 0.5))
+    np.testing.assert_array_equal(weights(longer), weights(shorter))
+
+
 def test_xla_gives_the_same_weights(train, plain):
     assert_same_weights(train(xla=True), plain)
 
