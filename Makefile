@@ -8,7 +8,8 @@ WEB_MODEL ?= mobile
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALL := python -m pip install --quiet --disable-pip-version-check
 LOCKED := constraints/python-$(VERSION).txt
-COMPILE := pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate
+COMPILE := pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
+	--constraint constraints/bounds.txt
 
 .PHONY: demo test test-newest lint fuzz bench weights web web-serve test-web bench-web lock audit \
 	kills clean
