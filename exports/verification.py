@@ -59,8 +59,9 @@ class Bound:
 
 # A sum of n products in another order differs by about sqrt(n) * 2^-24 of its terms, and
 # differences of d layers add up like sqrt(d). n is at most 9 * 120 (the fusion of base), d about
-# 20: 9e-6 of values around 1. Measured are 1e-6, and a percent in any one kernel makes 1.7e-5.
-_FLOAT32 = 1e-5
+# 20: 9e-6 of values around 1; features of the brightness, up to 60, add 60 * 2^-24 = 4e-6. Measured
+# are 1e-6, 1.1e-5 on a black photo of one pixel; a percent in any one kernel makes 1.7e-5.
+_FLOAT32 = 1.3e-5
 # Weights of 11 bits are rounded by 2^-11 / sqrt(3) of themselves on average: by the same rule
 # sqrt(20) * 2.8e-4 = 1.3e-3. Measured are 5e-4; a level is 3.9e-3.
 _FLOAT16 = 2e-3

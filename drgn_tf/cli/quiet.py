@@ -20,7 +20,13 @@ def native_messages_hidden() -> Iterator[None]:
         return
     shown, hidden = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     before = sys.stderr
-    sys.stderr = os.fdopen(shown, "w", 1, before.encoding, "backslashreplace")
+    try:
+        is_file = before.fileno() == 2
+    except (OSError, ValueError):
+        # Python's own messages go elsewhere already.
+        is_file = False
+    if is_file:
+        sys.stderr = os.fdopen(shown, "w", 1, before.encoding, "backslashreplace")
     os.dup2(hidden, 2)
     try:
         yield

@@ -31,10 +31,12 @@ def test_one_command_exports_proves_and_reports(programs, pair_folder, tmp_path)
     expected = {
         "saved_model/1",
         "tflite/small_dynamic_whole_float32.tflite",
+        "tflite/small_dynamic_whole_brightness_float32.tflite",
         "tflite/small_dynamic_tiled_float32.tflite",
         "tflite/small_32x48_tiled_float32.tflite",
         "tflite/small_32x48_tiled_int8.tflite",
         "onnx/small_nchw_dynamic_whole.onnx",
+        "onnx/small_nchw_dynamic_whole_brightness.onnx",
         "onnx/small_nchw_dynamic_tiled.onnx",
         "onnx/small_nchw_dynamic_tiled_float16.onnx",
     }
