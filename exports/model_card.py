@@ -49,6 +49,7 @@ def _card(facts: Mapping[str, Any], outcomes: Sequence[Outcome], options: ModelO
     tags = sorted({_TAGS[kind] for kind in kinds} | {"low-light-image-enhancement"})
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     told, side = options.brightness, options.thumbnail_size
+    shipped = _shipped(facts)
     return f"""---
 license: apache-2.0
 library_name: {"litert" if "tflite" in kinds else "onnx" if "onnx" in kinds else "keras"}
@@ -103,10 +104,10 @@ Calibration of int8: {facts["calibration"]}.
 Made with {versions}.
 report.md shows how the files compare; report.json has all that is known of them.
 
-{_training(facts)}
+{_training(shipped)}
 ## Licence
 
-{_licensed(facts)}
+{_licensed(shipped)}
 """
 
 
@@ -135,17 +136,16 @@ def _shipped(facts: Mapping[str, Any]) -> str | None:
     return found[0] if found else None
 
 
-def _training(facts: Mapping[str, Any]) -> str:
-    """Returns the model card of shipped weights, without its title."""
-    name = _shipped(facts)
-    if name is None:
+def _training(shipped: str | None) -> str:
+    """Returns the model card of shipped weights, without its head and title."""
+    if shipped is None:
         return ""
-    card = weights.path(name).with_suffix(".md").read_text(encoding="utf-8")
-    return re.sub(r"^# .*\n+", "", card)
+    card = weights.path(shipped).with_suffix(".md").read_text(encoding="utf-8")
+    return re.sub(r"\A(---\n.*?\n---\n+)?# [^\n]*\n+", "", card, flags=re.S)
 
 
-def _licensed(facts: Mapping[str, Any]) -> str:
-    if _shipped(facts):
+def _licensed(shipped: str | None) -> str:
+    if shipped:
         return "Apache-2.0, see LICENSE."
     return (
         "The software that made these files is under Apache-2.0, see LICENSE. Under which licence "

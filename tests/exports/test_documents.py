@@ -12,12 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drgn_tf import weights
 from drgn_tf.errors import UserError
-from drgn_tf.exports import pipeline
+from drgn_tf.exports import model_card, pipeline
 from drgn_tf.exports.documents import write_documents
 from drgn_tf.exports.pipeline import ExportOptions, Failure, Success
 from drgn_tf.exports.verification import Agreement
+from drgn_tf.files import sha256
 from drgn_tf.inference.keras_driver import KerasDriver
+from drgn_tf.models import preset
 
 SIZE = (64, 96)
 AGREEMENT = Agreement(3, (SIZE,), 1e-3, 1e-4, 61.5, 0.0, 1.0)
@@ -73,6 +76,15 @@ def test_the_card_tells_what_a_download_is(folder):
         assert path.relative_to(folder).as_posix() in card
     assert "| int8 | 0.00 |  | 62 | 9 of 10 |" in card and "aimed_brightness" in card
     assert "Apache License" in (folder / "LICENSE").read_text()
+
+
+@pytest.mark.parametrize("name", weights.names())
+def test_shipped_weights_bring_their_own_card_without_its_head(name, tmp_path):
+    facts = {**FACTS, "sha256": sha256(weights.path(name))}
+    model_card.write_card(tmp_path, facts, [], preset("tiny"))
+    card = (tmp_path / "README.md").read_text()
+    assert "Known weaknesses" in card
+    assert card.count("license: apache-2.0") == 1 and f"# {name}\n" not in card
 
 
 def test_the_report_is_one_table_one_picture_and_what_failed(folder):
