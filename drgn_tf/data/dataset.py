@@ -132,16 +132,10 @@ def _drawn_from(
             factor = random_exposure(options.exposure_jitter, seeds[Draw.DEGRADATION])
             low = sampling.expose(low, factor, peak)
             thumbnail = sampling.expose(thumbnail, factor)
-        if options.pair_well_lit:
-            unit = tf.random.stateless_uniform([simulation.DRAWS], seeds[Draw.NOISE])
-            # The first number decides nothing else.
-            is_well_lit = unit[0] < options.pair_well_lit
-            low = tf.where(is_well_lit, high, low)
-            thumbnail = tf.where(is_well_lit, high_thumbnails[index], thumbnail)
-        if options.pair_files:
-            saved = options.pair_photometric
-            parameters = photometric.draw_file_parameters(saved, seeds[Draw.NOISE])
-            low = simulation.save_as_file(low, parameters, saved)
+        unit = tf.random.stateless_uniform([simulation.DRAWS], seeds[Draw.NOISE])
+        low, thumbnail = sampling.saved_low(
+            low, thumbnail, high, high_thumbnails[index], unit, options
+        )
         high, brightness = relit(high, high_thumbnails[index], brightnesses[index], seeds)
         return low, high, thumbnail, brightness
 

@@ -165,15 +165,7 @@ class Sampler:
             low = sampling.expose(low, factor, jnp.iinfo(dark["pixels"].dtype).max)
             thumbnail = sampling.expose(thumbnail, factor)
         unit = jax.random.uniform(keys[Draw.NOISE], [simulation.DRAWS])
-        if options.pair_well_lit:
-            # The first number decides nothing else.
-            is_well_lit = unit[0] < options.pair_well_lit
-            low = jnp.where(is_well_lit, high, low)
-            thumbnail = jnp.where(is_well_lit, high_thumbnail, thumbnail)
-        if options.pair_files:
-            saved = options.pair_photometric
-            low = simulation.save_as_file(low, simulation.file_parameters(saved, unit), saved)
-        return low, thumbnail
+        return sampling.saved_low(low, thumbnail, high, high_thumbnail, unit, options)
 
     def _darkened(
         self, high: Tensor, thumbnail: Tensor, brightness: Tensor, keys: Tensor

@@ -29,13 +29,6 @@ def draw_parameters(
     return simulation.scale_parameters(options, unit, thumbnail)
 
 
-def draw_file_parameters(options: PhotometricOptions, seed: Tensor) -> dict[str, Tensor]:
-    """Draws the file parameters; see `drgn_tf.data.low_light_simulation.file_parameters`."""
-    return simulation.file_parameters(
-        options, tf.random.stateless_uniform([simulation.DRAWS], seed)
-    )
-
-
 def darken(
     photo: Tensor, parameters: dict[str, Tensor], seed: Tensor, options: PhotometricOptions
 ) -> Tensor:

@@ -122,6 +122,38 @@ def relit(
     return simulation.relight(high, factor), _followed(brightness, thumbnail, changed)
 
 
+def saved_low(
+    low: Tensor,
+    thumbnail: Tensor,
+    high: Tensor,
+    high_thumbnail: Tensor,
+    unit: Tensor,
+    options: SampleOptions,
+) -> tuple[Tensor, Tensor]:
+    """Replaces the low photo of a real pair by its reference, and saves it as a file, by chance.
+
+    Args:
+      low: a crop, float32 [crop, crop, 3] in [0, 1].
+      thumbnail: of the whole photo, float32 [T, T, 3].
+      high: the same crop of the reference.
+      high_thumbnail: of the whole reference.
+      unit: float32 [DRAWS], drawn uniformly from [0, 1).
+      options: shares.
+
+    Returns:
+      The crop, and the thumbnail of its whole photo.
+    """
+    if options.pair_well_lit:
+        # The first number decides nothing else.
+        is_well_lit = unit[0] < options.pair_well_lit
+        low = ops.where(is_well_lit, high, low)
+        thumbnail = ops.where(is_well_lit, high_thumbnail, thumbnail)
+    if options.pair_files:
+        saved = options.pair_photometric
+        low = simulation.save_as_file(low, simulation.file_parameters(saved, unit), saved)
+    return low, thumbnail
+
+
 def expose(image: Tensor, factor: Tensor, levels: float | None = None) -> Tensor:
     """Makes an image darker or brighter.
 
