@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from drgn_tf.exports import golden, model_card, reports
-from drgn_tf.exports.pipeline import ExportOptions, Outcome, Success, place
-from drgn_tf.inference import load_driver
+from drgn_tf.exports.pipeline import ExportOptions, Outcome, place
+from drgn_tf.inference import Driver, load_driver
 from drgn_tf.inference.keras_driver import KerasDriver
 
 # Height and width of the photo in golden/ where no file has a fixed size.
@@ -41,21 +41,16 @@ def write_documents(
       UserError: the disk is full, or does not take the files.
     """
     made = [outcome for outcome in outcomes if outcome.reason is None]
-    worst: dict[str, Success] = {}
+    drivers = {o.path: load_driver(output_dir / o.path, trusted=True) for o in made}
+    worst: dict[str, Driver] = {}
     for outcome in sorted(made, key=lambda outcome: outcome.agreement.psnr):
-        worst.setdefault(outcome.precision, outcome)
-    drivers = {
-        name: load_driver(output_dir / outcome.path, trusted=True)
-        for name, outcome in worst.items()
-    }
-    reports.write_report(
-        output_dir, facts, outcomes, reports.worst_case(reference, drivers, photos)
-    )
+        worst.setdefault(outcome.precision, drivers[outcome.path])
+    reports.write_report(output_dir, facts, outcomes, reports.worst_case(reference, worst, photos))
     sizes = (*options.tflite_sizes, *options.onnx_sizes, _GOLDEN_SIZE)
-    precisions = {output_dir / outcome.path: outcome.precision for outcome in made}
+    artefacts = [(o.path, o.precision, drivers[o.path]) for o in made]
     # Neither the darkest nor the brightest, so that little is cut off at 0 or 1.
     photo = sorted(photos, key=np.mean)[len(photos) // 2]
-    golden.write_golden(staged / golden.FOLDER, reference, precisions, photo, sizes[0])
+    golden.write_golden(staged / golden.FOLDER, reference, artefacts, photo, sizes[0])
     model_card.write_card(staged, facts, outcomes, reference.model.options)
     for name in (golden.FOLDER, "LICENSE", "README.md"):
         place(staged / name, output_dir / name)

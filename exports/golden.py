@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from drgn_tf.brightness import AUTOMATIC, expose
-from drgn_tf.inference import Driver, load_driver, photo_thumbnail
+from drgn_tf.inference import Driver, photo_thumbnail
 from drgn_tf.inference.keras_driver import KerasDriver
 
 FOLDER = "golden"
@@ -36,7 +36,7 @@ _LEAST_DB_QUANTISED = 40.0
 def write_golden(
     folder: pathlib.Path,
     reference: KerasDriver,
-    artefacts: Mapping[pathlib.Path, str],
+    artefacts: Sequence[tuple[pathlib.PurePosixPath, str, Driver]],
     photo: np.ndarray,
     size: tuple[int, int],
 ) -> None:
@@ -45,7 +45,8 @@ def write_golden(
     Args:
       folder: to create.
       reference: the network, which gives the results of "float32".
-      artefacts: precision by path. Those of another fixed size than `size` are left out.
+      artefacts: path in the export, precision and driver of each. Those of another fixed size than
+        `size` are left out.
       photo: a low-light photo, uint8 [H, W, 3]; repeated if it is smaller than `size`.
       size: height and width of the photo in pixels.
     """
@@ -56,14 +57,11 @@ def write_golden(
     cases = {"automatic": AUTOMATIC}
     if reference.takes_brightness:
         cases["brighter"] = expose(reference.predicted_brightness(thumbnail), 1.0)
-    drivers: dict[pathlib.Path, Driver] = {
-        path: load_driver(path, trusted=True) for path in artefacts
-    }
-    drivers = {path: driver for path, driver in drivers.items() if driver.size in (None, size)}
+    fitting = [artefact for artefact in artefacts if artefact[2].size in (None, size)]
     givers: dict[str, Driver] = {"float32": reference}
     # Best are those that can be told a brightness.
-    for path in sorted(drivers, key=lambda path: not drivers[path].takes_brightness):
-        givers.setdefault(artefacts[path], drivers[path])
+    for _, precision, driver in sorted(fitting, key=lambda one: not one[2].takes_brightness):
+        givers.setdefault(precision, driver)
     for precision, driver in givers.items():
         for case, brightness in cases.items():
             levels = _enhanced(driver, photo, thumbnail, brightness)
@@ -76,8 +74,7 @@ def write_golden(
         "width": size[1],
         "thumbnail_size": thumbnail.shape[1],
         "brightness": cases,
-        # A SavedModel by the folder of its version, others by their names.
-        "files": {"/".join(path.parts[-2:]): artefacts[path] for path in drivers},
+        "files": {str(path): precision for path, precision, _ in fitting},
         "least_db": {name: _LEAST_DB.get(name, _LEAST_DB_QUANTISED) for name in givers},
     }
     (folder / "golden.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
