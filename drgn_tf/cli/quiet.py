@@ -26,7 +26,9 @@ def native_messages_hidden() -> Iterator[None]:
         # Python's own messages go elsewhere already.
         is_file = False
     if is_file:
-        sys.stderr = os.fdopen(shown, "w", 1, before.encoding, "backslashreplace")
+        sys.stderr = open(  # noqa: SIM115
+            shown, "w", 1, before.encoding, "backslashreplace", closefd=False
+        )
     os.dup2(hidden, 2)
     try:
         yield
@@ -34,4 +36,5 @@ def native_messages_hidden() -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(shown, 2)
         sys.stderr = before
-        os.close(hidden)
+        for descriptor in (shown, hidden):
+            os.close(descriptor)
