@@ -65,7 +65,7 @@ def decoded(file: Tensor, upright: bool) -> Tensor:
     def jpeg() -> Tensor:
         # TensorFlow's default is a fast decoder with errors of up to 6 levels.
         image = tf.io.decode_jpeg(file, 3, dct_method="INTEGER_ACCURATE")
-        return _to_float(_turned(image, _orientation(file)) if upright else image)
+        return to_float(_turned(image, _orientation(file)) if upright else image)
 
     def png() -> Tensor:
         # 8-bit photos are widened to 16 bits exactly.
@@ -73,7 +73,7 @@ def decoded(file: Tensor, upright: bool) -> Tensor:
 
     image = tf.case(
         [(tf.io.is_jpeg(file), jpeg), (is_png, png)],
-        lambda: _to_float(tf.io.decode_image(file, 3, expand_animations=False)),
+        lambda: to_float(tf.io.decode_image(file, 3, expand_animations=False)),
     )
     return tf.ensure_shape(image, [None, None, 3])
 
@@ -85,7 +85,8 @@ def encoded(image: Tensor, jpeg_quality: int | None) -> Tensor:
     return tf.io.encode_jpeg(image, quality=jpeg_quality, chroma_downsampling=False)
 
 
-def _to_float(image: Tensor) -> Tensor:
+def to_float(image: Tensor) -> Tensor:
+    """Returns uint8 images as float32 in [0, 1]."""
     return tf.cast(image, tf.float32) / 255.0
 
 

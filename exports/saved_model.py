@@ -126,7 +126,7 @@ def _signatures(
         return {name: results[name] for name in names}
 
     def serving_default(image: Tensor, brightness: Tensor | None = None) -> dict[str, Tensor]:
-        results = run(["enhanced"], _to_float(image), brightness)
+        results = run(["enhanced"], encoded_photos.to_float(image), brightness)
         return {**results, "enhanced": _to_uint8(results["enhanced"])}
 
     def float_whole(image: Tensor, brightness: Tensor | None = None) -> dict[str, Tensor]:
@@ -138,7 +138,7 @@ def _signatures(
         return run(_STAGES, image, brightness, thumbnail)
 
     def all_stages(image: Tensor, brightness: Tensor | None = None) -> dict[str, Tensor]:
-        return run(_STAGES, _to_float(image), brightness)
+        return run(_STAGES, encoded_photos.to_float(image), brightness)
 
     def image_bytes(image_bytes: Tensor, brightness: Tensor | None = None) -> dict[str, Tensor]:
         def enhance_encoded(inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
@@ -171,10 +171,6 @@ def _signatures(
             specs = [*specs, _BRIGHTNESS]
             signatures[f"{key}{_SUFFIX}"] = tf.function(function, input_signature=specs)
     return signatures
-
-
-def _to_float(image: Tensor) -> Tensor:
-    return tf.cast(image, tf.float32) / 255.0
 
 
 def _to_uint8(image: Tensor) -> Tensor:

@@ -14,8 +14,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from drgn_tf.cli import program
 from drgn_tf.errors import UserError
 from drgn_tf.exports.calibration import load_calibration_photos
+from drgn_tf.exports.pipeline import compared_photos
 from drgn_tf.exports.tflite import export_tflite
 from drgn_tf.exports.verification import BOUNDS, verify
+from drgn_tf.files import atomic_path
 from drgn_tf.inference import load_driver
 from drgn_tf.inference.loading import load_keras
 
@@ -32,13 +34,12 @@ def main() -> None:
     reference = load_keras(name)
     FILE.parent.mkdir(parents=True, exist_ok=True)
     FILE.unlink(missing_ok=True)
-    staged = FILE.with_suffix(".part.tflite")
-    export_tflite(
-        reference.model, staged, precision="float32", size=TILE, flavour="tiled", name="drgn"
-    )
-    photos = load_calibration_photos(None)
-    verify(load_driver(staged), reference, photos[:: -(-len(photos) // 3)], BOUNDS["float32"])
-    staged.rename(FILE)
+    with atomic_path(FILE) as staged:
+        export_tflite(
+            reference.model, staged, precision="float32", size=TILE, flavour="tiled", name="drgn"
+        )
+        photos = compared_photos(load_calibration_photos(None), "quick")
+        verify(load_driver(staged), reference, photos, BOUNDS["float32"])
     print(f"{FILE}: {FILE.stat().st_size / 1e6:.2f} MB, from {reference.path}")
 
 

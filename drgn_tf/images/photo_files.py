@@ -20,8 +20,6 @@ from drgn_tf.images.formats import format_of_name, xmp_of
 from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
 from drgn_tf.images.photos import to_uint8, turned
 
-# ITU-R BT.601, which turns the enhanced colours of a grey photo back into grey.
-
 
 @dataclasses.dataclass(frozen=True)
 class PhotoFile:
@@ -89,6 +87,7 @@ def write(path: pathlib.Path, pixels: np.ndarray, photo: PhotoFile, quality: int
     if photo.alpha is not None and not kind.alpha:
         raise BadImageError(f"{path}: {kind.name} cannot hold transparency; choose PNG or WebP.")
     if photo.grey:
+        # Enhanced, it may have colours.
         grey = np.round(pixels @ np.array(LUMA, np.float32)).astype(pixels.dtype)
         pixels = grey[:, :, np.newaxis]
     if photo.alpha is not None:

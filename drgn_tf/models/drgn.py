@@ -102,9 +102,7 @@ class DRGN(keras.Model):
             raise ValueError("this network was made without options.brightness: it predicts none.")
         if thumbnails is None:
             thumbnails = self.thumbnail(low)
-        own = brightness_scale.of_thumbnails(thumbnails)
-        predicted = self.brightness_predictor(self.context_encoder(thumbnails), own)
-        return _column(brightness_scale.from_scale(predicted))
+        return self._told(thumbnails, None)[1]["predicted_brightness"]
 
     def _told(
         self, thumbnails: Tensor, brightness: Tensor | None
