@@ -16,6 +16,8 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
 import numpy as np
 import pytest
+from absl import flags
+from absl.testing import flagsaver
 
 from drgn_tf.data import sample
 from drgn_tf.images.photos import read_photo
@@ -124,6 +126,14 @@ def programs(tmp_path_factory) -> Iterator[Programs]:
     )
     yield started
     started.close()
+
+
+@pytest.fixture
+def flags_of_one_program() -> Iterator[None]:
+    """Saves the flags, which all programs in a process share; none misses those of another one."""
+    required = {name: "unused" for name in ("run_dir", "output_dir") if name in flags.FLAGS}
+    with flagsaver.flagsaver(**required):
+        yield
 
 
 # Runs a program many times in one process.

@@ -272,10 +272,11 @@ def test_only_regular_text_files_are_read(tmp_path):
             read_text(path)
 
 
-def test_leftovers_of_other_owners_stay(tmp_path):
-    for owner in ("one[1]-", "other-"):
-        (tmp_path / f".partial-{owner}x").mkdir()
-    remove_partial(tmp_path, "one[1]-")
+def test_leftovers_of_other_machines_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(platform, "node", lambda: "one[1]")
+    for machine in ("one[1]", "other"):
+        (tmp_path / f".partial-{machine}-x").mkdir()
+    remove_partial(tmp_path)
     assert os.listdir(tmp_path) == [".partial-other-x"]
 
 

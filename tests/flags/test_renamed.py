@@ -28,7 +28,7 @@ def test_an_old_flag_names_the_new_one(old, now, tmp_path):
         assert str(raised.value) == f"--{old.partition('=')[0]} is now --{now}."
 
 
+@pytest.mark.usefixtures("flags_of_one_program")
 def test_other_flags_are_parsed_as_ever():
-    with flagsaver.flagsaver():
-        assert parse_flags(["drgn-train", "--run_dir=run", "--steps=5", "rest"])[1:] == ["rest"]
-        assert training_flags.training_options().steps == 5
+    assert parse_flags(["drgn-train", "--run_dir=run", "--steps=5", "rest"])[1:] == ["rest"]
+    assert training_flags.training_options().steps == 5
