@@ -8,7 +8,9 @@ all of one, says `drgn_tf.data.sampling`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -42,16 +44,27 @@ def photo_order(numbers: np.ndarray, count: int, seed: int, stream: int) -> np.n
     return photos
 
 
+def _on_cpu() -> contextlib.AbstractContextManager[Any]:
+    """For what has as many shapes as there are photos: a GPU compiles seconds for each."""
+    try:
+        return jax.default_device(jax.devices("cpu")[0])
+    except RuntimeError:
+        # JAX_PLATFORMS leaves it out.
+        return contextlib.nullcontext()
+
+
 def _on_device(data: TrainingData, store: PhotoStore) -> dict[str, np.ndarray]:
     """Returns photos of any sizes as one array, each at the top left of its place."""
     height, width = np.max(store.sizes, axis=0)
     pixels = np.zeros((len(store), height, width, 3), store.pixels(0).dtype)
     for index, (height, width) in enumerate(store.sizes):
         pixels[index, :height, :width] = store.pixels(index)
+    with _on_cpu():
+        thumbnails = data.thumbnails(store)
     return {
         "pixels": pixels,
         "sizes": np.asarray(store.sizes, np.int32),
-        "thumbnails": data.thumbnails(store),
+        "thumbnails": thumbnails,
         "brightness": data.brightness(store),
     }
 

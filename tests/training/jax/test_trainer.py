@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from drgn_tf.losses import LossOptions, objective
 from drgn_tf.models import DRGN, Discriminator, preset
+from drgn_tf.training.tensorflow.backend import TensorFlowBackend
 from tests.tolerances import rounding
 
 CONTESTS = ("low", "degradation")
@@ -22,11 +23,13 @@ import numpy as np
 from drgn_tf.data import DataOptions, PairedPhotos, PhotometricOptions, TrainingData
 from drgn_tf.data.decoded_photos import store_in_memory
 from drgn_tf.losses import LossOptions
+from drgn_tf.losses.ssim import ssim_loss
 from drgn_tf.models import preset
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training import RunOptions, TrainingOptions
-from drgn_tf.training.jax.trainer import JaxTrainer
+from drgn_tf.training.jax.backend import JaxBackend
 
+backend = JaxBackend()
 folder = sys.argv[1]
 given = np.load(folder + "/given.npz")
 photos = store_in_memory([np.zeros((32, 32, 3), np.uint8)], ["black"])
@@ -43,7 +46,7 @@ options = RunOptions(
     ),
 )
 data = TrainingData(PairedPhotos(photos, photos), None, functools.partial(thumbnail, size=16))
-trainer = JaxTrainer(options, data)
+trainer = backend.make_trainer(options, data)
 
 def parts(name):
     return [given[f"{name}/{i}"] for i in range(sum(x.startswith(name + "/") for x in given.files))]
@@ -64,6 +67,13 @@ for name, arrays in (
     ("left", trainer.state["discriminators"]),
 ):
     found.update({f"{name}/{i}": array for i, array in enumerate(arrays)})
+photos = jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32)
+products = [
+    line for line in jax.jit(ssim_loss).lower(photos, photos).as_text().splitlines()
+    if "dot_general" in line
+]
+found["products"] = len(products)
+found["whole_products"] = sum(line.count("HIGHEST") == 2 for line in products)
 np.savez(folder + "/found.npz", **found)
 """
 
@@ -154,3 +164,11 @@ def test_discriminators_step_from_their_normalised_kernels(both):
         steps = np.abs(found[name] - expected[name])
         assert np.median(steps) == pytest.approx(np.median(wanted), rel=0.1), name
         assert steps.max() < 1.1 * RATE, name
+
+
+def test_gpus_would_not_round_what_cancels_out(both):
+    # TF32 has 11 bits, a local variance the size of C2 = 9e-4 is a difference of squares near 1.
+    _, found = both
+    assert found["products"] == found["whole_products"] > 0
+    TensorFlowBackend(tf.distribute.get_strategy())
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
