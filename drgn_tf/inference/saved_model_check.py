@@ -2,7 +2,7 @@
 
 A SavedModel is a program: its operators can read and write files, open connections and run
 Python. A network needs operators that compute, and one function each that saves and restores
-variables; nobody calls those but TensorFlow.
+variables; nobody calls those but TensorFlow. What is run here needs no loops, so that it ends.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ _OPERATORS = """
     Tile Transpose Unpack VarHandleOp While ZerosLike
 """
 _COMPUTES = frozenset(_OPERATORS.split())
+# Those of bytes have a loop over the files of a batch.
+_FLOAT = "float_"
+_LOOPS = frozenset({"StatelessWhile", "While"})
 # What the functions that save and restore need besides.
 _FILES = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})
 # Nodes of the tree of objects; of the others, some name files to read.
@@ -69,6 +72,41 @@ def check_saved_model(folder: pathlib.Path) -> None:
     for function in functions:
         allowed = _COMPUTES if function.signature.name in called else _COMPUTES | _FILES
         _check_operators(folder, function.node_def, allowed)
+    _check_that_it_ends(folder, graph)
+
+
+def _check_that_it_ends(folder: pathlib.Path, graph: Any) -> None:
+    """Refuses loops and recursion in the signatures that are run here, those of float images."""
+    nodes = {
+        function.signature.name: function.node_def for function in graph.graph_def.library.function
+    }
+    objects = graph.object_graph_def.nodes
+
+    def children(index: int) -> dict[str, int]:
+        found = objects[index].children if 0 <= index < len(objects) else []
+        return {child.local_name: child.node_id for child in found}
+
+    starts = [
+        objects[index].bare_concrete_function.concrete_function_name
+        for name, index in children(children(0).get("signatures", -1)).items()
+        if name.startswith(_FLOAT) and 0 <= index < len(objects)
+    ]
+    ended: set[str] = set()
+    # A name for each open call; None where it returns.
+    open_calls: list[str] = []
+    steps: list[str | None] = [*starts]
+    while steps:
+        name = steps.pop()
+        if name is None:
+            ended.add(open_calls.pop())
+        elif name in open_calls:
+            _refuse(folder, "a function that calls itself")
+        elif name not in ended:
+            for node in nodes.get(name, []):
+                if node.op in _LOOPS:
+                    _refuse(folder, f"a loop ({node.op}) over float images")
+            open_calls.append(name)
+            steps += [None, *_called(nodes.get(name, []))]
 
 
 def _called(nodes: Any) -> set[str]:
@@ -78,7 +116,7 @@ def _called(nodes: Any) -> set[str]:
         for value in node.attr.values():
             found.add(value.func.name)
             found.update(function.name for function in value.list.func)
-    return found
+    return found - {""}
 
 
 def _check_operators(folder: pathlib.Path, nodes: Any, allowed: frozenset[str]) -> None:

@@ -22,6 +22,7 @@ Generators and discriminators share one forward pass. Written with `keras.ops`: 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,9 +110,10 @@ class LossOptions:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             # Written so that NaN is refused too.
-            if not getattr(self, field.name) >= 0:
+            value = getattr(self, field.name)
+            if not 0 <= value < math.inf:
                 raise ValueError(
-                    f"{field.name} must not be negative, not {getattr(self, field.name)}."
+                    f"{field.name} must be a finite number of at least 0, not {value}."
                 )
         for name in ("discriminator_width", "synthetic_blur"):
             if getattr(self, name) < 1:

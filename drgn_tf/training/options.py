@@ -93,7 +93,13 @@ class TrainingOptions:
         for name in ("warmup_steps", "exposure_jitter", "relight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}.")
-        for name in ("photometric_fraction", "relight_share", "final_learning_rate_ratio"):
+        for name in (
+            "photometric_fraction",
+            "pair_files",
+            "pair_well_lit",
+            "relight_share",
+            "final_learning_rate_ratio",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}.")
         for name, choices in (("precision", PRECISIONS), ("monitor", MONITORS)):

@@ -41,7 +41,11 @@ def python(image, target):
     return tf.ensure_shape(tf.py_function(lambda x: x, [image], tf.float32), image.shape)
 
 
-@pytest.mark.parametrize("evil", [write, save, in_a_branch, python])
+def endless(image, target):
+    return tf.while_loop(lambda _: tf.constant(True), lambda x: [x + 1.0], [image])[0]
+
+
+@pytest.mark.parametrize("evil", [write, save, in_a_branch, python, endless])
 def test_a_graph_that_does_more_than_compute_is_refused(tmp_path, evil):
     class Network(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], name="image")])
@@ -83,6 +87,22 @@ def test_a_signature_that_saves_by_itself_is_refused(saved_model, tmp_path):
     wrapper.node_def.add(name="evil", op="SaveV2")
     path.write_bytes(proto.SerializeToString())
     assert "holds the operator 'SaveV2'" in said(tmp_path / "net")
+
+
+def test_a_function_that_calls_itself_is_refused(saved_model, tmp_path):
+    shutil.copytree(saved_model, tmp_path / "net")
+    path = tmp_path / "net" / "saved_model.pb"
+    proto = SavedModel.FromString(path.read_bytes())
+    graph = proto.meta_graphs[0]
+    objects = graph.object_graph_def.nodes
+    (signatures,) = (x.node_id for x in objects[0].children if x.local_name == "signatures")
+    (tiled,) = (x.node_id for x in objects[signatures].children if x.local_name == "float_tiled")
+    name = objects[tiled].bare_concrete_function.concrete_function_name
+    (wrapper,) = (x for x in graph.graph_def.library.function if x.signature.name == name)
+    (call,) = (node for node in wrapper.node_def if node.attr["f"].func.name)
+    call.attr["f"].func.name = name
+    path.write_bytes(proto.SerializeToString())
+    assert "a function that calls itself" in said(tmp_path / "net")
 
 
 def test_files_that_it_brings_are_refused(tmp_path):

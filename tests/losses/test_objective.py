@@ -481,7 +481,7 @@ def test_every_variable_learns(gradients, player):
     ],
 )
 def test_negative_options_are_named(field):
-    with pytest.raises(ValueError, match=f"{field} must not be negative, not -1"):
+    with pytest.raises(ValueError, match=f"{field} must be a finite number of at least 0, not -1"):
         LossOptions(**{field: -1})
 
 

@@ -14,6 +14,7 @@ from drgn_tf.cli import program
 from drgn_tf.data import DataOptions, PhotometricOptions
 from drgn_tf.data.options import EXTRA_KINDS
 from drgn_tf.inference import Tiling
+from drgn_tf.losses import LossOptions
 from drgn_tf.models import ModelOptions
 from drgn_tf.training import CadenceOptions, TrainingOptions
 from drgn_tf.training.options import MONITORS, PRECISIONS
@@ -42,7 +43,16 @@ def _numbers(value):
 
 
 @pytest.mark.parametrize(
-    "kind", [CadenceOptions, DataOptions, ModelOptions, PhotometricOptions, Tiling, TrainingOptions]
+    "kind",
+    [
+        CadenceOptions,
+        DataOptions,
+        LossOptions,
+        ModelOptions,
+        PhotometricOptions,
+        Tiling,
+        TrainingOptions,
+    ],
 )
 @given(data=st.data())
 def test_options_are_refused_or_finite(kind, data):
