@@ -11,8 +11,8 @@ LOCKED := constraints/python-$(VERSION).txt
 COMPILE := pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
 	--constraint constraints/bounds.txt
 
-.PHONY: demo test test-newest lint fuzz bench weights web web-serve test-web bench-web lock audit \
-	kills clean
+.PHONY: demo test test-newest lint docs fuzz bench weights web web-serve test-web bench-web lock \
+	audit kills clean
 
 # Of all targets together.
 FUZZ_SECONDS ?= 600
@@ -35,6 +35,10 @@ lint: .venv/all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The documentation as a site, in build/site.
+docs: .venv/all
+	$(BIN)/python docs/site/build.py
 
 # Every reader of files from strangers. Corpora, and what was found, stay in build/fuzz.
 fuzz: .venv/fuzz
