@@ -189,6 +189,8 @@ async function enhance(photo: Photo, preview: boolean) {
   busy(true);
   say("Enhancing…");
   if (preview && !(await done(client.show(photo.stops, false), photo.file.name))) return;
+  // Or the worker would do this instead of opening the other.
+  if (current !== photo) return;
   const finished = await done(client.show(photo.stops, true), photo.file.name);
   if (finished && current === photo) {
     busy(false);

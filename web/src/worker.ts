@@ -14,8 +14,8 @@ class Cancelled extends Error {}
 
 let network: Network;
 let session: Session | undefined;
-// Requests are served one after the other. Each new picture asked for ends those before, and another
-// photo or "cancel" ends saving too.
+// Requests are served one after the other. Each new picture asked for ends those before; another
+// photo or "cancel" ends everything.
 let latest = 0;
 let latestEnd = 0;
 let last: Promise<unknown> = Promise.resolve();
@@ -100,7 +100,7 @@ self.onmessage = ({ data }: MessageEvent<Request & { id: number }>) => {
   if (data.kind !== "save") latest++;
   if (data.kind === "open" || data.kind === "cancel") latestEnd++;
   const [asked, end] = [latest, latestEnd];
-  const goesOn = () => (data.kind === "save" ? end === latestEnd : asked === latest);
+  const goesOn = () => (data.kind === "show" ? asked === latest : end === latestEnd);
   last = last.then(async () => {
     let answer: Answer;
     try {

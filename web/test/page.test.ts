@@ -151,6 +151,30 @@ describe("a photo", () => {
     await expect.poll(() => names.sort()).toEqual(["dark-enhanced.png", "turned-enhanced.jpg"]);
   });
 
+  it("gives way to another between its preview and its whole result", async () => {
+    await choose("dark.png", "turned.jpg");
+    await ready();
+    // As on a busy machine: other messages arrive before the worker has looked.
+    await page.workers()[0].evaluate(() => {
+      const post = MessagePort.prototype.postMessage;
+      MessagePort.prototype.postMessage = function (this: MessagePort, ...sent: unknown[]) {
+        setTimeout(() => Reflect.apply(post, this, sent), 100);
+      };
+    });
+    await page.evaluate(() => {
+      const click = (name: string) => document.querySelector<HTMLElement>(`[title="${name}"]`)!.click();
+      delete document.body.dataset.previewMs;
+      // Called while the worker's answer is on its way.
+      const watch = new MutationObserver(() => {
+        watch.disconnect();
+        click("turned.jpg");
+      });
+      watch.observe(document.body, { attributeFilter: ["data-preview-ms"] });
+      click("dark.png");
+    });
+    await status("300 × 451");
+  });
+
   it("is left off when told to, and saved whole all the same", async () => {
     await choose("large.jpg");
     // The preview comes first.
