@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import photos
 from benchmarks.artefacts import find
+from benchmarks.draw_architecture import draw
 from benchmarks.timing import alternate
 from benchmarks.yardstick import yardstick
 from drgn_tf.exports.tflite import export_tflite
@@ -75,3 +76,12 @@ def test_photos_are_as_large_as_asked_for_and_dark():
     photo = photos.dark_photo(700, 900)
     assert photo.shape == (700, 900, 3) and photo.dtype == np.uint8
     assert 0 < photo.mean() < 64
+
+
+@pytest.mark.parametrize("changes", [{}, {"scales": 1, "two_step": False, "brightness": False}])
+def test_the_figure_is_of_the_network_as_it_is(changes):
+    figure = draw(preset("mobile", **changes))
+    assert ("DeG" in figure, "predicted" in figure) == ((False, False) if changes else (True, True))
+    if not changes:
+        path = pathlib.Path(__file__).parents[2] / "docs" / "pictures" / "architecture.svg"
+        assert figure == path.read_text(encoding="utf-8")
