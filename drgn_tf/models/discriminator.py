@@ -14,6 +14,20 @@ from keras import layers
 from drgn_tf.tensors import Shape, Tensor
 
 
+class _SpectralNormalization(layers.SpectralNormalization):
+    """Keras' layer, without its branch for kernels that are all 0.
+
+    None of ours is, and the branch and its gradients were half of a step's graph.
+    """
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        if training:
+            vector, kernel = self.normalized_weights()
+            self.vector_u.assign(vector)
+            self.kernel.assign(kernel)
+        return self.layer(inputs)
+
+
 @keras.saving.register_keras_serializable(package="drgn_tf")
 class Discriminator(keras.Model):
     """Classifies images as real or generated.
@@ -31,14 +45,14 @@ class Discriminator(keras.Model):
         super().__init__(**kwargs)
         self.widths = tuple(widths)
         self.convolutions = [
-            layers.SpectralNormalization(
+            _SpectralNormalization(
                 layers.Conv2D(width, 3, strides=2, padding="same"), name=f"convolution_{i}"
             )
             for i, width in enumerate(self.widths)
         ]
         self.activation = layers.LeakyReLU(negative_slope=0.2)
         self.pool = layers.GlobalAveragePooling2D()
-        self.to_logit = layers.SpectralNormalization(layers.Dense(1), name="to_logit")
+        self.to_logit = _SpectralNormalization(layers.Dense(1), name="to_logit")
 
     def build(self, input_shape: Shape | None = None) -> None:
         channels = 3
