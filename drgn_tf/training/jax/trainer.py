@@ -36,6 +36,7 @@ from drgn_tf.training.factories import (
     make_optimizer,
     make_schedule,
 )
+from drgn_tf.training.flat import joined, parted, vector_of
 from drgn_tf.training.options import RunOptions
 
 State = dict[str, Any]
@@ -107,10 +108,11 @@ class JaxTrainer:
         self._memory = [v for player in players for v in player.non_trainable_variables]
         self._schedule = make_schedule(self._training.learning_rate, self._training)
         self._optimizer = make_optimizer(self._training.learning_rate, self._training)
-        self._optimizer.build(self._weights)
+        weights = vector_of(self._weights)
+        self._optimizer.build([weights])
         saved = {
             "model": self._weights,
-            "averages": self._weights,
+            "averages": [weights],
             "optimizer": self._optimizer.variables,
         }
         if self._discriminators:
@@ -188,7 +190,8 @@ class JaxTrainer:
 
     def load_averages(self, model: DRGN) -> None:
         """Copies the averaged weights into `model`."""
-        for variable, average in zip(model.trainable_variables, self.state["averages"]):
+        variables = model.trainable_variables
+        for variable, average in zip(variables, parted(self.state["averages"][0], variables)):
             variable.assign(np.asarray(average))
 
     def train_steps(self, count: int, stop: bool) -> tuple[dict[str, jax.Array], bool]:
@@ -250,10 +253,11 @@ class JaxTrainer:
             state["model"], opponents, photos, samples, ramp
         )
         new = dict(state)
-        gradients, scalars["gradient_norm"] = self._clipped(gradients)
-        new["model"], new["optimizer"] = self._optimizer.stateless_apply(
-            state["optimizer"], gradients, state["model"]
+        gradients, scalars["gradient_norm"] = self._clipped([joined(gradients)])
+        (weights,), new["optimizer"] = self._optimizer.stateless_apply(
+            state["optimizer"], gradients, [joined(state["model"])]
         )
+        new["model"] = parted(weights, state["model"])
         if plays:
             gradients, scalars["discriminator_gradient_norm"] = self._clipped(opponent_gradients)
             kernels, new["discriminator_memory"] = opponents
@@ -264,10 +268,8 @@ class JaxTrainer:
             )
         # A shorter memory at first, or the initial weights would linger.
         decay = jnp.minimum(self._training.ema_decay, (1.0 + done) / (10.0 + done))
-        new["averages"] = [
-            average - (1.0 - decay) * (average - weight)
-            for average, weight in zip(state["averages"], new["model"])
-        ]
+        (average,) = state["averages"]
+        new["averages"] = [average - (1.0 - decay) * (average - weights)]
         new["step"] = [done + 1]
         return new, scalars
 

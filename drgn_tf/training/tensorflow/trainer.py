@@ -28,6 +28,7 @@ from drgn_tf.losses import LossOptions
 from drgn_tf.models import DRGN, Discriminator
 from drgn_tf.tensors import Tensor
 from drgn_tf.training.factories import make_discriminators, make_model, make_optimizer
+from drgn_tf.training.flat import joined, parted, vector_of
 from drgn_tf.training.options import RunOptions
 from drgn_tf.training.tensorflow.strategy import worker_count
 
@@ -85,12 +86,11 @@ class TensorFlowTrainer:
             self._generator_optimizer = make_optimizer(
                 options.training.learning_rate, options.training
             )
+            # What the optimizer changes; the weights of the network follow it.
+            self._weights = vector_of(self.model.trainable_variables)
             # Keras' optimizers must know their variables before the first step.
-            self._generator_optimizer.build(self.model.trainable_variables)
-            self._averages = [
-                tf.Variable(variable.value, trainable=False, name=f"average_{i}")
-                for i, variable in enumerate(self.model.trainable_variables)
-            ]
+            self._generator_optimizer.build([self._weights])
+            self._averages = tf.Variable(self._weights.value, trainable=False, name="averages")
             self.discriminators: dict[str, Discriminator] = {}
             self._discriminator_optimizer: Any = None
             if self._synthetic:
@@ -119,7 +119,7 @@ class TensorFlowTrainer:
         if self.discriminators:
             parts["discriminator_optimizer"] = self._discriminator_optimizer
         variables = {name: [v.value for v in part.variables] for name, part in parts.items()}
-        return {**variables, "averages": self._averages, "step": [self._step_variable]}
+        return {**variables, "averages": [self._averages], "step": [self._step_variable]}
 
     @property
     def state_bytes(self) -> int:
@@ -143,6 +143,7 @@ class TensorFlowTrainer:
             self._checkpoint.read(str(path)).assert_consumed()
         except (AssertionError, IndexError, tf.errors.OpError) as error:
             raise ValueError(first_line(error)) from error
+        self._weights.assign(joined([v.value for v in self.model.trainable_variables]))
         self._done = int(self._step_variable.numpy())
         self._batches = None
 
@@ -182,8 +183,9 @@ class TensorFlowTrainer:
 
     def load_averages(self, model: DRGN) -> None:
         """Copies the averaged weights into `model`."""
-        for variable, average in zip(model.trainable_variables, self._averages):
-            variable.assign(average.numpy())
+        variables = model.trainable_variables
+        for variable, average in zip(variables, parted(self._averages.numpy(), variables)):
+            variable.assign(average)
 
     def train_steps(self, count: int, stop: bool) -> tuple[dict[str, tf.Tensor], bool]:
         """Makes steps in one call into the graph, see `Trainer`."""
@@ -239,6 +241,7 @@ class TensorFlowTrainer:
         ramp = self._ramp() if synthetic else None
         scalars = self._strategy.run(self._replica_step, args=(next(batches), ramp, stop))
         means = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, scalars, axis=None)
+        self._update_weights()
         self._update_averages()
         self._step_variable.assign_add(1)
         return means
@@ -246,7 +249,7 @@ class TensorFlowTrainer:
     def _replica_step(self, batch: Tensor, ramp: Tensor, stop: Tensor) -> Tensor:
         gradients, discriminator_gradients, scalars = self._accumulated_gradients(batch, ramp)
         scalars["gradient_norm"] = self._descend(
-            gradients, self.model.trainable_variables, self._generator_optimizer
+            [joined(gradients)], [self._weights], self._generator_optimizer
         )
         if ramp is not None and self.discriminators:
             scalars["discriminator_gradient_norm"] = self._descend(
@@ -336,6 +339,15 @@ class TensorFlowTrainer:
             norm = tf.where(tf.math.is_finite(norm), norm / scale, 0.0)
         return norm
 
+    def _update_weights(self) -> None:
+        def update(weights: Tensor, variables: Tensor) -> Tensor:
+            for variable, value in zip(variables, parted(weights, variables)):
+                variable.assign(value)
+
+        # On each device from its own copy.
+        variables = tuple(v.value for v in self.model.trainable_variables)
+        self._strategy.extended.update(self._weights.value, update, args=(variables,), group=False)
+
     def _update_averages(self) -> None:
         # A shorter memory at first, or the initial weights would linger.
         done = tf.cast(self._step_variable, tf.float32)
@@ -344,5 +356,6 @@ class TensorFlowTrainer:
         def update(average: Tensor, value: Tensor) -> Tensor:
             average.assign_sub((1.0 - decay) * (average - value))
 
-        for average, variable in zip(self._averages, self.model.trainable_variables):
-            self._strategy.extended.update(average, update, args=(variable.value,), group=False)
+        self._strategy.extended.update(
+            self._averages, update, args=(self._weights.value,), group=False
+        )

@@ -27,6 +27,7 @@ from drgn_tf.losses.ssim import ssim_loss
 from drgn_tf.models import preset
 from drgn_tf.models.context import thumbnail
 from drgn_tf.training import RunOptions, TrainingOptions
+from drgn_tf.training.flat import parted
 from drgn_tf.training.jax.backend import JaxBackend
 
 backend = JaxBackend()
@@ -61,8 +62,9 @@ found = {name: values[0] for name, values in scalars.items()}
 def momentums(optimizer, name):
     return [x for v, x in zip(optimizer.variables, trainer.state[name]) if "momentum" in v.path]
 
+(momentum,) = momentums(trainer._optimizer, "optimizer")
 for name, arrays in (
-    ("gradients", momentums(trainer._optimizer, "optimizer")),
+    ("gradients", parted(momentum, trainer.state["model"])),
     ("opponents", momentums(trainer._discriminator_optimizer, "discriminator_optimizer")),
     ("left", trainer.state["discriminators"]),
 ):
