@@ -1,4 +1,4 @@
-"""Exports a network for the web page, as tiles of one size, and verifies the file.
+"""Exports a network for the web page or the Android sample, as tiles of one size, and verifies it.
 
 python web/export.py --model=drgn_tf/weights/mobile.keras
 """
@@ -30,17 +30,18 @@ def main() -> None:
     """Writes the file; raises UserError if it differs from the network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="mobile", help="a name, or a .keras file")
-    name = parser.parse_args().model
-    reference = load_keras(name)
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.unlink(missing_ok=True)
-    with atomic_path(FILE) as staged:
+    parser.add_argument("--file", default=FILE, type=pathlib.Path, help="the .tflite file to write")
+    arguments = parser.parse_args()
+    reference, file = load_keras(arguments.model), arguments.file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.unlink(missing_ok=True)
+    with atomic_path(file) as staged:
         export_tflite(
             reference.model, staged, precision="float32", size=TILE, flavour="tiled", name="drgn"
         )
         photos = compared_photos(load_calibration_photos(None), "quick")
         verify(load_driver(staged), reference, photos, BOUNDS["float32"])
-    print(f"{FILE}: {FILE.stat().st_size / 1e6:.2f} MB, from {reference.path}")
+    print(f"{file}: {file.stat().st_size / 1e6:.2f} MB, from {reference.path}")
 
 
 if __name__ == "__main__":
