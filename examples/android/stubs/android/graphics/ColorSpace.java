@@ -1,0 +1,9 @@
+package android.graphics;
+
+public abstract class ColorSpace {
+    public enum Named {
+        SRGB
+    }
+
+    public static native ColorSpace get(Named name);
+}
