@@ -3,16 +3,17 @@
 PYTHON ?= python3
 SUPPORTED := 3.11 3.12 3.13
 BIN := .venv/bin
-# The network of the web page: a name of shipped weights, or a .keras file.
+# The network of the web page and of the Android sample: a name of shipped weights, or a .keras file.
 WEB_MODEL ?= mobile
+ANDROID_MODEL ?= mobile
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALL := python -m pip install --quiet --disable-pip-version-check
 LOCKED := constraints/python-$(VERSION).txt
 COMPILE := pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
 	--constraint constraints/bounds.txt
 
-.PHONY: demo test test-newest lint docs fuzz bench weights web web-serve test-web bench-web lock \
-	audit kills clean
+.PHONY: demo test test-newest lint docs fuzz bench weights web web-serve test-web bench-web \
+	android android-assets android-vectors test-android lock audit kills clean
 
 # Of all targets together.
 FUZZ_SECONDS ?= 600
@@ -92,6 +93,36 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json
 	cd web && npm ci --silent
 	touch $@
 
+ANDROID := examples/android
+ANDROID_ASSET := $(ANDROID)/app/src/main/assets/network.tflite
+
+# The Android sample, as a package for phones: docs/android.md.
+android:
+	@if [ ! -d "$${ANDROID_HOME:-$$ANDROID_SDK_ROOT}" ] && [ ! -e $(ANDROID)/local.properties ]; then \
+		echo 'error: no Android SDK; set ANDROID_HOME to its folder.' >&2; exit 1; \
+	fi
+	@if [ ! -x $(ANDROID)/gradlew ] && ! command -v gradle > /dev/null; then \
+		echo 'error: no Gradle; install it, or open $(ANDROID) in Android Studio.' >&2; exit 1; \
+	fi
+	$(MAKE) android-assets
+	cd $(ANDROID) && if [ -x gradlew ]; then ./gradlew assembleDebug; else gradle assembleDebug; fi
+
+# The network, where Gradle expects it.
+android-assets: .venv/all
+	$(BIN)/python web/export.py --model=$(ANDROID_MODEL) --file=$(ANDROID_ASSET)
+
+# What the tests of the sample compare with.
+android-vectors: android-assets
+	$(BIN)/python $(ANDROID)/vectors.py --model=$(ANDROID_MODEL)
+
+# Needs a JDK and JUnit 4 (Debian's packages openjdk-17-jdk-headless and junit4).
+test-android: android-vectors $(ANDROID)/node_modules/.package-lock.json
+	$(ANDROID)/test.sh
+
+$(ANDROID)/node_modules/.package-lock.json: $(ANDROID)/package.json $(ANDROID)/package-lock.json
+	cd $(ANDROID) && npm ci --silent
+	touch $@
+
 # The newest versions that pyproject.toml allows, with the hashes of their files; for Linux.
 lock:
 	$(PYTHON) -m venv --clear .venv-lock
@@ -129,3 +160,5 @@ audit:
 clean:
 	rm -rf .venv .venv-newest .venv-lock .venv-audit runs bench build
 	rm -rf web/node_modules web/dist web/public/network web/test/vectors
+	rm -rf $(ANDROID)/node_modules $(ANDROID)/build $(ANDROID)/*/build $(ANDROID)/app/src/main/assets \
+		$(ANDROID)/core/src/test/vectors
