@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tomllib
 import types
 
 import numpy as np
@@ -34,6 +35,7 @@ SERVER_FLAGS = {
     "model_config_file_poll_wait_seconds", "allow_version_labels_for_unavailable_models",
 }  # fmt: skip
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
+SAMPLE = DOCS.parent / "examples" / "android"
 SERVER = "localhost:8501"
 
 
@@ -263,3 +265,23 @@ def test_android(exported, tiny_model, monkeypatch, capsys):
     assert sorted(names[:3]) == ["brightness", "image", "thumbnail"]
     assert sorted(names[3:]) == ["brightness", "enhanced"]
     assert all("float32" in line for line in lines)
+
+
+def test_android_shows_the_code_of_the_sample():
+    def flush_left(text: str) -> str:
+        return re.sub(r"^[ \t]+", "", text, flags=re.M)
+
+    files = [path for suffix in ("kt", "kts", "toml") for path in SAMPLE.rglob(f"*.{suffix}")]
+    sources = [flush_left(path.read_text()) for path in files]
+    shown = [*blocks("android.md", "kotlin"), *blocks("android.md", "toml")]
+    assert len(shown) == 4
+    for block in shown:
+        assert any(flush_left(block) in source for source in sources), block
+
+
+def test_android_is_tested_by_the_compiler_that_builds_it():
+    with (SAMPLE / "gradle" / "libs.versions.toml").open("rb") as file:
+        versions = tomllib.load(file)["versions"]
+    packages = json.loads((SAMPLE / "package.json").read_text())["devDependencies"]
+    assert packages == {"kotlin-compiler": versions["kotlin"]}
+    assert f"Kotlin {versions['kotlin']}" in (DOCS / "android.md").read_text()
