@@ -44,6 +44,9 @@ _MAY_DIFFER = ("cadence.", "data.")
 # Names of earlier releases for options of training.
 _RENAMED = ("accumulate", "final_learning_rate", "keep_by")
 
+# 2: optimizer and averages hold all weights as one vector. None was written down before.
+_CHECKPOINT_FORM = 2
+
 
 class RunFolder:
     """A folder for one run, made if it does not exist.
@@ -154,11 +157,13 @@ class RunFolder:
                 "same photos to continue it, or another --run_dir."
             )
         renamed = [name for name in _RENAMED if name in earlier.get("training", {})]
-        if renamed:
+        if renamed or earlier.get("checkpoint_form") != _CHECKPOINT_FORM:
+            what = "whose checkpoints have another form"
+            if renamed:
+                what = f"in which options had other names ({', '.join(renamed)})"
             raise UserError(
-                f"{self.path}: holds a run of an earlier release, in which options had other names "
-                f"({', '.join(renamed)}). Continue it with that release, or give another "
-                "--run_dir; --init_weights starts from its last.keras."
+                f"{self.path}: holds a run of an earlier release, {what}. Continue it with that "
+                "release, or give another --run_dir; --init_weights starts from its last.keras."
             )
         was = {**_flatten(_unsaid()), **_flatten(earlier)}
         now = _flatten(_config(options, fingerprint))
@@ -203,7 +208,12 @@ class RunFolder:
 
 def _config(options: RunOptions, fingerprint: str) -> dict[str, Any]:
     return _through_json(
-        {**options.to_dict(), "photos": fingerprint, "backend": keras.backend.backend()}
+        {
+            **options.to_dict(),
+            "photos": fingerprint,
+            "backend": keras.backend.backend(),
+            "checkpoint_form": _CHECKPOINT_FORM,
+        }
     )
 
 

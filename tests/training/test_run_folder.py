@@ -130,6 +130,12 @@ def test_a_run_of_an_earlier_release_is_named(tmp_path):
     with pytest.raises(UserError, match=r"earlier release.*\(keep_by\).*--run_dir") as error:
         folder.check_options(OPTIONS, "abc")
     assert "\n" not in str(error.value)
+    folder.save_options(OPTIONS, "abc", "")
+    config = folder.read_json("config.json")
+    del config["checkpoint_form"]
+    folder.write_json("config.json", config)
+    with pytest.raises(UserError, match="earlier release, whose checkpoints have another form"):
+        folder.check_options(OPTIONS, "abc")
 
 
 def test_a_full_disk_is_said_with_numbers(tmp_path, monkeypatch):
