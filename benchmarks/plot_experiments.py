@@ -106,6 +106,7 @@ def _quality_over_cost(shipped: dict[str, dict]) -> None:
         axis.annotate(name, (cost, test["psnr"]), xytext=(6, -4), textcoords="offset points")
     axis.set(
         xscale="log",
+        xlim=(None, 4e4),
         xlabel="thousands of multiply-accumulates per pixel",
         ylabel="PSNR in dB",
         title="LOL-v1 eval15. Squares: automatic. Triangles: the brightness is given",
