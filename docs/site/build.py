@@ -21,7 +21,7 @@ import sys
 _ROOT = pathlib.Path(__file__).parents[2]
 # Title of a part of the table of contents -> its pages, as places in the repository.
 _PARTS = {
-    "Use": ("docs/enhancing.md", "docs/web.md", "docs/reliability.md"),
+    "Use": ("docs/enhancing.md", "docs/gallery.md", "docs/web.md", "docs/reliability.md"),
     "Measure": ("docs/evaluation.md", "docs/performance.md"),
     "Export": ("docs/android.md", "docs/serving.md", "docs/onnx.md", "docs/export_decisions.md"),
     "Train": ("docs/training.md", "docs/clusters.md", "docs/accelerators.md"),
@@ -133,7 +133,9 @@ def gather(folder: pathlib.Path) -> None:
     if left_out:
         raise SystemExit(f"error: no part of the site has {', '.join(sorted(left_out))}.")
     pictures = [
-        file.relative_to(_ROOT).as_posix() for file in (_ROOT / "docs" / "pictures").iterdir()
+        file.relative_to(_ROOT).as_posix()
+        for file in (_ROOT / "docs" / "pictures").rglob("*")
+        if file.suffix in (".jpg", ".png", ".svg")
     ]
     places = {source: _place(source) for source in (*pages, *pictures)}
     for source, place in places.items():
