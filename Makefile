@@ -54,6 +54,7 @@ bench: .venv/all
 	$(BIN)/python -m benchmarks.startup --artefacts=bench/artefacts --rounds=2 \
 		--json=bench/startup.json
 	$(BIN)/python -m benchmarks.photo_sizes --json=bench/photo_sizes.json
+	$(BIN)/python -m benchmarks.folder --json=bench/folder.json
 	$(BIN)/python -m benchmarks.training --presets=base --json=bench/training_base.json
 	$(BIN)/python -m benchmarks.training --presets=mobile --batch_size=32 \
 		--json=bench/training_mobile.json

@@ -48,12 +48,14 @@ class OpenedImage:
       file: its bytes.
       format: what it is.
       orientation: by the EXIF data, 1 to 8; 1 is upright.
+      needed_bytes: of memory that reading it, and writing a result of its size, takes.
     """
 
     image: Image.Image
     file: BinaryIO
     format: formats.ImageFormat
     orientation: int
+    needed_bytes: int
 
     def pixels(self) -> np.ndarray:
         """Decodes the photo as it is stored.
@@ -168,10 +170,11 @@ def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterat
                 f"{path}: is no {formats.NAMES} image by its content; convert or remove it."
             )
         deep = image_format.is_deep is not None and image_format.is_deep(head)
+        bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep)
         file_size = os.fstat(file.fileno()).st_size
 
         def check(width: int, height: int) -> None:
-            check_size(path, width, height, max_megapixels, _BYTES_PER_PIXEL * (1 + deep))
+            check_size(path, width, height, max_megapixels, bytes_per_pixel)
             most = _FILE_BYTES_BESIDE + width * height * _FILE_BYTES_PER_PIXEL * (1 + deep)
             if file_size > most:
                 raise BadImageError(
@@ -195,7 +198,8 @@ def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterat
                 orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
                 if orientation not in range(1, 9):
                     orientation = 1
-                yield OpenedImage(image, file, image_format, orientation)
+                needed = image.width * image.height * bytes_per_pixel
+                yield OpenedImage(image, file, image_format, orientation, needed)
         except BadImageError:
             raise
         except MemoryError as error:
