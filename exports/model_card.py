@@ -92,7 +92,8 @@ half-integers.{_brightness(told)}
 `golden/` has a photo with its thumbnail and brightness, and what each precision must give:
 
     python golden/check.py tflite/NAME.tflite     # needs numpy, ai-edge-litert
-    node golden/check.mjs onnx/NAME.onnx          # needs onnxruntime-node
+    python golden/check.py onnx/NAME.onnx         # needs numpy, onnxruntime
+    node golden/check.mjs onnx/NAME.onnx          # needs Node.js 20.11, onnxruntime-web
 
 `golden/check.kt` does the same on Android. A file is right if it reaches the PSNR that golden.json
 asks for.
