@@ -98,12 +98,12 @@ def export_saved_model(
     ]
     with atomic_path(path) as beside:
         tf.saved_model.save(module, str(beside), signatures=signatures)
-        _replace_random_number(beside / "fingerprint.pb")
+        fix_fingerprint(beside / "fingerprint.pb")
         write_requests(beside, logs)
 
 
-def _replace_random_number(path: pathlib.Path) -> None:
-    """Replaces the only part of a SavedModel that is random by a hash of what it identifies."""
+def fix_fingerprint(path: pathlib.Path) -> None:
+    """Replaces what is random in a SavedModel, a number in this file, by a hash of the rest."""
     fingerprint = fingerprint_pb2.FingerprintDef.FromString(path.read_bytes())
     fingerprint.uuid = ""
     content = fingerprint.SerializeToString(deterministic=True)

@@ -8,7 +8,10 @@ import numpy as np
 
 golden, path = pathlib.Path(__file__).parent, pathlib.Path(sys.argv[1])
 facts = json.loads((golden / "golden.json").read_text())
-kind, side = facts["files"].get(f"{path.resolve().parent.name}/{path.name}"), facts["thumbnail_size"]
+kind, side = (
+    facts["files"].get(f"{path.resolve().parent.name}/{path.name}"),
+    facts["thumbnail_size"],
+)
 if kind is None:
     sys.exit(f"{path}: golden.json lists no such file")
 photo = np.fromfile(golden / "image.bin", np.uint8).reshape(1, facts["height"], facts["width"], 3)
