@@ -97,6 +97,7 @@ def export_onnx(
         onnx_rewriting.replace_log(converted.graph)
     if precision == "float16":
         converted = _halved(converted)
+    onnx_rewriting.in_fixed_order(converted.graph)
     _describe(converted, model, layout, name)
     if layout == "nchw" and any(node.op_type == "Transpose" for node in converted.graph.node):
         raise UserError(f"{path.name}: a Transpose is left in NCHW; export NHWC instead.")
