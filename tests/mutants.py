@@ -215,7 +215,8 @@ MUTANTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
             ("    _flush(source)\n", ""),
             ("    _flush_folder(target.parent)\n", ""),
             ("file.relative_to(path).as_posix()", "file.name"),
-            ('glob(f"{PARTIAL}{glob.escape(owner)}*")', 'glob(f"{PARTIAL}*")'),
+            ("mine = PARTIAL if all_machines else", "mine = PARTIAL if True else"),
+            ("needed=not alone) as locked:", "needed=False) as locked:"),
         ],
     ),
     "drgn_tf/images/photo_files.py": (
