@@ -125,7 +125,8 @@ def parse_flags(argv: list[str]) -> list[str]:
         if error.flagname in RENAMED:
             raise UserError(f"--{error.flagname} {RENAMED[error.flagname]}") from error
         raise UserError(f"{error} --help lists all flags.") from error
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:
+        # Some of absl's own flags raise the latter.
         raise UserError("; ".join(str(error).splitlines())) from error
     except SystemExit:
         # After --help, which absl treats as a failure.

@@ -98,6 +98,8 @@ def test_leftovers_and_wrong_flags_are_one_line():
         (["--output_dir=a", "b", "c"], "unexpected arguments: b c; flags begin with --."),
         (["--output_dir=a", "--step=2"], "Unknown command line flag 'step'"),
         (["--output_dir=a", "--steps=x"], "flag --steps=x: invalid literal"),
+        (["--output_dir=a", "--stderrthreshold=x"], "--stderrthreshold must be one of"),
+        (["--output_dir=a", "--nologtostderr=3"], "--nologtostderr=3 does not take an argument"),
         (["--output_dir=a", "--rate=nan"], "--rate=nan: give a finite number."),
         ([], "Flag --output_dir must have a value other than None"),
         (["--output_dir=a", "--keep_by=ssim"], "--keep_by is now --monitor."),
