@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import math
 import os
 import re
@@ -67,6 +68,9 @@ def run(
       interrupted: message after Ctrl-C.
     """
     _open_standard_files()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may have what the terminal's encoding has not, as standard error does.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(_exit_code(lambda: _start(main, flag_modules, arguments), extra, interrupted))
 
 
