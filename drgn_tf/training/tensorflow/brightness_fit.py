@@ -22,6 +22,7 @@ from keras import ops
 from drgn_tf.brightness import BRIGHTEST, DARKEST, LUMA
 from drgn_tf.data import PhotometricOptions, SampleOptions, Shard, TrainingData, training_dataset
 from drgn_tf.errors import UserError
+from drgn_tf.memory import available
 from drgn_tf.models import DRGN
 from drgn_tf.models.brightness import to_scale
 
@@ -175,10 +176,12 @@ def fit_brightness(
       two).
 
     Raises:
-      UserError: the network predicts no brightness, or no photo is well lit.
+      UserError: the network predicts no brightness, no photo is well lit, the photos need more
+        memory than there is, or the fit diverges.
     """
     if model.brightness_predictor is None:
         raise UserError("this network was made without brightness: it predicts none.")
+    _check_memory(model, options)
     describe = _Describer(model)
     parts = [_dark(describe, data, photometric, options)]
     count = round(len(parts[0].own) * options.well_lit / (1 - options.well_lit))
@@ -219,8 +222,21 @@ def fit_brightness(
         batch = (normal[index] + noise).astype(np.float32)
         errors.append(step(batch, own[index], wanted[index]))
     _denormalise(fitted, mean, deviation)
+    if not all(np.isfinite(weights).all() for weights in fitted.get_weights()):
+        raise UserError("the fit diverged; give a lower --learning_rate or less noise.")
     predictor.set_weights(fitted.get_weights())
     return float(np.mean(errors[-max(1, options.steps // 10) :]))
+
+
+def _check_memory(model: DRGN, options: BrightnessFitOptions) -> None:
+    """Raises UserError if the thumbnails alone need more memory than there is."""
+    needed = 12 * model.options.thumbnail_size**2 * options.samples / (1 - options.well_lit)
+    free = available()
+    if free is not None and needed > free:
+        raise UserError(
+            f"{options.samples} samples need at least {needed / 1e9:.1f} GB of memory, of which "
+            f"{free / 1e9:.1f} GB are free; give fewer --samples, or less --well_lit."
+        )
 
 
 def _denormalise(predictor: keras.Layer, mean: np.ndarray, deviation: np.ndarray) -> None:
