@@ -47,7 +47,7 @@ class BrightnessFitOptions:
       exposure_jitter: of the low photos of pairs, see `SampleOptions`.
       context_noise: standard deviation of the noise on each element of the context, in units of its
         standard deviation over the photos.
-      seed: of all random numbers.
+      seed: of all random numbers, below 2^32.
     """
 
     samples: int = 61_440
@@ -66,6 +66,8 @@ class BrightnessFitOptions:
         for name in ("exposure_jitter", "context_noise"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}.")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be below 2^32 and not negative, not {self.seed}.")
         if not 0 <= self.well_lit < 1:
             raise ValueError(f"well_lit must lie in [0, 1), not {self.well_lit}.")
         least, greatest = self.well_lit_luma

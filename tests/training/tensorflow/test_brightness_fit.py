@@ -77,7 +77,13 @@ def test_what_cannot_be_fitted_is_said(photos):
 
 @pytest.mark.parametrize(
     "change",
-    [{"well_lit": 1.0}, {"well_lit_luma": (0.5, 0.2)}, {"steps": 0}, {"context_noise": -1}],
+    [
+        {"well_lit": 1.0},
+        {"well_lit_luma": (0.5, 0.2)},
+        {"steps": 0},
+        {"context_noise": -1},
+        {"seed": 2**32},
+    ],
 )
 def test_nonsense_is_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):
