@@ -187,6 +187,8 @@ def _matroska_end(file: BinaryIO, size: int) -> int:
             # Unknown, as in a live recording.
             return 0
         if name is None:
+            if value > size:
+                return 0
             file.seek(value, os.SEEK_CUR)
     return file.tell() + value
 
