@@ -195,6 +195,63 @@ MUTANTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
             ("if height * width > _LARGEST_WHOLE:", "if False:"),
         ],
     ),
+    "drgn_tf/inference/plan.py": (
+        "inference/test_plan.py",
+        [
+            ("if key(path) in inputs:", "if False:"),
+            ("elif not _same(job, other, path):", "elif False:"),
+            ("if overwrite or not found:", "if True:"),
+            ("if overwrite or not found:", "if not found:"),
+            ("if not stat.S_ISREG(mode):", "if False:"),
+            ("if not os.path.isfile(job.target)", "if False"),
+        ],
+    ),
+    "drgn_tf/inference/steady.py": (
+        "inference/test_steady.py",
+        [
+            ("np.median(values)", "np.mean(values)"),
+            ("_CUT = 0.5", "_CUT = 5.0"),
+            ("* frames_per_second))", "))"),
+        ],
+    ),
+    "drgn_tf/inference/trial.py": (
+        "inference/test_loading.py",
+        [
+            ("_MEMORY_OF_ANY_FILE = 2**32", "_MEMORY_OF_ANY_FILE = 2**50"),
+            ("if shape != image.shape:", "if False:"),
+        ],
+    ),
+    "drgn_tf/inference/video.py": (
+        "inference/test_video.py",
+        [
+            ("if written != video.frames:", "if False:"),
+            ("if video.damaged and not keep_readable:", "if False:"),
+            (".free < _LEAST_FREE", ".free < 0"),
+        ],
+    ),
+    "drgn_tf/inference/video_files.py": (
+        "inference/test_video.py",
+        [
+            ("damaged = short or (cut and not 0 < said <= frames)", "damaged = short"),
+            ("if damaged and gap is not None:", "if False:"),
+        ],
+    ),
+    "drgn_tf/evaluation/report.py": (
+        "evaluation/test_report.py",
+        [
+            ("if found and not overwrite:", "if False:"),
+            ("if named.name != ENHANCED and named.is_dir()", "if False"),
+            ("    shutil.rmtree(complete)", "    pass"),
+        ],
+    ),
+    "drgn_tf/models/brightness.py": (
+        "models/test_told_brightness.py",
+        [
+            ("below = ops.relu(gain) - gain", "below = ops.relu(gain)"),
+            ("scale = ops.maximum(scale, own)", "pass"),
+            ("return is_given * to_scale(given)", "return to_scale(given)"),
+        ],
+    ),
     "exports/verification.py": (
         "exports/test_verification.py exports/test_planted_faults.py",
         [
@@ -233,10 +290,8 @@ MUTANTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "drgn_tf/images/opening.py": (
         "images/test_opening.py images/test_photos.py",
         [
-            (
-                "_BYTES_PER_PIXEL * (1 + deep))\n            most",
-                "_BYTES_PER_PIXEL)\n            most",
-            ),
+            ("max_megapixels, _BYTES_PER_PIXEL * (1 + deep)", "max_megapixels, _BYTES_PER_PIXEL"),
+            ("file_size * _MEMORY_OF_A_BYTE", "10**12"),
             ("not in range(1, 9)", "not in range(1, 8)"),
             ('| getattr(os, "O_NONBLOCK", 0)', ""),
             ("if not status.st_size:", "if False:"),
