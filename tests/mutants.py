@@ -20,8 +20,8 @@ import time
 
 ROOT = pathlib.Path(__file__).parents[1]
 _COPIED = (
-    "drgn_tf", "exports", "flags", "tests", "docs", "benchmarks", "pyproject.toml", "train_main.py",
-    "enhance_main.py", "eval_main.py", "export_main.py",
+    "drgn_tf", "exports", "flags", "tests", "docs", "benchmarks", "examples", "pyproject.toml",
+    "train_main.py", "enhance_main.py", "eval_main.py", "export_main.py",
 )  # fmt: skip
 # Seconds after which a mutant counts as noticed, as endless: tests that never end do not pass. On a
 # busy machine they may only be slow; run those once more.
@@ -345,7 +345,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         copy = pathlib.Path(name)
         for entry in _COPIED:
-            source, ignored = ROOT / entry, shutil.ignore_patterns("__pycache__")
+            source, ignored = ROOT / entry, shutil.ignore_patterns("__pycache__", "node_modules")
             if source.is_dir():
                 shutil.copytree(source, copy / entry, symlinks=True, ignore=ignored)
             else:
@@ -353,6 +353,8 @@ def main(words: list[str]) -> int:
         for file, (tests, changes) in MUTANTS.items():
             if words and not any(word in file for word in words):
                 continue
+            # Tests that fail anyway would notice everything.
+            assert _outcome(copy, tests.split()) == _SURVIVED, f"{tests} fail without a mutant"
             whole = (copy / file).read_text(encoding="utf-8")
             for old, new in changes:
                 assert whole.count(old) == 1, f"{file}: {old!r} occurs {whole.count(old)} times"
@@ -363,8 +365,6 @@ def main(words: list[str]) -> int:
                 if outcome == _SURVIVED:
                     survivors.append((file, old, new))
             (copy / file).write_text(whole, encoding="utf-8")
-            # Tests that fail anyway would notice everything.
-            assert _outcome(copy, tests.split()) == _SURVIVED, f"{tests} fail without a mutant"
     print(f"{count} mutants, {count - len(survivors)} killed")
     return 1 if survivors else 0
 
