@@ -39,7 +39,8 @@ def write_card(
       outcomes: of the artefacts.
       options: of the network.
     """
-    (folder / "README.md").write_text(_card(facts, outcomes, options), encoding="utf-8")
+    card = _card(facts, outcomes, options)
+    (folder / "README.md").write_text(card, encoding="utf-8", errors="backslashreplace")
     (folder / "LICENSE").write_text(_licence(), encoding="utf-8")
 
 

@@ -54,7 +54,7 @@ def write_report(
     with atomic_path(output_dir / "report.json") as path:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     with atomic_path(output_dir / "report.md") as path:
-        path.write_text(_markdown(facts, outcomes), encoding="utf-8")
+        path.write_text(_markdown(facts, outcomes), encoding="utf-8", errors="backslashreplace")
     with atomic_path(output_dir / "report.png") as path:
         save_grid(picture, path)
 

@@ -37,6 +37,10 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # Bytes a pixel of 8 bits that reading a photo and writing its result take: mobile used 14 on
 # 100 megapixels and 16 on 48.
 _BYTES_PER_PIXEL = 16
+# Memory that any file may take, and that each of its bytes may ask for beyond: a photo of one
+# colour needs 4,100 bytes and more for each byte of its PNG, and up to 2,700 of its JPEG.
+_MEMORY_OF_ANY_FILE = 2**30
+_MEMORY_OF_A_BYTE = 4000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,9 +122,16 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 
 def check_size(
-    path: pathlib.Path, width: int, height: int, max_megapixels: float, bytes_per_pixel: int
+    path: pathlib.Path,
+    width: int,
+    height: int,
+    max_megapixels: float,
+    bytes_per_pixel: int,
+    file_size: int,
 ) -> None:
     """Refuses what is too large before it is decoded.
+
+    A file of less than a megabyte never asks for more than 4 GB.
 
     Args:
       path: named in errors.
@@ -128,6 +139,7 @@ def check_size(
       height: in pixels, by the header.
       max_megapixels: limit.
       bytes_per_pixel: memory that is needed.
+      file_size: in bytes. Few bytes that declare many pixels were made to do harm.
 
     Raises:
       BadImageError: it is.
@@ -137,7 +149,13 @@ def check_size(
             f"{path}: is {width}x{height} pixels by its header, more than the limit of "
             f"{max_megapixels:g} megapixels; scale it down."
         )
-    _check_memory(path, f"{width}x{height} pixels", width * height * bytes_per_pixel)
+    needed = width * height * bytes_per_pixel
+    _check_memory(path, f"{width}x{height} pixels", needed)
+    if needed > max(_MEMORY_OF_ANY_FILE, file_size * _MEMORY_OF_A_BYTE):
+        raise BadImageError(
+            f"{path}: has {file_size} bytes, too few for {width}x{height} pixels; replace or remove"
+            " it."
+        )
 
 
 def _check_memory(path: pathlib.Path, size: str, needed: int) -> None:
@@ -174,7 +192,7 @@ def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterat
         file_size = os.fstat(file.fileno()).st_size
 
         def check(width: int, height: int) -> None:
-            check_size(path, width, height, max_megapixels, bytes_per_pixel)
+            check_size(path, width, height, max_megapixels, bytes_per_pixel, file_size)
             most = _FILE_BYTES_BESIDE + width * height * _FILE_BYTES_PER_PIXEL * (1 + deep)
             if file_size > most:
                 raise BadImageError(
