@@ -11,7 +11,8 @@ One operator that an accelerator does not take costs more than it computes: the 
 and what is before and after goes back and forth.
 
 tf2onnx orders and numbers nodes as its sets come, differently in each process: `in_fixed_order`
-makes files of equal networks equal.
+makes equal graphs equal files. Which graph comes out may depend on the sets, too
+(docs/export_decisions.md).
 """
 
 from __future__ import annotations
