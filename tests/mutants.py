@@ -178,7 +178,7 @@ MUTANTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
                 "self._training.ema_decay",
             ),
             ("self._training.clip_norm * scale", "self._training.clip_norm"),
-            ("gradient / context.num_replicas_in_sync", "gradient"),
+            ("tf.distribute.ReduceOp.SUM, gradients", "tf.distribute.ReduceOp.MEAN, gradients"),
             (
                 "self._loss.synthetic_start + 1, tf.float32",
                 "self._loss.synthetic_start, tf.float32",
