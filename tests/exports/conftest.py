@@ -17,7 +17,7 @@ from drgn_tf.exports.tflite import export_tflite
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.inference import photo_thumbnail
 from drgn_tf.models import DRGN
-from tests.networks import with_few_blocks
+from tests.networks import with_random_weights
 
 TFLITE_SIZE = (64, 96)
 
@@ -25,13 +25,13 @@ TFLITE_SIZE = (64, 96)
 @pytest.fixture(scope="session")
 def tiny_model() -> DRGN:
     """A tiny network that takes a brightness, whose every weight matters. Not to be changed."""
-    return with_few_blocks(gain=0.1)
+    return with_random_weights(gain=0.1)
 
 
 @pytest.fixture(scope="session")
 def plain_model() -> DRGN:
     """A tiny network that takes no brightness. Not to be changed."""
-    return with_few_blocks(gain=0.1, brightness=False)
+    return with_random_weights(gain=0.1, brightness=False)
 
 
 @pytest.fixture(scope="session")
