@@ -88,12 +88,12 @@ def _classes() -> dict[str, Any]:
     }
 
 
-_CLASSES = _classes()
-PredictionLog = _CLASSES["PredictionLog"]
-PredictRequest, PredictResponse = _CLASSES["PredictRequest"], _CLASSES["PredictResponse"]
-StatusRequest, StatusResponse = _CLASSES["StatusRequest"], _CLASSES["StatusResponse"]
-MetadataRequest, MetadataResponse = _CLASSES["MetadataRequest"], _CLASSES["MetadataResponse"]
-Signatures = _CLASSES["Signatures"]
+CLASSES = _classes()
+PredictionLog = CLASSES["PredictionLog"]
+PredictRequest, PredictResponse = CLASSES["PredictRequest"], CLASSES["PredictResponse"]
+StatusRequest, StatusResponse = CLASSES["StatusRequest"], CLASSES["StatusResponse"]
+MetadataRequest, MetadataResponse = CLASSES["MetadataRequest"], CLASSES["MetadataResponse"]
+Signatures = CLASSES["Signatures"]
 
 
 def fill_inputs(request: Any, inputs: Mapping[str, np.ndarray]) -> None:
