@@ -61,6 +61,9 @@ class StandIn:
       model: its name.
       state: of the version; only "AVAILABLE" takes requests.
       failures: the next requests end with these, first to last.
+      refused_every: of so many predictions one is refused as UNAVAILABLE, from the second on; 0 for
+        none.
+      refused: how many were.
       delay: seconds before each prediction.
       requests: signatures of all predictions, in their order.
       headers: of the last request, by lower-case name.
@@ -70,12 +73,14 @@ class StandIn:
     model: str = "drgn"
 
     def __post_init__(self):
+        self._lock = threading.Lock()
         self.reset()
         self.rest = self.grpc = ""
 
     def reset(self):
         self.state, self.delay = "AVAILABLE", 0.0
         self.failures: list[Failure] = []
+        self.refused_every = self.refused = 0
         self.requests: list[str] = []
         self.headers: dict[str, str] = {}
 
@@ -119,7 +124,11 @@ class StandIn:
         signature = self.signature(name)
         if inputs.keys() != signature.inputs.keys():
             raise Failure("INVALID_ARGUMENT", "input size does not match signature")
-        self.requests.append(name)
+        with self._lock:
+            if self.refused_every and len(self.requests) > (self.refused + 1) * self.refused_every:
+                self.refused += 1
+                raise Failure("UNAVAILABLE", "The batch scheduling queue is full")
+            self.requests.append(name)
         time.sleep(self.delay)
         fetches = {key: signature.outputs[key].name for key in wanted or signature.outputs}
         feeds = {signature.inputs[key].name: value for key, value in inputs.items()}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import io
+import json
+import pathlib
 import subprocess
 import sys
 import threading
@@ -11,6 +13,7 @@ import threading
 import numpy as np
 import ovmsclient
 import pytest
+import yaml
 from PIL import Image
 from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
@@ -23,6 +26,7 @@ from drgn_tf.inference.loading import load_keras
 from drgn_tf.serving import Client, Retries, ServerDriver, ServerError, messages
 from tests.stand_in import Failure, StandIn
 
+KIT = pathlib.Path(__file__).parents[2] / "examples" / "serving"
 KINDS = ("grpc", "http")
 # Two ways to compute one photo may round to neighbouring levels.
 LEVEL = 1
@@ -349,3 +353,65 @@ def test_a_client_of_others(server, driver, dark):
         assert furthest(np.asarray(result), np.stack(expected)) <= LEVEL
         with pytest.raises(ovmsclient.ModelNotFoundError):
             theirs.predict({"image": photos}, "other")
+
+
+def run(program: str, *arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, KIT / program, *arguments]
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+
+
+def test_the_example_sends_files_and_tiles(server, driver, dark, tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    photo, out = tmp_path / "dark.jpg", tmp_path / "out"
+    photo.write_bytes(file_of(dark[:40, :50], "JPEG", exif=exif.tobytes()))
+    command = ["client.py", f"--server=grpc://{server.grpc}", f"--output_dir={out}", photo]
+    done = run(*command, "--exposure=0.5")
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = Enhancer(driver)(pixels_of(photo.read_bytes()), exposure=0.5)
+    assert furthest(pixels_of((out / "dark.png").read_bytes()), expected) <= LEVEL
+    again = run(*command)
+    assert again.returncode == 1 and "dark.png exists; give --overwrite" in again.stderr
+    assert run(*command, "--tiles").returncode == 0
+    assert server.requests[-1] == "float_tiled_with_brightness"
+    with Image.open(out / "dark.jpg") as image:
+        assert image.getexif()[0x010F] == "Maker"
+    photo.write_bytes(photo.read_bytes()[:500])
+    damaged = run(*command, "--overwrite")
+    assert damaged.returncode == 1 and damaged.stderr.count("\n") == 1
+    assert f"error: {photo}: " in damaged.stderr
+
+
+def test_the_load_test_counts_answers_and_errors(server, dark, tmp_path):
+    photo, report = tmp_path / "dark.png", tmp_path / "load.json"
+    photo.write_bytes(file_of(dark[:20, :30]))
+    # The first request only sees whether there is a server.
+    server.refused_every = 3
+    command = ["load_test.py", f"--photo={photo}", "--clients=3", "--seconds=0.5"]
+    done = run(*command, f"--server=http://{server.rest}", f"--json={report}")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(report.read_text())
+    assert result["requests"] > 0 and result["errors"] == {"UNAVAILABLE": server.refused}
+    assert result["requests"] + 1 == len(server.requests)
+    times = [result[f"{name} ms"] for name in ("p50", "p95", "p99", "longest")]
+    assert times == sorted(times) and times[0] > 0
+    assert result["requests per second"] == pytest.approx(
+        result["requests"] / result["seconds"], rel=1e-2
+    )
+    unreachable = run(*command, "--server=http://localhost:1")
+    assert unreachable.returncode == 1 and "cannot be reached" in unreachable.stderr
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "kubernetes.yaml"])
+def test_probes_see_whether_the_model_is_available(server, name):
+    content = [*yaml.safe_load_all((KIT / name).read_text())][-1]
+    if name == "compose.yaml":
+        command = content["services"]["serving"]["healthcheck"]["test"][1:]
+    else:
+        (container,) = content["spec"]["template"]["spec"]["containers"]
+        command = container["readinessProbe"]["exec"]["command"]
+    port = server.rest.rpartition(":")[2]
+    command = [part.replace("/8501 ", f"/{port} ") for part in command]
+    for state, code in (("AVAILABLE", 0), ("LOADING", 1)):
+        server.state = state
+        assert subprocess.run(command, check=False).returncode == code
