@@ -17,11 +17,10 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 # The processes of a test run share the cores among them; what they compute is small.
 os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 # XLA compiles for longer than what it compiled runs.
-QUICK_TO_COMPILE = (
+os.environ["XLA_FLAGS"] = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
     "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 )
-os.environ["XLA_FLAGS"] = QUICK_TO_COMPILE
 
 import numpy as np
 import pytest
@@ -203,7 +202,7 @@ def on_jax(tmp_path_factory):
                 "KERAS_BACKEND": "jax",
                 "JAX_PLATFORMS": "cpu",
                 "XLA_FLAGS": (
-                    f"{QUICK_TO_COMPILE} --xla_force_host_platform_device_count={devices}"
+                    f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
                 ),
                 "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
                 "JAX_COMPILATION_CACHE_DIR": str(cache),

@@ -217,11 +217,11 @@ def training_dataset(
         step, device = batch // shard.replicas, batch % shard.replicas
         return ((step * shard.count + shard.index) * shard.replicas + device) * size + within
 
-    # Nothing in a sample needs AutoGraph, whose reading of the sources takes long.
-    @tf.autograph.experimental.do_not_convert
     def sample_at(position: Tensor) -> Tensor:
         return sample(number(first + position // size, position % size))
 
-    positions = tf.data.Dataset.range((last - first) * size)
-    dataset = positions.map(sample_at, tf.data.AUTOTUNE)
+    # Nothing in a sample needs AutoGraph, whose reading of the sources takes long.
+    dataset = tf.data.Dataset.range((last - first) * size).map(
+        tf.autograph.experimental.do_not_convert(sample_at), tf.data.AUTOTUNE
+    )
     return dataset.batch(size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)

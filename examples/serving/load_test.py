@@ -1,7 +1,8 @@
-"""Measures a model server: requests per second, and how long their answers take.
+r"""Measures a model server: requests per second, and how long their answers take.
 
     python examples/serving/load_test.py --photo=dark.jpg --clients=8 --seconds=30
-    python examples/serving/load_test.py --photo=dark.jpg --server=http://localhost:8501 --json=load.json
+    python examples/serving/load_test.py --photo=dark.jpg --server=http://localhost:8501 \
+        --json=load.json
 
 Each client sends its next request when it has the answer to the last one, and repeats none that
 failed. The time of an answer is seen from the client, with its transport; only requests that were
