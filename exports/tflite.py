@@ -22,6 +22,9 @@ Precisions:
                    float32: no camera gives 16 bits with sign, and so the file is used like the
                    float ones. Not made unless asked for: an accelerator was seen to give 10.7 dB,
                    without an error.
+    integer        weights of 8 bits, all pixels in integers of 16 and 8 bits, with the bytes of
+                   "int8" in and out: for NPUs that have no float (`tflite_integer`). Not made
+                   unless asked for: CPUs take thirty times as long as for float32.
 
 `thumbnail` and `brightness` are float32 in all of them; what is computed of these alone is so
 too, but for the two of 16 bits. What a file of 8 bits needs is in `tflite_int8`.
@@ -46,15 +49,16 @@ from drgn_tf.exports import calibration as calibrating
 from drgn_tf.exports.calibration import CalibrationSample
 from drgn_tf.exports.flavours import AIMED, INPUTS, OUTPUTS, traceable
 from drgn_tf.exports.tflite_int8 import float_tensors, with_byte_images, with_byte_weights
+from drgn_tf.exports.tflite_integer import with_integers
 from drgn_tf.exports.tflite_metadata import TensorDescription, attach, packed, text, unpacked
 from drgn_tf.files import atomic_path, partial_folder
 from drgn_tf.models import DRGN
 from drgn_tf.models.options import GRID_FACTOR
 
-PRECISIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8")
+PRECISIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8", "integer")
 DEFAULT_PRECISIONS = PRECISIONS[:4]
 SIGNATURE = "serving_default"
-_CALIBRATED = ("int8", "int16x8")
+_CALIBRATED = ("int8", "int16x8", "integer")
 
 
 def export_tflite(
@@ -77,18 +81,21 @@ def export_tflite(
         for a file that takes all multiples of 4, on the CPU.
       flavour: of `flavours.flavours`.
       name: of the network, for the metadata.
-      calibration: low-light samples of `size`; needed by "int8" and "int16x8".
+      calibration: low-light samples of `size`; needed by "int8", "int16x8" and "integer".
 
     Raises:
       UserError: the arguments do not go together, the converter did not do what it was asked for,
         or the file cannot be written.
     """
-    _check_arguments(precision, size, calibration)
+    _check_arguments(precision, size, flavour, calibration)
     content = _converted(model, precision, size, flavour, path.parent)
     if precision == "int8":
         content = _quantised_int8(content, calibration)
     elif precision == "int16x8":
         content = _quantised_int16x8(content, calibration)
+    elif precision == "integer":
+        ranges = calibrating.observed_ranges(packed(content), calibration)
+        content = with_integers(content, ranges)
     _describe(content, name, size)
     _check_content(content, precision)
     with atomic_path(path) as beside:
@@ -96,7 +103,10 @@ def export_tflite(
 
 
 def _check_arguments(
-    precision: str, size: tuple[int, int] | None, calibration: Sequence[CalibrationSample]
+    precision: str,
+    size: tuple[int, int] | None,
+    flavour: str,
+    calibration: Sequence[CalibrationSample],
 ) -> None:
     if precision not in PRECISIONS:
         raise UserError(f"unknown precision '{precision}'; choose one of: {', '.join(PRECISIONS)}.")
@@ -109,6 +119,8 @@ def _check_arguments(
             f"{precision} needs a fixed size; give one, or choose float32, float16 or "
             "dynamic_range for a file that takes any."
         )
+    if precision == "integer" and flavour != "tiled":
+        raise UserError("integer files are given the thumbnail; choose the flavour tiled.")
     if not calibration:
         raise UserError(f"{precision} needs calibration samples; give some.")
     for sample in calibration:
@@ -241,7 +253,7 @@ def _check_content(content: schema.ModelT, precision: str) -> None:
     if foreign:
         raise UserError(f"the converter used other than builtin operators: {foreign}.")
     subgraph = content.subgraphs[0]
-    if precision == "int8":
+    if precision in ("int8", "integer"):
         image, enhanced = int(subgraph.inputs[0]), int(subgraph.outputs[0])
         _check_scales(subgraph, [image, enhanced], schema.TensorType.UINT8, 1 / 255, 0)
         types = {subgraph.tensors[op.outputs[0]].type for op in subgraph.operators}

@@ -37,8 +37,8 @@ _TFLITE_SIZES = flags.DEFINE_list(
 _TFLITE_PRECISIONS = flags.DEFINE_list(
     "tflite_precisions",
     list(_DEFAULTS.tflite_precisions),
-    f"Precisions of those files: {', '.join(PRECISIONS)}. int16x8 is for NPUs on which you have "
-    "tried it.",
+    f"Precisions of those files: {', '.join(PRECISIONS)}. int16x8 and integer are for NPUs "
+    "on which you have tried them.",
 )
 _ONNX_SIZES = flags.DEFINE_list(
     "onnx_sizes", [], "HEIGHTxWIDTH of further .onnx files, besides those for any size."
