@@ -54,6 +54,7 @@ bench: .venv/all
 	$(BIN)/python -m benchmarks.startup --artefacts=bench/artefacts --rounds=2 \
 		--json=bench/startup.json
 	$(BIN)/python -m benchmarks.photo_sizes --json=bench/photo_sizes.json
+	$(BIN)/python -m benchmarks.folder --json=bench/folder.json
 	$(BIN)/python -m benchmarks.training --presets=base --json=bench/training_base.json
 	$(BIN)/python -m benchmarks.training --presets=mobile --batch_size=32 \
 		--json=bench/training_mobile.json
@@ -84,6 +85,8 @@ web-serve: web
 # Needs Chromium (Debian's package chromium; others: CHROMIUM=path).
 test-web: web
 	$(BIN)/python web/test/vectors.py --model=$(WEB_MODEL)
+	$(BIN)/python export_main.py --model=$(WEB_MODEL) --name=mobile --formats=tflite,onnx,ort \
+		--threads=0 --output_dir=web/test/vectors/exported
 	cd web && PYTHON=../$(BIN)/python npm test --silent
 
 bench-web: web
@@ -115,7 +118,8 @@ android-assets: .venv/all
 android-vectors: android-assets
 	$(BIN)/python $(ANDROID)/vectors.py --model=$(ANDROID_MODEL)
 
-# Needs a JDK and JUnit 4 (Debian's packages openjdk-17-jdk-headless and junit4).
+# Needs a JDK, JUnit 4 and Android's org.json (Debian's packages openjdk-17-jdk-headless, junit4 and
+# libandroid-json-java).
 test-android: android-vectors $(ANDROID)/node_modules/.package-lock.json
 	$(ANDROID)/test.sh
 

@@ -33,7 +33,7 @@ def write_documents(
       output_dir: of the export.
       facts: see `reports.write_report`.
       options: of the export.
-      outcomes: of the artefacts.
+      outcomes: of the artefacts, earlier ones among them (`earlier.with_earlier`).
       reference: the network.
       photos: low-light photos, uint8 [H, W, 3].
 
@@ -41,7 +41,7 @@ def write_documents(
       UserError: the disk is full, or does not take the files.
     """
     made = [outcome for outcome in outcomes if outcome.reason is None]
-    drivers = {o.path: load_driver(output_dir / o.path, trusted=True) for o in made}
+    drivers = {o.path: load_driver(output_dir / o.path, trusted=o.earlier is None) for o in made}
     worst: dict[str, Driver] = {}
     for outcome in sorted(made, key=lambda outcome: outcome.agreement.psnr):
         worst.setdefault(outcome.precision, drivers[outcome.path])

@@ -11,7 +11,7 @@ from typing import Any
 from drgn_tf import weights
 from drgn_tf.exports import reports
 from drgn_tf.exports.flavours import INPUTS, OUTPUTS
-from drgn_tf.exports.pipeline import Outcome
+from drgn_tf.exports.pipeline import Outcome, Success
 from drgn_tf.files import sha256
 from drgn_tf.models import ModelOptions
 
@@ -39,7 +39,8 @@ def write_card(
       outcomes: of the artefacts.
       options: of the network.
     """
-    (folder / "README.md").write_text(_card(facts, outcomes, options), encoding="utf-8")
+    card = _card(facts, outcomes, options)
+    (folder / "README.md").write_text(card, encoding="utf-8", errors="backslashreplace")
     (folder / "LICENSE").write_text(_licence(), encoding="utf-8")
 
 
@@ -69,7 +70,7 @@ A photo goes in and comes out enhanced, at the same size.
 
 {reports.table(outcomes)}
 
-{reports.columns(facts)}
+{reports.columns(facts)}{reports.others(facts)}
 
 - On a phone's GPU begin with a `.tflite` file in float16, on its CPU in dynamic_range; for a server
   take `saved_model/`, elsewhere `.onnx`.
@@ -92,7 +93,8 @@ half-integers.{_brightness(told)}
 `golden/` has a photo with its thumbnail and brightness, and what each precision must give:
 
     python golden/check.py tflite/NAME.tflite     # needs numpy, ai-edge-litert
-    node golden/check.mjs onnx/NAME.onnx          # needs onnxruntime-node
+    python golden/check.py onnx/NAME.onnx         # needs numpy, onnxruntime
+    node golden/check.mjs onnx/NAME.onnx          # needs Node.js 20.11, onnxruntime-web
 
 `golden/check.kt` does the same on Android. A file is right if it reaches the PSNR that golden.json
 asks for.
@@ -101,7 +103,7 @@ asks for.
 
 From `{facts["model"]}`, SHA-256 `{facts["sha256"]}`.
 Calibration of int8: {facts["calibration"]}.
-Made with {versions}.
+Made with {versions}.{_earlier(facts, made)}
 report.md shows how the files compare; report.json has all that is known of them.
 
 {_training(shipped)}
@@ -128,6 +130,24 @@ def _brightness(told: bool) -> str:
         " The brightness that comes out is called `aimed_brightness` in .onnx files.\n`whole` "
         "files have neither thumbnail nor brightness, `whole_brightness` files only the latter."
     )
+
+
+def _earlier(facts: Mapping[str, Any], made: Sequence[Success]) -> str:
+    """Returns which files were made with other versions or other photos for calibration."""
+    text = ""
+    for outcome in made:
+        if outcome.earlier is None:
+            continue
+        old = outcome.earlier["versions"]
+        other = [f"{name} {old[name]}" for name in old if old[name] != facts["versions"].get(name)]
+        if (
+            outcome.precision.startswith("int")
+            and outcome.earlier["calibration"] != facts["calibration"]
+        ):
+            other.append(f"calibration by {outcome.earlier['calibration']}")
+        if other:
+            text += f"\n`{outcome.path}` earlier, with {', '.join(other)}."
+    return text
 
 
 def _shipped(facts: Mapping[str, Any]) -> str | None:

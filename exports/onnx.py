@@ -13,6 +13,7 @@ Stages:
     tell     names of dimensions, metadata
     halve    float16: weights and intermediate results in half precision; what goes in and comes
              out stays float32. Of any size these files take multiples of 4, as .tflite files do
+    order    nodes and names by how they are connected: equal graphs make equal files
     check    ONNX's checker, with shape inference
 
 Opset 17 has every operator that is needed, and ONNX Runtime 1.15 (May 2023) runs it. What
@@ -97,6 +98,7 @@ def export_onnx(
         onnx_rewriting.replace_log(converted.graph)
     if precision == "float16":
         converted = _halved(converted)
+    onnx_rewriting.in_fixed_order(converted.graph)
     _describe(converted, model, layout, name)
     if layout == "nchw" and any(node.op_type == "Transpose" for node in converted.graph.node):
         raise UserError(f"{path.name}: a Transpose is left in NCHW; export NHWC instead.")

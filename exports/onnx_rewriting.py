@@ -9,6 +9,10 @@
 
 One operator that an accelerator does not take costs more than it computes: the graph is cut there,
 and what is before and after goes back and forth.
+
+tf2onnx orders and numbers nodes as its sets come, differently in each process: `in_fixed_order`
+makes equal graphs equal files. Which graph comes out may depend on the sets, too
+(docs/export_decisions.md).
 """
 
 from __future__ import annotations
@@ -153,6 +157,50 @@ def _log(graph: onnx.GraphProto, node: onnx.NodeProto) -> Iterator[onnx.NodeProt
         following = result if step == _LOG_STEPS - 1 else f"{prefix}/place"
         yield helper.make_node("Add", [place, f"{prefix}/change"], [following])
         place = following
+
+
+def in_fixed_order(graph: onnx.GraphProto) -> None:
+    """Orders and names nodes, constants and intermediate results by how they are connected alone.
+
+    Each node comes after what it needs, in the order of its inputs. What goes in and comes out of
+    the graph keeps its name; all else is called by its operator and number.
+    """
+    producers = {name: i for i, node in enumerate(graph.node) for name in node.output}
+    ordered: dict[int, None] = {}
+    waiting = [producers[value.name] for value in reversed(graph.output)]
+    while waiting:
+        sources = [producers[name] for name in graph.node[waiting[-1]].input if name in producers]
+        missing = [i for i in sources if i not in ordered]
+        if missing:
+            waiting += reversed(missing)
+        else:
+            ordered.setdefault(waiting.pop())
+    nodes = [onnx.NodeProto.FromString(graph.node[i].SerializeToString()) for i in ordered]
+    names = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    used = []
+    for number, node in enumerate(nodes):
+        node.name = f"{node.op_type}_{number}"
+        for i, name in enumerate(node.input):
+            if name not in names:
+                names[name] = f"{node.name}_input_{i}"
+                used.append(constants[name])
+        for i, name in enumerate(node.output):
+            names.setdefault(name, f"{node.name}_{i}" if i else node.name)
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+        attributes = sorted(node.attribute, key=lambda attribute: attribute.name)
+        del node.attribute[:]
+        node.attribute.extend(attributes)
+    places = {name: place for place, name in enumerate(names)}
+    shapes = [value for value in graph.value_info if value.name in names]
+    shapes.sort(key=lambda value: places[value.name])
+    for value in (*used, *shapes):
+        value.name = names[value.name]
+    for field, values in (("node", nodes), ("initializer", used), ("value_info", shapes)):
+        copies = [type(value).FromString(value.SerializeToString()) for value in values]
+        graph.ClearField(field)
+        getattr(graph, field).extend(copies)
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:

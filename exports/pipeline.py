@@ -139,6 +139,8 @@ class Success:
       measurement: time and memory, if requested.
       quality: mean PSNR and SSIM on the pairs, if there are any.
       notes: of the converter.
+      earlier: versions, calibration, verification and machine of the earlier export that made it;
+        None for one of this export.
     """
 
     path: pathlib.PurePosixPath
@@ -153,6 +155,7 @@ class Success:
     measurement: Measurement | None
     quality: dict[str, float] | None
     notes: str = ""
+    earlier: dict[str, Any] | None = None
 
 
 Outcome: TypeAlias = Success | Failure
@@ -213,9 +216,23 @@ def _plan_tflite(
 
 
 def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
+    converted: dict[str, bytes] = {}
+
+    def export_once(model: DRGN, path: pathlib.Path, **how: Any) -> None:
+        """Converts a network once for both .onnx and .ort."""
+        if path.stem in converted:
+            path.write_bytes(converted.pop(path.stem))
+        else:
+            export_onnx(model, path, **how)
+            if {"onnx", "ort"} <= set(options.formats):
+                converted[path.stem] = path.read_bytes()
+
     kinds = [
         (suffix, write)
-        for suffix, write in (("onnx", export_onnx), ("ort", _export_ort))
+        for suffix, write in (
+            ("onnx", export_once),
+            ("ort", functools.partial(_export_ort, export_once)),
+        )
         if suffix in options.formats
     ]
     wanted: list[tuple[tuple[int, int] | None, str, str]]
@@ -244,10 +261,12 @@ def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
                 yield Artefact(pathlib.PurePosixPath("onnx", name), precision, write)
 
 
-def _export_ort(model: DRGN, path: pathlib.Path, **options: Any) -> str:
+def _export_ort(
+    export_once: Callable[..., None], model: DRGN, path: pathlib.Path, **options: Any
+) -> str:
     source = path.with_suffix(".onnx")
     try:
-        export_onnx(model, source, **options)
+        export_once(model, source, **options)
         return export_ort(source)
     finally:
         source.unlink(missing_ok=True)

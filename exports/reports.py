@@ -26,7 +26,7 @@ _AMPLIFIED = 32
 _FAILED: dict[str, Any] = {
     "path": "", "precision": "", "reason": None, "bytes": 0, "sha256": "", "agreement": None,
     "operators": {}, "quantisation": {}, "gpu_fallbacks": None, "measurement": None,
-    "quality": None, "notes": "",
+    "quality": None, "notes": "", "earlier": None,
 }  # fmt: skip
 _RUNTIMES = {".tflite": "LiteRT", ".onnx": "ONNX Runtime", ".ort": "ONNX Runtime"}
 
@@ -41,7 +41,8 @@ def write_report(
     Args:
       output_dir: of the export.
       facts: what holds for all artefacts: "name", "model", "sha256", "parameters",
-        "macs_per_pixel", "versions", "calibration", "quality" of the network itself or None.
+        "macs_per_pixel", "versions", "calibration", "verify", "quality" of the network itself or
+        None, "others" in the folder (`earlier.with_earlier`).
       outcomes: of the artefacts.
       picture: from `worst_case`.
 
@@ -53,7 +54,7 @@ def write_report(
     with atomic_path(output_dir / "report.json") as path:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     with atomic_path(output_dir / "report.md") as path:
-        path.write_text(_markdown(facts, outcomes), encoding="utf-8")
+        path.write_text(_markdown(facts, outcomes), encoding="utf-8", errors="backslashreplace")
     with atomic_path(output_dir / "report.png") as path:
         save_grid(picture, path)
 
@@ -136,7 +137,18 @@ def failures(outcomes: Sequence[Outcome]) -> str:
     failed = [f"`{o.path}`: {o.reason}" for o in outcomes if o.reason is not None]
     if not failed:
         return f"Nothing failed: all {len(outcomes)} artefacts agree with the network."
-    return f"{len(failed)} of {len(outcomes)} failed, and are not here. " + " ".join(failed)
+    return f"{len(failed)} of {len(outcomes)} failed, and were discarded. " + " ".join(failed)
+
+
+def others(facts: Mapping[str, Any]) -> str:
+    """Returns what is said of artefacts that lie beside these, after a blank line; else ""."""
+    if not facts["others"]:
+        return ""
+    paths = ", ".join(f"`{path}`" for path in facts["others"])
+    return (
+        "\n\nAlso here, but of another network, changed, or of an export that did not finish: "
+        f"{paths}."
+    )
 
 
 def _gpu(outcome: Success) -> str:
@@ -162,7 +174,7 @@ From `{facts["model"]}` (SHA-256 `{facts["sha256"]}`), {facts["parameters"]:,} p
 
 ![a dark photo, the network's result and the furthest from it; differences](report.png)
 
-{failures(outcomes)}
+{failures(outcomes)}{others(facts)}
 
 What each was compared on, its operators, scales, memory and SHA-256 are in report.json.
 """

@@ -26,11 +26,13 @@ Every signature gets a warm-up request; see `drgn_tf.exports.serving_warmup`.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import fingerprint_pb2
 
 from drgn_tf.brightness import AUTOMATIC
 from drgn_tf.exports import encoded_photos
@@ -96,7 +98,17 @@ def export_saved_model(
     ]
     with atomic_path(path) as beside:
         tf.saved_model.save(module, str(beside), signatures=signatures)
+        fix_fingerprint(beside / "fingerprint.pb")
         write_requests(beside, logs)
+
+
+def fix_fingerprint(path: pathlib.Path) -> None:
+    """Replaces what is random in a SavedModel, a number in this file, by a hash of the rest."""
+    fingerprint = fingerprint_pb2.FingerprintDef.FromString(path.read_bytes())
+    fingerprint.uuid = ""
+    content = fingerprint.SerializeToString(deterministic=True)
+    fingerprint.uuid = str(int.from_bytes(hashlib.sha256(content).digest()[:16], "big"))
+    path.write_bytes(fingerprint.SerializeToString(deterministic=True))
 
 
 def _signatures(

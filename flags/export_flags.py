@@ -13,6 +13,8 @@ from drgn_tf.exports.saved_model import ServingOptions
 from drgn_tf.exports.tflite import PRECISIONS
 
 _DEFAULTS = ExportOptions(name="")
+# Sides of files of a fixed size: margins take all of smaller tiles.
+_SMALLEST, _LARGEST = 16, 4096
 
 _MODEL = flags.DEFINE_string(
     "model",
@@ -55,7 +57,11 @@ _ONNX_PRECISIONS = flags.DEFINE_list(
     "GPUs and NPUs; CPUs are slower with it.",
 )
 _VERSION = flags.DEFINE_integer(
-    "saved_model_version", _DEFAULTS.version, "Version folder of the SavedModel.", lower_bound=1
+    "saved_model_version",
+    _DEFAULTS.version,
+    "Version folder of the SavedModel.",
+    lower_bound=1,
+    upper_bound=2**63 - 1,
 )
 _MAX_MEGAPIXELS = flags.DEFINE_integer(
     "max_megapixels",
@@ -93,6 +99,7 @@ _CALIBRATION_COUNT = flags.DEFINE_integer(
     "Number of crops of these photos for calibration. With fewer crops than photos, some photos "
     "are not represented.",
     lower_bound=1,
+    upper_bound=10_000,
 )
 _EVAL_DATA_DIR = flags.DEFINE_string(
     "eval_data_dir",
@@ -113,6 +120,7 @@ _THREADS = flags.DEFINE_integer(
     _DEFAULTS.threads,
     "Compute threads for measuring time and memory; 0 skips the measurement.",
     lower_bound=0,
+    upper_bound=512,
 )
 
 
@@ -146,11 +154,11 @@ def _choices(flag: flags.FlagHolder[list[str]], allowed: tuple[str, ...]) -> tup
 def _sizes(flag: flags.FlagHolder[list[str]]) -> tuple[tuple[int, int], ...]:
     sizes = []
     for value in flag.value:
-        match = re.fullmatch(r"(\d+)x(\d+)", value)
-        if not match or not all(int(side) for side in match.groups()):
+        match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", value)
+        if not match or not all(_SMALLEST <= int(side) <= _LARGEST for side in match.groups()):
             raise UserError(
-                f"--{flag.name}: '{value}' is no size; give HEIGHTxWIDTH in pixels, such as "
-                "256x256."
+                f"--{flag.name}: '{value:.60}' is no size; give HEIGHTxWIDTH in pixels, each from "
+                f"{_SMALLEST} to {_LARGEST}, such as 256x256."
             )
         sizes.append((int(match[1]), int(match[2])))
     return tuple(dict.fromkeys(sizes))
@@ -165,6 +173,8 @@ def export_options() -> ExportOptions:
     name = _NAME.value or pathlib.Path(_MODEL.value).stem
     if not re.fullmatch(r"[\w.-]+", name):
         raise UserError(f"--name: '{name}' is no name for files; use letters, digits, . - and _.")
+    if not _FORMATS.value:
+        raise UserError(f"--formats: give at least one of {', '.join(FORMATS)}.")
     return ExportOptions(
         name=name,
         formats=_choices(_FORMATS, FORMATS),

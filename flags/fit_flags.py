@@ -42,7 +42,9 @@ _CONTEXT_NOISE = flags.DEFINE_float(
     "heart.",
     lower_bound=0.0,
 )
-_SEED = flags.DEFINE_integer("seed", _DEFAULTS.seed, "Of all random numbers.", lower_bound=0)
+_SEED = flags.DEFINE_integer(
+    "seed", _DEFAULTS.seed, "Of all random numbers.", lower_bound=0, upper_bound=2**32 - 1
+)
 
 
 def _is_range(value: list[str]) -> bool:

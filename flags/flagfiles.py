@@ -18,6 +18,10 @@ from drgn_tf.errors import UserError
 from drgn_tf.files import first_line, read_text
 
 _FOLDER = pathlib.Path(__file__).parent
+# Of all flagfiles of a command together: files that name others twice, and so on, never end.
+_MOST_LINES = 10_000
+# Flagfiles inside each other.
+_DEEPEST = 50
 
 
 def names() -> list[str]:
@@ -32,7 +36,11 @@ def resolve(name: str) -> str:
       name: a path, or the name of a file of the package, with or without "flags/" before it and
         ".flags" behind. What is neither is returned as it is.
     """
-    path = pathlib.Path(name).expanduser()
+    try:
+        path = pathlib.Path(name).expanduser()
+    except RuntimeError:
+        # Of nobody known here.
+        path = pathlib.Path(name)
     if path.exists() and not path.is_dir():
         return str(path)
     if str(path.parent) in (".", "flags"):
@@ -50,6 +58,7 @@ def expand(arguments: Sequence[str]) -> list[str]:
     """
     expanded: list[str] = []
     rest = list(arguments)
+    reader = _Reader()
     while rest:
         argument = rest.pop(0)
         name, equals, value = argument.partition("=")
@@ -58,7 +67,7 @@ def expand(arguments: Sequence[str]) -> list[str]:
                 if not rest:
                     raise UserError("--flagfile needs a file or a name.")
                 value = rest.pop(0)
-            expanded += _read(value, ())
+            expanded += reader.read(value)
         elif argument == "--":
             return [*expanded, argument, *rest]
         else:
@@ -78,19 +87,38 @@ def _lines(path: str) -> list[str]:
     return text.splitlines()
 
 
-def _read(name: str, including: tuple[str, ...]) -> list[str]:
-    path = resolve(name)
-    if not os.path.exists(path):
-        raise UserError(
-            f"--flagfile={name}: no such file; those of the package are {', '.join(names())}."
-        )
-    if path in including:
-        raise UserError(f"{path}: this flagfile names itself.")
-    flags: list[str] = []
-    for line in map(str.strip, _lines(path)):
-        flag, _, value = line.partition("=")
-        if flag in ("--flagfile", "-flagfile"):
-            flags += _read(value, (*including, path))
-        elif line and not line.startswith(("#", "//")):
-            flags.append(line)
-    return flags
+class _Reader:
+    """Reads flagfiles, of which all together have so many lines."""
+
+    def __init__(self) -> None:
+        self._lines_left = _MOST_LINES
+
+    def read(self, name: str, including: tuple[str, ...] = ()) -> list[str]:
+        """Returns the flags of a flagfile, and of those that it names.
+
+        Args:
+          name: as it is given.
+          including: paths of the flagfiles in which it is named.
+        """
+        path = resolve(name)
+        if not os.path.exists(path):
+            raise UserError(
+                f"--flagfile={name}: no such file; those of the package are {', '.join(names())}."
+            )
+        if path in including:
+            raise UserError(f"{path}: this flagfile names itself.")
+        if len(including) == _DEEPEST:
+            raise UserError(f"{path}: is named inside {_DEEPEST} other flagfiles; join some.")
+        flags: list[str] = []
+        for line in map(str.strip, _lines(path)):
+            self._lines_left -= 1
+            if self._lines_left < 0:
+                raise UserError(
+                    f"{path}: makes more than {_MOST_LINES} lines of flags; give fewer flagfiles."
+                )
+            flag, _, value = line.partition("=")
+            if flag in ("--flagfile", "-flagfile"):
+                flags += self.read(value, (*including, path))
+            elif line and not line.startswith(("#", "//")):
+                flags.append(line)
+        return flags

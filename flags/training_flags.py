@@ -35,6 +35,7 @@ _LOGICAL_CPUS = flags.DEFINE_integer(
     1,
     "Split the CPU into this number of devices, to try distributed training without GPUs.",
     lower_bound=1,
+    upper_bound=64,
 )
 
 

@@ -13,11 +13,12 @@ folder. Existing results in --output_dir are skipped.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import tqdm
 
@@ -27,48 +28,94 @@ from drgn_tf.errors import UserError
 from drgn_tf.files import make_folder, remove_partial
 from drgn_tf.flags import enhance_flags
 from drgn_tf.inference import Enhancer, load_driver
-from drgn_tf.inference.batch import enhance_file, steady_brightness
+from drgn_tf.inference.batch import (
+    OutputOptions,
+    enhance_file,
+    needed_memory,
+    predicted_brightness,
+)
 from drgn_tf.inference.plan import Job, missing_results, plan_jobs
+from drgn_tf.inference.steady import common_brightness
+from drgn_tf.inference.workers import Workers
 
 
-def _enhance_all(jobs: list[Job], enhancer: Enhancer, complaints: list[str]) -> list[Job]:
+def _enhance_all(jobs: list[Job], complaints: list[str]) -> list[Job]:
     """Runs the jobs; returns the successful ones, and adds a message for each failure."""
     options = enhance_flags.output_options()
+    photos = [job for job in jobs if not job.is_video]
+    videos = [job for job in jobs if job.is_video]
+    workers = Workers(_open_enhancer, len(photos), enhance_flags.threads())
     if enhance_flags.steady():
-        sources = list(dict.fromkeys(job.source for job in jobs if not job.is_video))
-        with tqdm.tqdm(total=len(sources), unit="photo", leave=False, disable=None) as read:
-            brightness = steady_brightness(enhancer, sources, options.max_megapixels, read.update)
-        options = dataclasses.replace(options, brightness=brightness)
+        options = dataclasses.replace(options, brightness=_steady(workers, photos, options))
     done = []
     with tqdm.tqdm(total=len(jobs), unit="file", leave=False, disable=None) as files:
-        for job in jobs:
+
+        def enhance(enhancer: Enhancer, job: Job) -> None:
             files.set_postfix_str(job.source.name)
             unit = "frame" if job.is_video else "tile"
-            with tqdm.tqdm(leave=False, unit=unit, disable=None) as parts:
+            # With several photos at once, those that are done tell how far it is.
+            hidden = True if len(workers.enhancers) > 1 else None
+            with tqdm.tqdm(leave=False, unit=unit, disable=hidden) as parts:
 
-                def start(count: int, parts: tqdm.tqdm[Any] = parts) -> Callable[[], object]:
+                def start(count: int) -> Callable[[], object]:
                     if not parts.disable:
                         parts.reset(total=count or None)
-                    return parts.update
+                    return step
 
-                try:
-                    enhance_file(enhancer, job, options, start)
-                    done.append(job)
-                except (UserError, OSError) as error:
-                    line = program.describe(error) if isinstance(error, OSError) else str(error)
-                    files.write(program.error_line(line), file=sys.stderr)
-                    complaints.append(line)
+                def step() -> None:
+                    parts.update()
+                    workers.stop_if_asked()
+
+                enhance_file(enhancer, job, options, start)
+
+        def note(job: Job, result: Callable[[], None]) -> None:
+            try:
+                result()
+                done.append(job)
+            except (UserError, OSError) as error:
+                line = program.describe(error) if isinstance(error, OSError) else str(error)
+                files.write(program.error_line(line), file=sys.stderr)
+                complaints.append(line)
             files.update()
+
+        needed = functools.partial(needed_memory, options=options)
+        workers.each(photos, enhance, needed, note)
+        if videos and len(workers.enhancers) > 1:
+            # Frame after frame, on all cores.
+            workers = Workers(_open_enhancer, 1, enhance_flags.threads())
+        workers.each(videos, enhance, needed, note)
     return done
 
 
-def _open_enhancer() -> Enhancer:
+def _steady(workers: Workers, photos: list[Job], options: OutputOptions) -> float:
+    """Returns one brightness for all photos; UserError if none can be read."""
+    jobs = list({job.source: job for job in photos}.values())
+    predicted: list[float | None] = []
+    with tqdm.tqdm(total=len(jobs), unit="photo", leave=False, disable=None) as read:
+
+        def note(job: Job, result: Callable[[], float | None]) -> None:
+            predicted.append(result())
+            read.update()
+
+        workers.each(
+            jobs,
+            functools.partial(predicted_brightness, options=options),
+            functools.partial(needed_memory, options=options),
+            note,
+        )
+    known = [value for value in predicted if value is not None]
+    if not known:
+        raise UserError("--steady: no photo can be read to take a brightness from.")
+    return common_brightness(known)
+
+
+def _open_enhancer(threads: int | None, opened_before: bool) -> Enhancer:
     model: str | pathlib.Path = enhance_flags.model()
     if enhance_flags.output_options().stages and model in weights.names():
         # The .tflite file, which opens faster, has no stages.
         model = weights.path(model)
     tiling = enhance_flags.tiling()
-    return Enhancer(load_driver(model, enhance_flags.threads()), tiling)
+    return Enhancer(load_driver(model, threads, trusted=opened_before), tiling)
 
 
 def _say_errors(lines: list[str]) -> None:
@@ -104,7 +151,7 @@ def main(argv: list[str]) -> int:
     for folder in plan.folders:
         remove_partial(folder)
     # Opened only now, because some formats take seconds.
-    done = _enhance_all(plan.jobs, _open_enhancer(), complaints) if plan.jobs else []
+    done = _enhance_all(plan.jobs, complaints) if plan.jobs else []
     lost = missing_results(done)
     _say_errors(lost)
     complaints += lost

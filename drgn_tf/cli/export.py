@@ -30,6 +30,7 @@ def main(argv: list[str]) -> int:
     from drgn_tf.exports import pipeline, reports
     from drgn_tf.exports.calibration import load_calibration_photos
     from drgn_tf.exports.documents import write_documents
+    from drgn_tf.exports.earlier import with_earlier
     from drgn_tf.exports.reference import ReferenceDriver
     from drgn_tf.files import sha256
     from drgn_tf.flags import export_flags
@@ -77,11 +78,14 @@ def main(argv: list[str]) -> int:
             "verify": options.verify,
             "quality": quality,
         }
-        write_documents(folder, output_dir, facts, options, outcomes, reference, compared)
-    print(reports.table(outcomes))
-    failed = sum(outcome.reason is not None for outcome in outcomes)
-    print(f"\n{len(outcomes) - failed} artefacts are in {output_dir}; begin with its README.md.")
-    return 1 if failed else 0
+        facts, everything = with_earlier(output_dir, facts, outcomes)
+        write_documents(folder, output_dir, facts, options, everything, reference, compared)
+    print(reports.table(everything))
+    made = sum(outcome.reason is None for outcome in everything)
+    print(f"\n{made} artefacts are in {output_dir}; begin with its README.md.")
+    if facts["others"]:
+        print(reports.others(facts).strip())
+    return 1 if any(outcome.reason is not None for outcome in outcomes) else 0
 
 
 def run() -> NoReturn:

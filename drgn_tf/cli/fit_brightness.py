@@ -9,6 +9,7 @@ afterwards; docs/training.md explains the rest.
 
 from __future__ import annotations
 
+import os
 import pathlib
 from typing import TYPE_CHECKING, NoReturn
 
@@ -57,8 +58,11 @@ def main(_: list[str]) -> None:
     output = pathlib.Path(fit_flags.output())
     if output.suffix != ".keras":
         raise UserError(f"--output={output} must end with .keras.")
-    if output.exists():
+    if os.path.lexists(output):
         raise UserError(f"{output}: exists; choose another --output, or remove it.")
+    # Before the fit, which takes minutes.
+    if not os.access(output.parent, os.W_OK):
+        raise UserError(f"{output.parent}: cannot be written to; choose another --output.")
     model = load_model(pathlib.Path(fit_flags.model()))
     data = load_run_data(
         data_flags.data_options(), data_flags.photometric_options(), model.thumbnail

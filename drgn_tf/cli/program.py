@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import math
 import os
 import re
@@ -67,6 +68,9 @@ def run(
       interrupted: message after Ctrl-C.
     """
     _open_standard_files()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files may have what the terminal's encoding has not, as standard error does.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(_exit_code(lambda: _start(main, flag_modules, arguments), extra, interrupted))
 
 
@@ -125,7 +129,8 @@ def parse_flags(argv: list[str]) -> list[str]:
         if error.flagname in RENAMED:
             raise UserError(f"--{error.flagname} {RENAMED[error.flagname]}") from error
         raise UserError(f"{error} --help lists all flags.") from error
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:
+        # Some of absl's own flags raise the latter.
         raise UserError("; ".join(str(error).splitlines())) from error
     except SystemExit:
         # After --help, which absl treats as a failure.

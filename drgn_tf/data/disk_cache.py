@@ -71,7 +71,7 @@ class MappedPixels:
         attributes = graph.node.add(name="pixels", op="ImmutableConst").attr
         attributes["dtype"].type = tf.as_dtype(self.dtype).as_datatype_enum
         attributes["shape"].shape.CopyFrom(tf.TensorShape([self.count]).as_proto())
-        attributes["memory_region_name"].s = self.path.encode()
+        attributes["memory_region_name"].s = os.fsencode(self.path)
         # Constant folding would copy the whole file into memory. It skips nodes with this
         # attribute, which has no other effect when empty.
         attributes["_scoped_allocator"].list.SetInParent()

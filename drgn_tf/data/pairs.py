@@ -115,7 +115,7 @@ def split_by_fraction(stems: Sequence[str], fraction: float) -> tuple[list[str],
       UserError: one side is left empty.
     """
     count = max(1, round(len(stems) * fraction))
-    by_hash = sorted(stems, key=lambda stem: hashlib.sha256(stem.encode()).digest())
+    by_hash = sorted(stems, key=lambda stem: hashlib.sha256(os.fsencode(stem)).digest())
     held_out = set(by_hash[:count])
     return _both_sides(
         [stem for stem in stems if stem not in held_out],

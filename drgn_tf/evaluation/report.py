@@ -49,6 +49,8 @@ CONTACT_SHEET = "contact_sheet.png"
 ENHANCED = "enhanced"
 # results.json is last: it shows that the others are complete.
 _NAMES = (PER_IMAGE, UNPAIRED, DETECTIONS, CONTACT_SHEET, ENHANCED, RESULTS)
+# What becomes of names of files that are no UTF-8: escapes.
+_NO_UTF_8 = "backslashreplace"
 # Of the folder of complete results that do not have their names yet, and of what stands in it for
 # those that an evaluation does not have.
 _COMPLETE = ".complete"
@@ -91,6 +93,8 @@ def results_folder(path: pathlib.Path, overwrite: bool = False) -> Iterator[path
         make_folder(path)
         remove_partial(path)
         _publish(path)
+        for name in _NAMES:
+            _check_place(path / name)
         found = [name for name in _NAMES if (path / name).exists()]
         if found and not overwrite:
             raise UserError(
@@ -127,6 +131,7 @@ def _publish(path: pathlib.Path) -> None:
         if not made.exists() and not absent.exists():
             # Moved already.
             continue
+        _check_place(named)
         if named.is_dir() and not named.is_symlink():
             shutil.rmtree(named)
         elif absent.exists() or named.is_symlink():
@@ -134,6 +139,12 @@ def _publish(path: pathlib.Path) -> None:
         if made.exists():
             move(made, named)
     shutil.rmtree(complete)
+
+
+def _check_place(named: pathlib.Path) -> None:
+    """Raises UserError if a folder of somebody else is in the place of a file."""
+    if named.name != ENHANCED and named.is_dir() and not named.is_symlink():
+        raise UserError(f"{named}: is a folder, and a result has this name; rename or remove it.")
 
 
 def save_photo(pixels: np.ndarray, path: pathlib.Path) -> None:
@@ -145,7 +156,7 @@ def save_photo(pixels: np.ndarray, path: pathlib.Path) -> None:
 def save_results(results: Mapping[str, Any], path: pathlib.Path) -> None:
     """Writes results as JSON, with null for NaN."""
     text = json.dumps(_without_nan(results), indent=2, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8", errors=_NO_UTF_8)
 
 
 def describe_run(driver: Driver, command: str) -> dict[str, Any]:
@@ -255,7 +266,7 @@ def save_contact_sheet(
 
 
 def _save_table(header: Sequence[str], rows: Iterable[Sequence[str]], path: pathlib.Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors=_NO_UTF_8) as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)

@@ -25,6 +25,11 @@ _CV_METADATA = {
     "xmp": cv2.IMAGE_METADATA_XMP,
     "icc_profile": cv2.IMAGE_METADATA_ICCP,
 }
+# Scans of a JPEG: each goes over all pixels again, be it of a few bytes. Encoders make about ten.
+_MOST_SCANS = 200
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+# What begins a segment; in the data of a scan 0 or a restart follows 0xFF.
+_JPEG_SEGMENT = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])", re.DOTALL)
 _EXIF_PREFIX = b"Exif\0\0"
 # Keyword of the text chunk in which PNG files keep XMP.
 _PNG_XMP = "XML:com.adobe.xmp"
@@ -84,6 +89,29 @@ def _read_8_bits(image: Image.Image, file: BinaryIO) -> np.ndarray:
     if mode not in ("L", "LA", "RGB", "RGBA"):
         raise ColourModeError(describe_mode(mode))
     return np.asarray(image if mode == image.mode else image.convert(mode))
+
+
+def _read_jpeg(image: Image.Image, file: BinaryIO) -> np.ndarray:
+    file.seek(0)
+    _check_scans(file.read())
+    return _read_8_bits(image, file)
+
+
+def _check_scans(data: bytes) -> None:
+    """Raises ValueError if the first picture of a JPEG file has too many scans."""
+    if data.count(bytes([0xFF, _START_OF_SCAN])) <= _MOST_SCANS:
+        return
+    # They may be in metadata, or in what is behind the picture.
+    scans = position = 0
+    while segment := _JPEG_SEGMENT.search(data, position):
+        kind = segment[1][0]
+        scans += kind == _START_OF_SCAN
+        if scans > _MOST_SCANS:
+            raise ValueError(f"more than {_MOST_SCANS} scans")
+        if kind == _END_OF_IMAGE:
+            return
+        position = segment.end()
+        position += int.from_bytes(data[position : position + 2], "big")
 
 
 def _png_size(head: bytes) -> tuple[int, int]:
@@ -189,7 +217,7 @@ FORMATS = (
         (".jpg", ".jpeg"),
         re.compile(rb"\xff\xd8\xff"),
         JpegImagePlugin.jpeg_factory,
-        _read_8_bits,
+        _read_jpeg,
         _encode_jpeg,
     ),
     ImageFormat(

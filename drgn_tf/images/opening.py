@@ -37,6 +37,10 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # Bytes a pixel of 8 bits that reading a photo and writing its result take: mobile used 14 on
 # 100 megapixels and 16 on 48.
 _BYTES_PER_PIXEL = 16
+# Memory that any file may take, and that each of its bytes may ask for beyond: a photo of one
+# colour needs 4,100 bytes and more for each byte of its PNG, and up to 2,700 of its JPEG.
+_MEMORY_OF_ANY_FILE = 2**30
+_MEMORY_OF_A_BYTE = 4000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,12 +52,14 @@ class OpenedImage:
       file: its bytes.
       format: what it is.
       orientation: by the EXIF data, 1 to 8; 1 is upright.
+      needed_bytes: of memory that reading it, and writing a result of its size, takes.
     """
 
     image: Image.Image
     file: BinaryIO
     format: formats.ImageFormat
     orientation: int
+    needed_bytes: int
 
     def pixels(self) -> np.ndarray:
         """Decodes the photo as it is stored.
@@ -116,9 +122,16 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 
 def check_size(
-    path: pathlib.Path, width: int, height: int, max_megapixels: float, bytes_per_pixel: int
+    path: pathlib.Path,
+    width: int,
+    height: int,
+    max_megapixels: float,
+    bytes_per_pixel: int,
+    file_size: int,
 ) -> None:
     """Refuses what is too large before it is decoded.
+
+    A file of less than a megabyte never asks for more than 4 GB.
 
     Args:
       path: named in errors.
@@ -126,6 +139,7 @@ def check_size(
       height: in pixels, by the header.
       max_megapixels: limit.
       bytes_per_pixel: memory that is needed.
+      file_size: in bytes. Few bytes that declare many pixels were made to do harm.
 
     Raises:
       BadImageError: it is.
@@ -135,7 +149,13 @@ def check_size(
             f"{path}: is {width}x{height} pixels by its header, more than the limit of "
             f"{max_megapixels:g} megapixels; scale it down."
         )
-    _check_memory(path, f"{width}x{height} pixels", width * height * bytes_per_pixel)
+    needed = width * height * bytes_per_pixel
+    _check_memory(path, f"{width}x{height} pixels", needed)
+    if needed > max(_MEMORY_OF_ANY_FILE, file_size * _MEMORY_OF_A_BYTE):
+        raise BadImageError(
+            f"{path}: has {file_size} bytes, too few for {width}x{height} pixels; replace or remove"
+            " it."
+        )
 
 
 def _check_memory(path: pathlib.Path, size: str, needed: int) -> None:
@@ -168,10 +188,11 @@ def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterat
                 f"{path}: is no {formats.NAMES} image by its content; convert or remove it."
             )
         deep = image_format.is_deep is not None and image_format.is_deep(head)
+        bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep)
         file_size = os.fstat(file.fileno()).st_size
 
         def check(width: int, height: int) -> None:
-            check_size(path, width, height, max_megapixels, _BYTES_PER_PIXEL * (1 + deep))
+            check_size(path, width, height, max_megapixels, bytes_per_pixel, file_size)
             most = _FILE_BYTES_BESIDE + width * height * _FILE_BYTES_PER_PIXEL * (1 + deep)
             if file_size > most:
                 raise BadImageError(
@@ -195,7 +216,8 @@ def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterat
                 orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
                 if orientation not in range(1, 9):
                     orientation = 1
-                yield OpenedImage(image, file, image_format, orientation)
+                needed = image.width * image.height * bytes_per_pixel
+                yield OpenedImage(image, file, image_format, orientation, needed)
         except BadImageError:
             raise
         except MemoryError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,13 +17,12 @@ from drgn_tf.errors import BadImageError, UserError
 from drgn_tf.files import make_folder
 from drgn_tf.images import photo_files
 from drgn_tf.images.grids import side_by_side
-from drgn_tf.images.opening import MAX_MEGAPIXELS
+from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
 from drgn_tf.images.photo_files import PhotoFile
 from drgn_tf.images.photos import to_uint8, turned
 from drgn_tf.inference import video
 from drgn_tf.inference.enhancer import Enhancer, to_dtype
 from drgn_tf.inference.plan import Job
-from drgn_tf.inference.steady import common_brightness
 
 # Width of one photo in a comparison, in pixels; larger ones are scaled down.
 _COMPARISON_WIDTH = 1600
@@ -54,6 +53,13 @@ class OutputOptions:
     def comparisons(self) -> bool:
         """Whether there are comparisons of any kind."""
         return self.compare or self.stages
+
+
+def needed_memory(job: Job, options: OutputOptions = OutputOptions()) -> int:
+    """Returns the bytes that enhancing a photo takes beside the network, 0 if it cannot be read."""
+    with contextlib.suppress(UserError), opened(job.source, options.max_megapixels) as photo:
+        return photo.needed_bytes
+    return 0
 
 
 def enhance_photo(
@@ -107,33 +113,18 @@ def _write_comparison(
     photo_files.write(target, row, PhotoFile(row, metadata=profile), quality)
 
 
-def steady_brightness(
-    enhancer: Enhancer,
-    sources: Iterable[pathlib.Path],
-    max_megapixels: float = MAX_MEGAPIXELS,
-    on_photo: Callable[[], object] = lambda: None,
-) -> float:
-    """Returns one brightness for photos that belong together.
-
-    Args:
-      enhancer: network.
-      sources: photos; those that cannot be read count for nothing.
-      max_megapixels: larger photos count for nothing.
-      on_photo: called after each.
+def predicted_brightness(
+    enhancer: Enhancer, job: Job, options: OutputOptions = OutputOptions()
+) -> float | None:
+    """Returns what a network proposes for a photo, None if the photo cannot be read.
 
     Raises:
       ModelFileError: the network takes no brightness.
-      UserError: no photo can be read.
     """
-    predicted = []
-    for source in sources:
-        with contextlib.suppress(BadImageError):
-            photo = photo_files.read(source, max_megapixels)
-            predicted.append(enhancer.predicted_brightness(photo.pixels))
-        on_photo()
-    if not predicted:
-        raise UserError("--steady: no photo can be read to take a brightness from.")
-    return common_brightness(predicted)
+    with contextlib.suppress(BadImageError):
+        photo = photo_files.read(job.source, options.max_megapixels)
+        return enhancer.predicted_brightness(photo.pixels)
+    return None
 
 
 def enhance_file(

@@ -39,6 +39,8 @@ _FILES = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilenam
 # Nodes of the tree of objects; of the others, some name files to read.
 _KINDS = {"user_object", "variable", "bare_concrete_function", "function", "constant",
           "captured_tensor"}  # fmt: skip
+# Bytes of saved_model.pb; the weights are beside it.
+_LARGEST = 2**27
 
 
 def check_saved_model(folder: pathlib.Path) -> None:
@@ -48,11 +50,19 @@ def check_saved_model(folder: pathlib.Path) -> None:
       folder: with saved_model.pb.
 
     Raises:
-      ModelFileError: it holds other operators, or is damaged.
+      ModelFileError: it holds other operators, or what is no file, or is damaged.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+    # TensorFlow would wait at a pipe for ever.
+    for path in (*folder.glob("*"), *folder.glob("*/*")):
+        if not path.is_file() and not path.is_dir():
+            raise ModelFileError(
+                f"{folder}: {path.relative_to(folder)} is no regular file; export it again."
+            )
+    if (size := (folder / "saved_model.pb").stat().st_size) > _LARGEST:
+        _refuse(folder, f"a saved_model.pb of {size} bytes")
     try:
         graphs = SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs
     except (OSError, DecodeError) as error:

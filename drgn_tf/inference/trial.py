@@ -24,6 +24,10 @@ from drgn_tf.files import ModelFileError, first_line
 _SIDE = 16
 # Seconds: as long as a large network of a fixed size takes on a slow machine, and no file longer.
 _LONGEST = 120
+# Memory that any file may need, and that each of its bytes may need beyond: a small one with huge
+# shapes would take all there is.
+_MEMORY_OF_ANY_FILE = 2**32
+_MEMORY_OF_A_BYTE = 4000
 # Exit code of a process that has printed what is wrong.
 _SAID = 3
 # Modules are found where this process finds them.
@@ -84,7 +88,7 @@ def try_in_process(path: pathlib.Path, module: str = __name__, *arguments: Any) 
 
 def main(name: str, module: str, arguments: Sequence[Any]) -> int:
     """Tries a file in this process; prints what is wrong with it and returns the exit code."""
-    _limit_memory()
+    _limit_memory(pathlib.Path(name))
     try:
         _try(pathlib.Path(name), module, arguments)
     except ModuleNotFoundError:
@@ -103,7 +107,8 @@ def _try(path: pathlib.Path, module: str, arguments: Sequence[Any]) -> None:
         raise
     except MemoryError as error:
         raise ModelFileError(
-            f"{path}: needs more memory than is free; give a smaller network."
+            f"{path}: needs more memory than is free, or than a file of its size may; give a "
+            "smaller network."
         ) from error
     # Whatever runtimes raise.
     except Exception as error:
@@ -129,12 +134,13 @@ def try_here(path: pathlib.Path) -> None:
         )
 
 
-def _limit_memory() -> None:
+def _limit_memory(path: pathlib.Path) -> None:
     try:
         import resource
     except ImportError:  # Windows.
         return
-    free = memory.available()
-    if free is not None:
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (free if most < 0 else min(free, most), most))
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limits = [max(_MEMORY_OF_ANY_FILE, _MEMORY_OF_A_BYTE * path.stat().st_size)]
+    limits += [limit for limit in (memory.available(),) if limit is not None]
+    limits += [most] if most >= 0 else []
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), most))

@@ -87,7 +87,7 @@ def inspect_video(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) ->
         width, height = (
             int(reader.get(x)) for x in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
         )
-        check_size(path, width, height, max_megapixels, _BYTES_PER_PIXEL)
+        check_size(path, width, height, max_megapixels, _BYTES_PER_PIXEL, size)
         rate = reader.get(cv2.CAP_PROP_FPS)
         rate = rate if 0 < rate < 1000 else _FRAMES_PER_SECOND
         said = max(0, int(reader.get(cv2.CAP_PROP_FRAME_COUNT)))
@@ -187,6 +187,8 @@ def _matroska_end(file: BinaryIO, size: int) -> int:
             # Unknown, as in a live recording.
             return 0
         if name is None:
+            if value > size:
+                return 0
             file.seek(value, os.SEEK_CUR)
     return file.tell() + value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -34,43 +34,37 @@ class Convolution:
 
 
 def convolutions(model: keras.Model, size: int) -> list[Convolution]:
-    """Returns the convolutions of a forward pass, read off a symbolic call: nothing is computed.
+    """Returns the convolutions of a forward pass, in their order; only shapes are computed.
 
     Args:
-      model: takes [1, size, size, 3]; what its layers return holds no None.
+      model: takes [1, size, size, 3].
       size: height and width of the image in pixels.
     """
-    # A copy, as layers remember how they were called.
-    copy = type(model).from_config(model.get_config())
-    copy.build()
-    return list(_called(copy, (_like(keras.KerasTensor((1, size, size, 3))),), {}))
+    found: list[Convolution] = []
+    if not model.built:
+        model.build()
+    layers = [x for x in model._flatten_layers() if isinstance(x, keras.layers.Conv2D)]
+    try:
+        for layer in layers:
+            layer.call = _noting(layer, found)
+        model.compute_output_spec(keras.KerasTensor((1, size, size, 3)))
+    finally:
+        for layer in layers:
+            # Back to that of its class.
+            vars(layer).pop("call", None)
+    return found
 
 
-def _called(layer: keras.Layer, args: Any, kwargs: Any) -> Iterator[Convolution]:
-    """Yields the convolutions of a call, those of layers inside layers too."""
-    outputs = layer.call(*args, **kwargs)
-    graph = keras.Function(_tensors((args, kwargs)), _tensors(outputs))
-    for operation in graph.operations:
-        if not isinstance(operation, keras.Layer):
-            continue
-        for node in operation._inbound_nodes:
-            if isinstance(operation, keras.layers.Conv2D):
-                shapes = (node.outputs[0].shape, operation.kernel.shape)
-                yield Convolution(*map(tuple, shapes))
-            elif any(operation._flatten_layers(include_self=False)):
-                given = (node.arguments.args, node.arguments.kwargs)
-                yield from _called(operation, *keras.tree.map_structure(_like, given))
+def _noting(layer: keras.layers.Conv2D, found: list[Convolution]) -> Callable[[Any], Any]:
+    """Returns what the layer computes, which adds to `found` whenever it is called."""
+    call = layer.call
 
+    def noted(inputs: Any) -> Any:
+        outputs = call(inputs)
+        found.append(Convolution(tuple(outputs.shape), tuple(layer.kernel.shape)))
+        return outputs
 
-def _tensors(structure: Any) -> list[Any]:
-    return [x for x in keras.tree.flatten(structure) if isinstance(x, keras.KerasTensor)]
-
-
-def _like(value: Any) -> Any:
-    """Returns an input of a graph that looks like a tensor; anything else as it is."""
-    if isinstance(value, keras.KerasTensor):
-        return keras.Input(batch_shape=value.shape, dtype=value.dtype)
-    return value
+    return noted
 
 
 def macs_per_pixel(model: keras.Model, size: int = 128) -> float:

@@ -196,9 +196,9 @@ class RunFolder:
         self.write_text(name, json.dumps(content, indent=2) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
-        """Writes a text file, whole or not at all."""
+        """Writes a text file, whole or not at all; names that are no UTF-8 have escapes in it."""
         with atomic_path(self.file(name)) as path:
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     def save_model(self, name: str, model: DRGN) -> None:
         """Writes a .keras file, whole or not at all."""

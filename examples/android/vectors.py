@@ -6,6 +6,7 @@ python examples/android/vectors.py --model=drgn_tf/weights/mobile.keras
 from __future__ import annotations
 
 import argparse
+import json
 import pathlib
 import shutil
 import sys
@@ -19,6 +20,7 @@ from drgn_tf.brightness import expose
 from drgn_tf.cli import program
 from drgn_tf.data.sample import held_out_photos
 from drgn_tf.errors import UserError
+from drgn_tf.exports import golden
 from drgn_tf.images.photos import turned
 from drgn_tf.inference import Enhancer, load_driver, photo_thumbnail
 from drgn_tf.inference.driver import Driver
@@ -120,6 +122,30 @@ def write_photo(model: str) -> None:
         write(f"photo{i}_result", enhancer(dark, exposure=exposure))
 
 
+def write_golden_record(model: str) -> None:
+    """The known results of an export, and what the network gives where golden/check.kt asks it."""
+    driver, folder = load_driver(NETWORK), FOLDER / "exported"
+    folder.mkdir()
+    files = [(pathlib.PurePosixPath("tflite", NETWORK.name), "float32", driver)]
+    photo = np.load(FOLDER / "photo.npy")
+    golden.write_golden(folder / golden.FOLDER, load_keras(model), files, photo, driver.size)
+    known = folder / golden.FOLDER
+    facts = json.loads((known / "golden.json").read_text(encoding="utf-8"))
+    image = photo[np.newaxis, : facts["height"], : facts["width"]] / np.float32(255)
+    side = facts["thumbnail_size"]
+    thumbnail = np.fromfile(known / "thumbnail.bin", "<f4").reshape(1, side, side, 3)
+    for case, value in facts["brightness"].items():
+        record = folder / f"records of {NETWORK.name}" / case
+        record.mkdir(parents=True)
+        brightness = np.full((1, 1), value, np.float32)
+        enhanced = driver.run(image, thumbnail, brightness)["enhanced"]
+        if not driver.takes_brightness:
+            brightness = brightness[:0]
+        given = {"image": image, "thumbnail": thumbnail, "brightness": brightness}
+        for name, values in {**given, "enhanced": enhanced}.items():
+            (record / f"{name}.bin").write_bytes(values.astype("<f4").tobytes())
+
+
 def write_files() -> None:
     """JPEG files, good and bad."""
     image = Image.fromarray(np.load(FOLDER / "photo.npy"))
@@ -154,6 +180,7 @@ def main() -> None:
     FOLDER.mkdir()
     write_units()
     write_photo(model)
+    write_golden_record(model)
     write_files()
 
 

@@ -1,13 +1,14 @@
-// Checks an .onnx file: npm install onnxruntime-node, then
-// node golden/check.mjs onnx/<name>.onnx. In a browser use onnxruntime-web, and fetch the files.
+// Checks an .onnx or .ort file: npm install onnxruntime-web, then
+// node golden/check.mjs onnx/<name>.onnx. In a browser the same; fetch the files there.
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import ort from "onnxruntime-node";
+import * as ort from "onnxruntime-web";
 
 const read = (name) => readFileSync(path.join(import.meta.dirname, name));
 const facts = JSON.parse(read("golden.json"));
 const file = process.argv[2];
 const kind = facts.files[`onnx/${path.basename(file)}`];
+if (!kind) throw new Error(`${file}: golden.json lists no such file`);
 const planar = file.includes("_nchw_");
 const shape = (height, width) => (planar ? [1, 3, height, width] : [1, height, width, 3]);
 // From R, G, B, R, ... to planes.
@@ -15,7 +16,7 @@ const arranged = (values) =>
   planar ? values.map((_, i) => values[(i % (values.length / 3)) * 3 + Math.floor((3 * i) / values.length)]) : values;
 const thumbnail = new Float32Array(new Uint8Array(read("thumbnail.bin")).buffer);
 const side = facts.thumbnail_size;
-const session = await ort.InferenceSession.create(file);
+const session = await ort.InferenceSession.create(readFileSync(file));
 for (const [name, brightness] of Object.entries(facts.brightness)) {
   const all = {
     image: new ort.Tensor(arranged(Float32Array.from(read("image.bin"), (x) => x / 255)), shape(facts.height, facts.width)),

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import pathlib
 
-import keras
 import numpy as np
 import pytest
 
@@ -13,16 +12,15 @@ from benchmarks.draw_architecture import draw
 from benchmarks.timing import alternate
 from benchmarks.yardstick import yardstick
 from drgn_tf.exports.tflite import export_tflite
-from drgn_tf.models import DRGN, preset
+from drgn_tf.models import preset
+from tests.networks import with_few_blocks
 
 
 @pytest.fixture(scope="module")
 def artefacts(tmp_path_factory) -> pathlib.Path:
     """A folder as of export_main.py, with one file, and the network beside it."""
     folder = tmp_path_factory.mktemp("artefacts")
-    keras.utils.set_random_seed(3)
-    model = DRGN(preset("tiny"))
-    model.build()
+    model = with_few_blocks()
     model.save(folder / "tiny.keras")
     (folder / "tflite").mkdir()
     path = folder / "tflite" / "tiny_dynamic_tiled_float32.tflite"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -39,6 +40,7 @@ def main(argv):
     if what == "complaints": print("x" * 10_000, file=sys.stderr, flush=True)
     if what == "number": return open(sys.executable).fileno()
     print("steps", flags.FLAGS.steps)
+    if what == "printed": print("\\udcff \u00e4")
     if what == "much": print("x" * 1_000_000)
 
 program.run(main, extra="train", arguments="ARGUMENTS" in sys.argv[1:2])
@@ -98,6 +100,8 @@ def test_leftovers_and_wrong_flags_are_one_line():
         (["--output_dir=a", "b", "c"], "unexpected arguments: b c; flags begin with --."),
         (["--output_dir=a", "--step=2"], "Unknown command line flag 'step'"),
         (["--output_dir=a", "--steps=x"], "flag --steps=x: invalid literal"),
+        (["--output_dir=a", "--stderrthreshold=x"], "--stderrthreshold must be one of"),
+        (["--output_dir=a", "--nologtostderr=3"], "--nologtostderr=3 does not take an argument"),
         (["--output_dir=a", "--rate=nan"], "--rate=nan: give a finite number."),
         ([], "Flag --output_dir must have a value other than None"),
         (["--output_dir=a", "--keep_by=ssim"], "--keep_by is now --monitor."),
@@ -115,6 +119,13 @@ def test_version_and_help_leave_with_0():
     process = run("--help")
     assert process.returncode == 0
     assert "Does what it is told." in process.stdout and "--steps" in process.stdout
+
+
+@pytest.mark.parametrize("encoding, shown", [("ascii", r"\xe4"), ("utf-8:strict", "ä")])
+def test_names_can_be_printed_in_every_encoding(encoding, shown):
+    process = told("printed", env={**os.environ, "PYTHONIOENCODING": encoding})
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.splitlines()[1] == rf"\udcff {shown}"
 
 
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "0<&- 1>&- 2>&-"])

@@ -44,6 +44,7 @@ def test_mistakes_are_one_line(answers, pair_folder, tmp_path):
         "--crop_size=8": "--crop_size=8: 8 is not integer >= 16",
         "--photometric_gamma=3": "two numbers are needed",
         "--batch_size=0": "--batch_size=0: 0 is not a positive integer",
+        "--logical_cpus=100000": "100000 is not an integer in the range [1, 64]",
         "--width=18": "error: width (18) must be divisible by reduction (4).",
         f"--data_dir={pair_folder} --crop_size=50": "is 64x48 pixels, smaller than the crop of 50; "
         "choose --crop_size=48",

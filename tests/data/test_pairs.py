@@ -153,6 +153,11 @@ def test_fraction_is_held_out_but_at_least_one(count, fraction, held_out):
     assert sorted(train + held) == STEMS[:count]
 
 
+def test_names_that_are_no_utf_8_are_split_too():
+    train, held_out = split_by_fraction([*STEMS[:9], "\udcff"], 0.5)
+    assert "\udcff" in train + held_out
+
+
 def test_each_side_keeps_the_given_order():
     train, held_out = split_by_fraction(STEMS, 0.3)
     assert train == sorted(train) and held_out == sorted(held_out)

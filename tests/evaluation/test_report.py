@@ -147,6 +147,27 @@ def test_what_others_put_in_place_of_results_stays(tmp_path):
     assert (victim / "results.json").read_text() == "mine"
 
 
+def test_a_folder_in_place_of_a_file_stays(tmp_path):
+    (tmp_path / report.RESULTS).mkdir()
+    (tmp_path / report.RESULTS / "mine.txt").write_text("mine")
+    with (
+        pytest.raises(UserError, match=r"results\.json: is a folder, .* rename or remove it"),
+        report.results_folder(tmp_path, overwrite=True),
+    ):
+        pass
+    assert (tmp_path / report.RESULTS / "mine.txt").read_text() == "mine"
+
+
+def test_names_that_are_no_utf_8_are_escaped(tmp_path):
+    """As names of files may be; json reads the same name again."""
+    report.save_results({"stem": "\udcff"}, tmp_path / "a.json")
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"stem": "\udcff"}
+    measured = image_quality.Naturalness(5.0, 0.5, 0.0)
+    photo = image_quality.PhotoMetrics("\udcff", measured, measured)
+    report.save_metrics([photo], tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()[1].startswith(r"\udcff,")
+
+
 def test_results_that_were_removed_meanwhile_are_missed(tmp_path):
     folder = tmp_path / "out"
     with (

@@ -6,7 +6,6 @@ import fcntl
 import os
 import pathlib
 
-import keras
 import numpy as np
 import pytest
 
@@ -17,7 +16,8 @@ from drgn_tf.exports.saved_model import ServingOptions, export_saved_model
 from drgn_tf.exports.tflite import export_tflite
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.inference import photo_thumbnail
-from drgn_tf.models import DRGN, preset
+from drgn_tf.models import DRGN
+from tests.networks import with_random_weights
 
 TFLITE_SIZE = (64, 96)
 
@@ -25,28 +25,13 @@ TFLITE_SIZE = (64, 96)
 @pytest.fixture(scope="session")
 def tiny_model() -> DRGN:
     """A tiny network that takes a brightness, whose every weight matters. Not to be changed."""
-    return _random(brightness=True)
+    return with_random_weights(gain=0.1)
 
 
 @pytest.fixture(scope="session")
 def plain_model() -> DRGN:
     """A tiny network that takes no brightness. Not to be changed."""
-    return _random(brightness=False)
-
-
-def _random(brightness: bool) -> DRGN:
-    keras.utils.set_random_seed(5)
-    model = DRGN(preset("tiny", brightness=brightness))
-    model.build()
-    generator = np.random.default_rng(5)
-    for variable in model.trainable_variables:
-        noise = generator.normal(0, 0.05, variable.shape)
-        variable.assign(keras.ops.convert_to_numpy(variable) + noise)
-    # Into the middle of the range: what is cut off at 0 or 1 would agree with anything.
-    to_image = model.refinement_generator.to_image
-    to_image.kernel.assign(0.1 * keras.ops.convert_to_numpy(to_image.kernel))
-    to_image.bias.assign(0.1 * keras.ops.convert_to_numpy(to_image.bias) + 0.5)
-    return model
+    return with_random_weights(gain=0.1, brightness=False)
 
 
 @pytest.fixture(scope="session")

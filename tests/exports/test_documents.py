@@ -14,8 +14,9 @@ from PIL import Image
 
 from drgn_tf import weights
 from drgn_tf.errors import UserError
-from drgn_tf.exports import model_card, pipeline
+from drgn_tf.exports import model_card, pipeline, reports
 from drgn_tf.exports.documents import write_documents
+from drgn_tf.exports.earlier import with_earlier
 from drgn_tf.exports.pipeline import ExportOptions, Failure, Success
 from drgn_tf.exports.verification import Agreement
 from drgn_tf.files import sha256
@@ -26,7 +27,23 @@ SIZE = (64, 96)
 AGREEMENT = Agreement(3, (SIZE,), 1e-3, 1e-4, 61.5, 0.0, 1.0)
 FACTS = {"name": "tiny", "model": "tiny.keras", "sha256": "0" * 64, "parameters": 1234,
          "macs_per_pixel": 56, "versions": {"tensorflow": "2.21"}, "calibration": "9 crops",
-         "quality": None}  # fmt: skip
+         "verify": "quick", "quality": None, "others": []}  # fmt: skip
+
+
+def success(folder: pathlib.Path, name: str) -> Success:
+    """What an export says of a file that it made."""
+    return Success(
+        pathlib.PurePosixPath(name),
+        "int8" if "int8" in name else "float32",
+        bytes=1500,
+        sha256=sha256(folder / name),
+        agreement=AGREEMENT,
+        operators={"CONV_2D": 9, "SHAPE": 1},
+        quantisation={},
+        gpu_fallbacks=["SHAPE"] if name.startswith("tflite") else None,
+        measurement=None,
+        quality=None,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +62,7 @@ def folder(tiny_model, tflite_file, onnx_file, dark_photos, tmp_path_factory):
     for name, path in made.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / name)
-        precision = "int8" if "int8" in name else "float32"
-        outcomes.append(
-            Success(
-                pathlib.PurePosixPath(name),
-                precision,
-                bytes=1500,
-                sha256="1" * 64,
-                agreement=AGREEMENT,
-                operators={"CONV_2D": 9, "SHAPE": 1},
-                quantisation={},
-                gpu_fallbacks=["SHAPE"] if name.startswith("tflite") else None,
-                measurement=None,
-                quality=None,
-            )
-        )
+        outcomes.append(success(folder, name))
     reference = KerasDriver(tiny_model, pathlib.Path("tiny.keras"))
     options = ExportOptions("tiny", tflite_sizes=(SIZE,))
     with pipeline.staging(folder) as staged:
@@ -98,7 +101,14 @@ def test_the_report_is_one_table_one_picture_and_what_failed(folder):
     assert details[0]["reason"] and details[1]["operators"] == {"CONV_2D": 9, "SHAPE": 1}
 
 
-@pytest.mark.parametrize("name", ["tiny_64x96_tiled_int8", "tiny_dynamic_whole_float32"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tflite/tiny_64x96_tiled_int8.tflite",
+        "tflite/tiny_dynamic_whole_float32.tflite",
+        "onnx/tiny_nchw_dynamic_tiled.onnx",
+    ],
+)
 def test_files_are_checked_by_the_known_results(folder, name):
     process = check(folder, name)
     assert process.returncode == 0, process.stderr
@@ -113,12 +123,14 @@ def test_a_wrong_file_is_found(folder, tmp_path):
     known = tmp_path / "copy" / "golden" / "int8_brighter.bin"
     darker = np.fromfile(known, np.uint8) * 0.9
     known.write_bytes(darker.astype(np.uint8).tobytes())
-    process = check(tmp_path / "copy", "tiny_64x96_tiled_int8")
+    process = check(tmp_path / "copy", "tflite/tiny_64x96_tiled_int8.tflite")
     assert process.returncode == 1 and "brighter: WRONG" in process.stderr
+    process = check(tmp_path / "copy", "onnx/tiny.onnx")
+    assert process.returncode == 1 and "lists no such file" in process.stderr
 
 
 def check(folder: pathlib.Path, name: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "golden/check.py", f"tflite/{name}.tflite"]
+    command = [sys.executable, "golden/check.py", name]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -138,6 +150,49 @@ def test_known_results_agree_between_flavours_and_cases(folder, tiny_model):
         known = np.fromfile(folder / "golden" / f"float32_{case}.bin", np.uint8)
         levels = np.round(255 * np.asarray(expected)).ravel()
         assert np.abs(levels - known).max() <= 1
+
+
+def export_again(folder, photos, path, weights_hash=FACTS["sha256"]) -> str:
+    """The card after an export of one artefact, into a folder that is there already."""
+    facts = {**FACTS, "sha256": weights_hash, "versions": {"tensorflow": "2.22"}}
+    facts, outcomes = with_earlier(folder, facts, [success(folder, path)])
+    reports.write_report(folder, facts, outcomes, [[("a photo", photos[0])]])
+    model_card.write_card(folder, facts, outcomes, preset("tiny"))
+    return (folder / "README.md").read_text()
+
+
+def test_a_second_export_tells_of_the_first(folder, onnx_file, dark_photos, tmp_path):
+    folder = shutil.copytree(folder, tmp_path / "exported")
+    new, kept = "onnx/tiny_nhwc_dynamic_whole.onnx", "tflite/tiny_64x96_tiled_int8.tflite"
+    changed = "tflite/tiny_64x96_tiled_float32.tflite"
+    shutil.copy(onnx_file("nhwc", None, "whole"), folder / new)
+    (folder / changed).write_bytes(b"of something else")
+    card = export_again(folder, dark_photos, new)
+    for path in (new, kept, "onnx/tiny_nchw_dynamic_tiled.onnx"):
+        assert f"| `{path}` |" in card
+    assert f"changed, or of an export that did not finish: `{changed}`" in card
+    assert f"`{kept}` earlier, with tensorflow 2.21" in card
+    report = json.loads((folder / "report.json").read_text())
+    artefacts = {artefact["path"]: artefact for artefact in report["artefacts"]}
+    assert sorted(artefacts, key=lambda path: path[:4], reverse=True) == [*artefacts]
+    assert artefacts[kept]["operators"] == {"CONV_2D": 9, "SHAPE": 1} and changed not in artefacts
+    assert artefacts[kept]["earlier"]["versions"] == {"tensorflow": "2.21"}
+    # Once more, of other weights.
+    card = export_again(folder, dark_photos, new, weights_hash="2" * 64)
+    assert f"| `{new}` |" in card and f"| `{kept}` |" not in card
+    assert "but of another network" in card and f"`{kept}`" in card
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"artefacts": [1], "sha256": "0"}', None])
+def test_reports_that_cannot_be_read_tell_nothing(tmp_path, content):
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "a.onnx").write_text("")
+    if content is None:
+        entry = {"path": "onnx/a.onnx", "reason": None, "agreement": 3}
+        content = json.dumps({"artefacts": [entry], "sha256": FACTS["sha256"]})
+    (tmp_path / "report.json").write_text(content)
+    facts, outcomes = with_earlier(tmp_path, FACTS, [])
+    assert outcomes == [] and facts["others"] == ["onnx/a.onnx"]
 
 
 @pytest.mark.parametrize("name", ["README.md", "golden"])

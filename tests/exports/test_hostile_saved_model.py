@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -116,6 +117,20 @@ def test_files_that_it_brings_are_refused(tmp_path):
 def test_a_module_without_signatures_is_one_line(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "net"))
     assert "lacks the signature float_whole" in said(tmp_path / "net")
+
+
+@pytest.mark.parametrize("name", ["fingerprint.pb", "variables/variables.index"])
+def test_pipes_are_not_waited_for(saved_model, tmp_path, name):
+    shutil.copytree(saved_model, tmp_path / "net")
+    (tmp_path / "net" / name).unlink()
+    os.mkfifo(tmp_path / "net" / name)
+    assert "is no regular file" in said(tmp_path / "net")
+
+
+def test_a_huge_graph_is_not_read(saved_model, tmp_path):
+    shutil.copytree(saved_model, tmp_path / "net")
+    os.truncate(tmp_path / "net" / "saved_model.pb", 3 * 2**30)
+    assert "holds a saved_model.pb of 3221225472 bytes" in said(tmp_path / "net")
 
 
 def test_damage_is_one_line_or_harmless(saved_model, tmp_path):

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2
 
-from drgn_tf.exports.saved_model import ServingOptions, export_saved_model
+from drgn_tf.exports.saved_model import ServingOptions, export_saved_model, fix_fingerprint
 from drgn_tf.exports.serving_warmup import PATH, PredictionLog, prediction_log
 from drgn_tf.exports.verification import verify_serving
 from drgn_tf.inference import load_driver
@@ -246,6 +246,16 @@ def test_each_weight_is_saved_once(path, tiny_model):
     weights = [shape for name, shape in shapes.items() if not name.startswith("_CHECKPOINT")]
     expected = [list(variable.shape) for variable in tiny_model.variables]
     assert sorted(weights) == sorted(expected)
+
+
+def test_nothing_in_it_is_random(path, tmp_path):
+    """TensorFlow writes a random number; all else is equal from export to export."""
+    fingerprint = fingerprint_pb2.FingerprintDef.FromString((path / "fingerprint.pb").read_bytes())
+    assert fingerprint.uuid.isdigit()
+    fingerprint.uuid = "123"
+    (tmp_path / "fingerprint.pb").write_bytes(fingerprint.SerializeToString())
+    fix_fingerprint(tmp_path / "fingerprint.pb")
+    assert (tmp_path / "fingerprint.pb").read_bytes() == (path / "fingerprint.pb").read_bytes()
 
 
 def test_the_driver_runs_it(path, tiny_model, dark_photos):

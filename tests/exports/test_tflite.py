@@ -75,6 +75,13 @@ def test_names_types_and_scales(files, precision):
             assert detail["dtype"] == np.float32
 
 
+def test_equal_networks_make_equal_files(files, tiny_model, samples, tmp_path):
+    path = tmp_path / "int8.tflite"
+    export_tflite(tiny_model, path, precision="int8", size=samples[0].image.shape[:2],
+                  flavour="tiled", name="tiny", calibration=samples)  # fmt: skip
+    assert path.read_bytes() == files["int8"].read_bytes()
+
+
 def test_constants_lie_at_multiples_of_16_bytes(files):
     for path in files.values():
         data = path.read_bytes()

@@ -62,9 +62,27 @@ def test_what_cannot_be_read_is_said(tmp_path):
             ([f"--flagfile={path}"], f"{path}: is no flagfile")
             for path in (*map(tmp_path.joinpath, ("photo", "zeros", "large", "pipe")), tmp_path)
         ),
+        (["--flagfile=~nobody-here/a.flags"], "no such file; those of the package are ablation_"),
         (["--flagfile=/dev/zero"], "/dev/zero: is no flagfile"),
         (["--flagfile=lol"], "no such file; those of the package are ablation_"),
         (["--flagfile"], "needs a file or a name"),
     ):
         with pytest.raises(UserError, match=said):
             flagfiles.expand(arguments)
+
+
+def test_flagfiles_that_would_never_end_are_given_up(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "many").write_text("--overwrite\n" * 10_001)
+    for number in range(60):
+        (tmp_path / f"deep{number}").write_text(f"--flagfile=deep{number + 1}")
+        (tmp_path / f"twice{number}").write_text(f"--flagfile=twice{number + 1}\n" * 2)
+    # 2^40 times nothing.
+    (tmp_path / "twice40").write_text("")
+    for name, said in (
+        ("many", "many: makes more than 10000 lines of flags"),
+        ("twice0", r"twice\d+: makes more than 10000 lines of flags"),
+        ("deep0", "deep50: is named inside 50 other flagfiles"),
+    ):
+        with pytest.raises(UserError, match=said):
+            flagfiles.expand([f"--flagfile={name}"])

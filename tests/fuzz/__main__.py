@@ -42,6 +42,7 @@ def main() -> int:
               "at random, without coverage.")  # fmt: skip
     from tests.fuzz.targets import TARGETS
 
+    options.folder.mkdir(parents=True, exist_ok=True)
     names = options.targets.split(",") if options.targets else list(TARGETS)
     found = []
     for name in names:

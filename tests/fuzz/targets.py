@@ -366,7 +366,7 @@ def native(suffix: str) -> Callable[[bytes, pathlib.Path], None]:
         path.write_bytes(data)
 
         def first() -> None:
-            trial._limit_memory()
+            trial._limit_memory(path)
             trial._try(path, trial.__name__, ())
 
         def later() -> None:

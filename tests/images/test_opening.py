@@ -26,7 +26,9 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\nshowpa
 READERS = (read_photo, photo_files.read)
 
 
-def png(width: int, height: int, depth: int = 8) -> bytes:
+def png(
+    width: int, height: int, depth: int = 8, packed: bytes = zlib.compress(bytes(1000))
+) -> bytes:
     """Returns a PNG of a few bytes that declares any size."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
@@ -34,7 +36,7 @@ def png(width: int, height: int, depth: int = 8) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + checksum
 
     header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
-    pixels = chunk(b"IDAT", zlib.compress(bytes(1000)))
+    pixels = chunk(b"IDAT", packed)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
 
 
@@ -119,8 +121,42 @@ def test_bombs_are_refused_by_their_header(tmp_path, read, data):
     assert "more than the limit of 256 megapixels; scale it down" in said(read, tmp_path / "a.png")
 
 
+def test_few_bytes_declare_few_pixels(tmp_path):
+    """Whole photos of one colour: what they need is far more than their bytes may ask for."""
+    path = tmp_path / "a.png"
+    row = bytes(1 + 9000 * 6)
+    packer = zlib.compressobj(9)
+    packed = b"".join([*(packer.compress(row) for _ in range(9000)), packer.flush()])
+    for data in (png(9000, 9000, 16, packed), bmp(12000, 12000), webp(9000, 9000)):
+        path.write_bytes(data)
+        line = said(read_photo, path)
+        assert f"has {len(data)} bytes, too few for " in line
+    # As large as the photos of phones.
+    image = Image.new("RGB", (8000, 6000))
+    image.save(path)
+    assert read_photo(path).shape == (6000, 8000, 3)
+
+
+def test_a_jpeg_of_many_scans_is_refused(tmp_path, photo):
+    """55 kB with 5,000 scans took 29 s at 64 megapixels."""
+    path = tmp_path / "a.jpg"
+    Image.fromarray(photo[:64, :64]).save(path, progressive=True)
+    whole = path.read_bytes()
+    last = whole.rindex(b"\xff\xda")
+    path.write_bytes(whole[:last] + whole[last:-2] * 201 + whole[-2:])
+    assert "more than 200 scans" in said(photo_files.read, path)
+    path.write_bytes(whole[:last] + whole[last:-2] * 150 + whole[-2:])
+    photo_files.read(path)
+    # As the same bytes may be in metadata, and in a video behind the photo.
+    comment = b"\xff\xfe" + struct.pack(">H", 802) + b"\xff\xda" * 400
+    path.write_bytes(whole[:2] + comment + whole[2:] + b"\xff\xda" * 400)
+    expected = np.asarray(Image.open(io.BytesIO(whole)))
+    np.testing.assert_array_equal(photo_files.read(path).pixels, expected)
+
+
 def test_bombs_take_no_memory(tmp_path):
-    for number, (width, height) in enumerate([(22000, 22000), (1, 400_000_000), (20000, 20000)]):
+    sizes = [(22000, 22000), (1, 400_000_000), (20000, 20000), (15000, 15000)]
+    for number, (width, height) in enumerate(sizes):
         (tmp_path / f"{number}.png").write_bytes(png(width, height))
     code = f"""
 import pathlib
@@ -136,8 +172,8 @@ print(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     ).stdout.split()
-    assert output[:3] == ["BadImageError"] * 3
-    assert int(output[3]) < 500_000
+    assert output[:4] == ["BadImageError"] * 4
+    assert int(output[4]) < 500_000
 
 
 @pytest.mark.parametrize("read", READERS)

@@ -51,6 +51,21 @@ def test_huge_declared_shapes_are_one_line(tmp_path, side):
     said(tmp_path / "net.tflite")
 
 
+def test_small_files_get_no_more_than_4_gb(tmp_path):
+    """Of however much is free: 4.8 GB of zeros, declared in a few bytes."""
+    model = onnx.ModelProto.FromString(onnx_loop(1))
+    model.graph.initializer.append(helper.make_tensor("shape", 7, [2], [40_000, 30_000]))
+    for node in (
+        helper.make_node("ConstantOfShape", ["shape"], ["zeros"]),
+        helper.make_node("ReduceSum", ["zeros"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["before_sum", "sum"], ["enhanced"]),
+    ):
+        model.graph.node.append(node)
+    model.graph.node[0].output[0] = "before_sum"
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    assert "cannot be" in said(tmp_path / "net.onnx")
+
+
 def test_wrong_shapes_of_results_are_one_line(tmp_path):
     model = onnx.ModelProto.FromString(onnx_loop(1))
     model.graph.node.insert(

@@ -172,7 +172,8 @@ def test_damage_in_the_middle_is_found(tmp_path, films, suffix):
 @pytest.mark.parametrize(
     "content",
     [b"\0\0\0\x01ftyp" + b"\xff" * 60, b"\0\0\0\0ftyp", b"\0\0\0\x09free" * 9,
-     b"\x1a\x45\xdf\xa3", b"\x1a\x45\xdf\xa3" + b"\xff" * 60, b"RIFF\xff\xff\xff\xffAVI "],
+     b"\x1a\x45\xdf\xa3", b"\x1a\x45\xdf\xa3" + b"\xff" * 60, b"RIFF\xff\xff\xff\xffAVI ",
+     b"\x1a\x45\xdf\xa3\x01" + b"\xff" * 6 + b"\xfe"],
 )  # fmt: skip
 def test_headers_without_a_video_are_named(tmp_path, content):
     (tmp_path / "a.mp4").write_bytes(content)

@@ -197,6 +197,8 @@ class Kills:
             earlier.rename(out)
             return False
         shutil.copytree(earlier, out, dirs_exist_ok=True)
+        # One run may meet several full file systems.
+        shutil.rmtree(earlier)
         return True
 
     def _check_words(self, case: Case, folder: pathlib.Path, program: Program, code: int) -> None:

@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-import keras
-import numpy as np
 import pytest
 
-from drgn_tf.models import DRGN, preset
-
-
-def randomise(model: keras.Model, seed: int = 5) -> keras.Model:
-    """Leaves no weight at its initial zero, where whole layers would do nothing."""
-    generator = np.random.default_rng(seed)
-    for variable in model.trainable_variables:
-        noise = generator.normal(0, 0.05, variable.shape)
-        variable.assign(keras.ops.convert_to_numpy(variable) + noise)
-    return model
-
-
-def with_random_weights(**changes) -> DRGN:
-    keras.utils.set_random_seed(5)
-    model = DRGN(preset("tiny", **changes))
-    model.build()
-    randomise(model)
-    # Into the middle of the range: what is cut off at 0 would agree with anything.
-    bias = model.refinement_generator.to_image.bias
-    bias.assign(keras.ops.convert_to_numpy(bias) + 0.5)
-    return model
+from drgn_tf.models import DRGN
+from tests.networks import with_random_weights
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drgn_tf.cli import program
-from drgn_tf.errors import UserError
+from drgn_tf.errors import UserError, user_errors
 
 _TEXT = st.one_of(
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12),
@@ -35,6 +35,12 @@ def _values(name: str) -> None:
 
         run_options()
         return
+    if name == "fit_brightness":
+        from drgn_tf.flags.fit_flags import fit_options
+
+        with user_errors():
+            fit_options()
+        return
     module = importlib.import_module(f"drgn_tf.flags.{name}_flags")
     for reader in ("check", "exposures", "output_options", "tiling", "export_options"):
         getattr(module, reader, lambda: None)()
@@ -50,7 +56,9 @@ def main(name: str) -> None:
         if module.startswith("drgn_tf.flags.")
         for flag in flags.FLAGS.get_key_flags_for_module(sys.modules[module])
     ]
-    required = [f"--{flag}=x" for flag in ("output_dir", "run_dir") if flag in key_flags]
+    required = [
+        f"--{flag}=x" for flag in ("output_dir", "run_dir", "model", "output") if flag in key_flags
+    ]
     flag = st.builds("--{}={}".format, st.sampled_from(sorted(key_flags)), _TEXT)
 
     @settings(derandomize=True, database=None, deadline=None, max_examples=200)

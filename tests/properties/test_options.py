@@ -18,6 +18,7 @@ from drgn_tf.losses import LossOptions
 from drgn_tf.models import ModelOptions
 from drgn_tf.training import CadenceOptions, TrainingOptions
 from drgn_tf.training.options import MONITORS, PRECISIONS
+from drgn_tf.training.tensorflow.brightness_fit import BrightnessFitOptions
 
 _INTEGERS = st.one_of(st.integers(-2, 40), st.sampled_from([2**10, 2**31, 10**30]))
 _FLOATS = st.one_of(st.floats(), st.floats(0, 1), st.floats(0.5, 100))
@@ -45,6 +46,7 @@ def _numbers(value):
 @pytest.mark.parametrize(
     "kind",
     [
+        BrightnessFitOptions,
         CadenceOptions,
         DataOptions,
         LossOptions,

@@ -22,6 +22,7 @@ from keras import ops
 from drgn_tf.brightness import BRIGHTEST, DARKEST, LUMA
 from drgn_tf.data import PhotometricOptions, SampleOptions, Shard, TrainingData, training_dataset
 from drgn_tf.errors import UserError
+from drgn_tf.memory import available
 from drgn_tf.models import DRGN
 from drgn_tf.models.brightness import to_scale
 
@@ -46,7 +47,7 @@ class BrightnessFitOptions:
       exposure_jitter: of the low photos of pairs, see `SampleOptions`.
       context_noise: standard deviation of the noise on each element of the context, in units of its
         standard deviation over the photos.
-      seed: of all random numbers.
+      seed: of all random numbers, below 2^32.
     """
 
     samples: int = 61_440
@@ -65,6 +66,8 @@ class BrightnessFitOptions:
         for name in ("exposure_jitter", "context_noise"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must not be negative, not {getattr(self, name)}.")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be below 2^32 and not negative, not {self.seed}.")
         if not 0 <= self.well_lit < 1:
             raise ValueError(f"well_lit must lie in [0, 1), not {self.well_lit}.")
         least, greatest = self.well_lit_luma
@@ -175,10 +178,12 @@ def fit_brightness(
       two).
 
     Raises:
-      UserError: the network predicts no brightness, or no photo is well lit.
+      UserError: the network predicts no brightness, no photo is well lit, the photos need more
+        memory than there is, or the fit diverges.
     """
     if model.brightness_predictor is None:
         raise UserError("this network was made without brightness: it predicts none.")
+    _check_memory(model, options)
     describe = _Describer(model)
     parts = [_dark(describe, data, photometric, options)]
     count = round(len(parts[0].own) * options.well_lit / (1 - options.well_lit))
@@ -219,8 +224,21 @@ def fit_brightness(
         batch = (normal[index] + noise).astype(np.float32)
         errors.append(step(batch, own[index], wanted[index]))
     _denormalise(fitted, mean, deviation)
+    if not all(np.isfinite(weights).all() for weights in fitted.get_weights()):
+        raise UserError("the fit diverged; give a lower --learning_rate or less noise.")
     predictor.set_weights(fitted.get_weights())
     return float(np.mean(errors[-max(1, options.steps // 10) :]))
+
+
+def _check_memory(model: DRGN, options: BrightnessFitOptions) -> None:
+    """Raises UserError if the thumbnails alone need more memory than there is."""
+    needed = 12 * model.options.thumbnail_size**2 * options.samples / (1 - options.well_lit)
+    free = available()
+    if free is not None and needed > free:
+        raise UserError(
+            f"{options.samples} samples need at least {needed / 1e9:.1f} GB of memory, of which "
+            f"{free / 1e9:.1f} GB are free; give fewer --samples, or less --well_lit."
+        )
 
 
 def _denormalise(predictor: keras.Layer, mean: np.ndarray, deviation: np.ndarray) -> None:

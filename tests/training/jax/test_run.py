@@ -75,11 +75,12 @@ print("code:", train(f"--flagfile={run_dir}.stopped/run.flags"))
 def arguments(pairs: pathlib.Path, *flags: str) -> list[str]:
     return [
         "--backend=jax",
-        # A flagfile of the repository, with other photos and a smaller network.
+        # A flagfile of the repository, with other photos and little to compile: that is most of
+        # what a short run takes.
         "--flagfile=flags/lol_v1_mobile.flags", "--train_pairs=", "--test_pairs=", "--val_list=",
         f"--data_dir={pairs}", "--preset=tiny", "--val_fraction=0.25", f"--steps={STEPS}",
         "--batch_size=4", "--crop_size=16", "--warmup_steps=0", f"--learning_rate={RATE}",
-        "--scales=1", "--branch_blocks=0", "--fusion_blocks=0",
+        "--notwo_step", "--scales=1", "--branch_blocks=0", "--fusion_blocks=0",
         "--steps_per_call=4", "--log_every=4", "--checkpoint_every=6", "--validate_every=12",
         *flags,
     ]  # fmt: skip

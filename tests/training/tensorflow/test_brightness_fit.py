@@ -67,11 +67,23 @@ def test_what_cannot_be_fitted_is_said(photos):
     nowhere = BrightnessFitOptions(samples=1, steps=1, well_lit_luma=(0.98, 0.99))
     with pytest.raises(UserError, match=r"no photo in normal light .* 0\.98 to 0\.99; widen"):
         fit_brightness(network(), photos[2], PhotometricOptions(), nowhere)
+    for options, said in (
+        (BrightnessFitOptions(samples=10**12), r"samples need at least \d+\.\d GB of memory"),
+        (BrightnessFitOptions(16, 5, learning_rate=1e38, well_lit=0.0), "the fit diverged"),
+    ):
+        with pytest.raises(UserError, match=said):
+            fit_brightness(network(), photos[2], PhotometricOptions(), options)
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"well_lit": 1.0}, {"well_lit_luma": (0.5, 0.2)}, {"steps": 0}, {"context_noise": -1}],
+    [
+        {"well_lit": 1.0},
+        {"well_lit_luma": (0.5, 0.2)},
+        {"steps": 0},
+        {"context_noise": -1},
+        {"seed": 2**32},
+    ],
 )
 def test_nonsense_is_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):
