@@ -27,7 +27,7 @@ from ai_edge_litert import schema_py_generated as schema
 from drgn_tf.errors import UserError
 from drgn_tf.exports.calibration import outputs_of
 from drgn_tf.exports.tflite_inspection import operator_name
-from drgn_tf.exports.tflite_int8 import float_tensors
+from drgn_tf.exports.tflite_int8 import byte_kernel, float_tensors
 from drgn_tf.exports.tflite_metadata import text
 
 _FLOAT, _INT8, _INT16 = (
@@ -133,9 +133,7 @@ class _Writer:
         self, operator: schema.OperatorT, sources: list[int], kind: int, result: int
     ) -> None:
         source = self._given(sources[0], kind)
-        kernel = self._constant(sources[1])
-        scales = np.maximum(np.abs(kernel).max((1, 2, 3)), 1e-12).astype(np.float64) / 127
-        levels = np.round(kernel / scales[:, np.newaxis, np.newaxis, np.newaxis]).astype(np.int8)
+        levels, scales = byte_kernel(self._constant(sources[1]))
         weights = self._values(f"{self._name(sources[1])}_int8", levels, _INT8, scales)
         steps = scales * self._scale(source)
         bias = np.round(self._constant(sources[2]) / steps)

@@ -17,6 +17,7 @@ from drgn_tf.errors import UserError
 from drgn_tf.exports import calibration as calibrating
 from drgn_tf.exports.tflite import PRECISIONS, SIGNATURE, export_tflite
 from drgn_tf.exports.tflite_inspection import operator_name, type_name
+from drgn_tf.exports.tflite_int8 import byte_kernel
 from drgn_tf.exports.tflite_metadata import text, unpacked
 from drgn_tf.exports.verification import BOUNDS, psnr_between
 from drgn_tf.inference import load_driver, photo_thumbnail
@@ -263,6 +264,27 @@ def test_the_first_look_at_a_dark_photo_has_float_weights(tflite_file, size):
     looks = [name for name, side in in_float if side == 3 and "context" not in name]
     assert len(looks) == 2 and all("degradation_generator" in name for name in looks)
     assert len(in_bytes) > 20 and not any("context" in name for name, _ in in_bytes)
+
+
+def test_8_bit_kernels_treat_even_areas_as_before():
+    kernel = np.random.default_rng(0).normal(size=(5, 3, 3, 7)).astype(np.float32)
+    kernel[1] = 0
+    kernel[2, :, :, 3] = 0.25 * kernel[2].max()
+    levels, scales = byte_kernel(kernel)
+    assert levels.dtype == np.int8 and levels.min() >= -127
+    scales = scales[:, np.newaxis, np.newaxis, np.newaxis]
+    errors = (levels * scales - kernel) / scales
+    # Each weight is at one of the two steps beside it; the 9 together are off by half a step.
+    assert np.abs(errors).max() < 1 + 1e-4
+    assert np.abs(errors.sum((1, 2))).max() <= 0.5 + 1e-4
+    assert not levels[1].any()
+    single, _ = byte_kernel(kernel[:, :1, :1])
+    nearest = np.round(
+        kernel[:, :1, :1]
+        * 127
+        / np.maximum(np.abs(kernel[:, :1, :1]).max((1, 2, 3), keepdims=True), 1e-9)
+    )
+    np.testing.assert_array_equal(single, nearest)
 
 
 def test_calibrated_on_black_alone_bytes_are_still_read_right(tiny_model, samples, tmp_path):
