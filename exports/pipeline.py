@@ -34,7 +34,7 @@ from drgn_tf.exports.measurement import Measurement, measure
 from drgn_tf.exports.onnx import DEFAULT_PRECISIONS as DEFAULT_ONNX_PRECISIONS
 from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
 from drgn_tf.exports.saved_model import ServingOptions, export_saved_model
-from drgn_tf.exports.tflite import DEFAULT_PRECISIONS, export_tflite
+from drgn_tf.exports.tflite import DEFAULT_PRECISIONS, Conversion, export_tflite
 from drgn_tf.exports.verification import BOUNDS, Agreement, verify, verify_serving
 from drgn_tf.files import first_line, make_folder, move, partial_folder, remove_partial, sha256
 from drgn_tf.inference import Driver, Enhancer, ModelFileError, load_driver
@@ -196,12 +196,13 @@ def _plan_tflite(
         for size in options.tflite_sizes
         for precision in options.tflite_precisions
     ]
+    samples: dict[tuple[int, int] | None, Sequence[CalibrationSample]] = {None: ()}
+    for fixed in options.tflite_sizes:
+        samples[fixed] = calibration_samples(
+            photos, fixed, model.options.thumbnail_size, options.calibration_count
+        )
+    known: dict[Conversion, bytes] = {}
     for size, flavour, precision in wanted:
-        samples: Sequence[CalibrationSample] = ()
-        if size is not None:
-            samples = calibration_samples(
-                photos, size, model.options.thumbnail_size, options.calibration_count
-            )
         write = functools.partial(
             export_tflite,
             model,
@@ -209,7 +210,8 @@ def _plan_tflite(
             size=size,
             flavour=flavour,
             name=options.name,
-            calibration=samples,
+            calibration=samples[size],
+            known=known,
         )
         name = f"{options.name}_{_described(size, flavour)}_{precision}.tflite"
         yield Artefact(pathlib.PurePosixPath("tflite", name), precision, write)

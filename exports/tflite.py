@@ -37,6 +37,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -59,6 +60,8 @@ PRECISIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8", "integer
 DEFAULT_PRECISIONS = PRECISIONS[:4]
 SIGNATURE = "serving_default"
 _CALIBRATED = ("int8", "int16x8", "integer")
+# Size, flavour, and whether the weights are of half precision.
+Conversion: TypeAlias = tuple[tuple[int, int] | None, str, bool]
 
 
 def export_tflite(
@@ -70,6 +73,7 @@ def export_tflite(
     flavour: str,
     name: str,
     calibration: Sequence[CalibrationSample] = (),
+    known: dict[Conversion, bytes] | None = None,
 ) -> None:
     """Writes a `.tflite` file.
 
@@ -82,14 +86,22 @@ def export_tflite(
       flavour: of `flavours.flavours`.
       name: of the network, for the metadata.
       calibration: low-light samples of `size`; needed by "int8", "int16x8" and "integer".
+      known: what was converted of this network already, which is not converted again; what is
+        converted now is added. Precisions of fewer bits are made of the float32 file.
 
     Raises:
       UserError: the arguments do not go together, the converter did not do what it was asked for,
         or the file cannot be written.
     """
     _check_arguments(precision, size, flavour, calibration)
-    content = _converted(model, precision, size, flavour, path.parent)
-    if precision == "int8":
+    half = precision == "float16"
+    known, key = {} if known is None else known, (size, flavour, half)
+    if key not in known:
+        known[key] = packed(_converted(model, half, size, flavour, path.parent))
+    content = unpacked(known[key])
+    if precision == "dynamic_range":
+        with_byte_weights(content)
+    elif precision == "int8":
         content = _quantised_int8(content, calibration)
     elif precision == "int16x8":
         content = _quantised_int16x8(content, calibration)
@@ -133,12 +145,12 @@ def _check_arguments(
 
 def _converted(
     model: DRGN,
-    precision: str,
+    half: bool,
     size: tuple[int, int] | None,
     flavour: str,
     scratch: pathlib.Path,
 ) -> schema.ModelT:
-    """Returns a file whose results are float32; its weights have what "precision" says."""
+    """Returns a file in float32, with weights in half precision if `half`."""
     module = tf.Module()
     # TensorFlow does not find the variables inside a Keras model.
     module.kept = [variable.value for variable in model.variables]
@@ -149,15 +161,13 @@ def _converted(
             str(folder), signature_keys=[SIGNATURE]
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if precision == "float16":
+        if half:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
         content = unpacked(converter.convert())
     _name_tensors(content)
     if size is None:
         _set_smallest_size(content)
-    if precision == "dynamic_range":
-        with_byte_weights(content)
     return content
 
 

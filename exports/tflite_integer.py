@@ -19,7 +19,7 @@ Three operators have no kernels of 16 bits, and are replaced exactly:
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -35,7 +35,7 @@ _FLOAT, _INT8, _INT16 = (
     schema.TensorType.INT8,
     schema.TensorType.INT16,
 )
-_NUMPY = {_INT8: np.int8, _INT16: np.int16}
+_NUMPY: dict[int, type[np.signedinteger]] = {_INT8: np.int8, _INT16: np.int16}
 _MARGIN = 4.0
 # Of operators whose results have the scale of what goes in.
 _SAME_SCALE = ("AVERAGE_POOL_2D", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE")
@@ -225,7 +225,7 @@ class _Writer:
         return self._values(name, np.round(values / scale).astype(_NUMPY[kind]), kind, [scale])
 
     def _values(
-        self, name: str, values: np.ndarray, kind: int, scales: np.ndarray | list[float] = ()
+        self, name: str, values: np.ndarray, kind: int, scales: Sequence[float] | np.ndarray = ()
     ) -> int:
         number = self._tensor(name, list(values.shape), kind)
         buffer = schema.BufferT()

@@ -9,6 +9,7 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter
@@ -81,6 +82,17 @@ def test_equal_networks_make_equal_files(files, tiny_model, samples, tmp_path):
     export_tflite(tiny_model, path, precision="int8", size=samples[0].image.shape[:2],
                   flavour="tiled", name="tiny", calibration=samples)  # fmt: skip
     assert path.read_bytes() == files["int8"].read_bytes()
+
+
+def test_what_is_converted_already_is_not_converted_again(files, tiny_model, tmp_path, monkeypatch):
+    known, saved = {}, []
+    save = tf.saved_model.save
+    monkeypatch.setattr(tf.saved_model, "save", lambda *a, **k: (saved.append(a), save(*a, **k)))
+    for precision in ("float32", "dynamic_range", "float32"):
+        export_tflite(tiny_model, tmp_path / "net.tflite", precision=precision, size=SIZE,
+                      flavour="tiled", name="tiny", known=known)  # fmt: skip
+        assert (tmp_path / "net.tflite").read_bytes() == files[precision].read_bytes()
+    assert len(saved) == 1
 
 
 def test_constants_lie_at_multiples_of_16_bytes(files):
