@@ -108,7 +108,7 @@ def export_tflite(
     elif precision == "integer":
         ranges = calibrating.observed_ranges(packed(content), calibration)
         content = with_integers(content, ranges)
-    _describe(content, name, size)
+    _describe(content, name, precision, size)
     _check_content(content, precision)
     with atomic_path(path) as beside:
         beside.write_bytes(packed(content))
@@ -235,8 +235,14 @@ def _quantised_int16x8(
     return quantised
 
 
-def _describe(content: schema.ModelT, name: str, size: tuple[int, int] | None) -> None:
+def _describe(
+    content: schema.ModelT, name: str, precision: str, size: tuple[int, int] | None
+) -> None:
     (subgraph,) = content.subgraphs
+    description = "Enhances low-light photos (DRGN)."
+    if precision in ("int16x8", "integer"):
+        # It gave wrong images on a GPU, without an error.
+        description += " Computes in integers of 16 bits: for NPUs that have them, not for GPUs."
 
     def described(entry: schema.TensorMapT, descriptions: dict[str, str]) -> TensorDescription:
         key, tensor = text(entry.name), subgraph.tensors[entry.tensorIndex]
@@ -250,7 +256,7 @@ def _describe(content: schema.ModelT, name: str, size: tuple[int, int] | None) -
     attach(
         content,
         name,
-        "Enhances low-light photos (DRGN).",
+        description,
         [described(entry, INPUTS) for entry in signature.inputs],
         [described(entry, OUTPUTS) for entry in signature.outputs],
     )

@@ -5,7 +5,7 @@
     pixels               16 bits, and 8 bits on the 1/4 grid of the refinement
     thumbnail, brightness, and the vectors made of them alone: float32, as in "int8"
 
-8 bits throughout do not do: docs/export_decisions.md says which tensors lose how much. What "int8"
+8 bits throughout do not do, docs/export_decisions.md has how far they come. What "int8"
 computes in float (`tflite_int8.float_tensors`) has 16 bits here, with a zero point of 0 and
 four times the range that was observed, so that brighter photos than the samples are right too.
 
@@ -43,7 +43,7 @@ _COMPUTED = ("ADD", "CONV_2D", "CONCATENATION", "MUL", "PRELU", "SUB", *_SAME_SC
 # First versions of the operators that take 16 bits, or a scale per channel.
 _VERSIONS = {
     "ADD": 3, "AVERAGE_POOL_2D": 3, "CONCATENATION": 3, "CONV_2D": 4, "DEPTH_TO_SPACE": 2,
-    "DEQUANTIZE": 2, "MINIMUM": 4, "MUL": 4, "PRELU": 1, "QUANTIZE": 2, "RESHAPE": 1,
+    "DEQUANTIZE": 2, "MINIMUM": 4, "MUL": 4, "QUANTIZE": 2, "RESHAPE": 1,
     "SPACE_TO_DEPTH": 1, "SUB": 5, "TRANSPOSE": 4,
 }  # fmt: skip
 
@@ -113,7 +113,7 @@ class _Writer:
         if name == "CONV_2D":
             self._convolution(operator, sources, kind, result)
         elif name == "PRELU":
-            self._prelu(operator, sources, kind, result)
+            self._prelu(sources, result)
         elif name in ("DEPTH_TO_SPACE", "SPACE_TO_DEPTH") and kind == _INT16:
             self._moved(name, self._given(sources[0], kind), result)
         else:
@@ -145,23 +145,17 @@ class _Writer:
         self._raise_version(operator, "CONV_2D")
         self.operators.append(operator)
 
-    def _prelu(
-        self, operator: schema.OperatorT, sources: list[int], kind: int, result: int
-    ) -> None:
-        source, slopes = self._given(sources[0], kind), self._constant(sources[1])
-        if kind == _INT8:
-            operator.inputs = [source, self._levels("slopes", slopes, kind)]
-            operator.outputs = [result]
-            self.operators.append(operator)
-            return
+    def _prelu(self, sources: list[int], result: int) -> None:
+        # 8-bit files keep what is around it in float: it is 16 bits here.
+        source, slopes = self._given(sources[0], _INT16), self._constant(sources[1])
         shape = self._shape(source)
-        zero = self._values("zero", np.zeros((), np.int16), kind, [self._scale(source)])
-        negative = self._tensor("negative", shape, kind, self._scale(source))
+        zero = self._values("zero", np.zeros((), np.int16), _INT16, [self._scale(source)])
+        negative = self._tensor("negative", shape, _INT16, self._scale(source))
         self._add("MINIMUM", [source, zero], negative)
         # What is taken off the negative part, of which the range is the source's.
         scale = self._scale(source) * max(float(np.abs(slopes - 1).max()), 1e-6)
-        taken = self._tensor("taken", shape, kind, scale)
-        self._add("MUL", [negative, self._levels("slopes", slopes - 1, kind)], taken)
+        taken = self._tensor("taken", shape, _INT16, scale)
+        self._add("MUL", [negative, self._levels("slopes", slopes - 1)], taken)
         self._add("ADD", [source, taken], result)
 
     def _moved(self, name: str, source: int, result: int) -> None:
@@ -219,10 +213,10 @@ class _Writer:
         self._forms[number, kind, scale] = form
         return form
 
-    def _levels(self, name: str, values: np.ndarray, kind: int) -> int:
-        """Returns constants, of a scale for all of them."""
-        scale = max(float(np.abs(values).max()), 1e-6) / np.iinfo(_NUMPY[kind]).max
-        return self._values(name, np.round(values / scale).astype(_NUMPY[kind]), kind, [scale])
+    def _levels(self, name: str, values: np.ndarray) -> int:
+        """Returns constants in 16 bits, of a scale for all of them."""
+        scale = max(float(np.abs(values).max()), 1e-6) / 32767
+        return self._values(name, np.round(values / scale).astype(np.int16), _INT16, [scale])
 
     def _values(
         self, name: str, values: np.ndarray, kind: int, scales: Sequence[float] | np.ndarray = ()
