@@ -12,6 +12,7 @@ comes out is the one aimed at. A network without that input has "tiled" without 
 
 from __future__ import annotations
 
+import keras
 import tensorflow as tf
 
 from drgn_tf.errors import UserError
@@ -48,6 +49,9 @@ def traceable(
 ) -> tf.types.experimental.PolymorphicFunction:
     """Returns a network as a function with the inputs and outputs of a flavour.
 
+    Its weights are constants in the graph, as in the file to be made: converters take more than
+    half of their time to save, load and freeze variables.
+
     Args:
       model: the network.
       flavour: of `flavours`.
@@ -73,6 +77,8 @@ def traceable(
     if told:
         shapes["brightness"] = [batch, 1]
 
+    weights = [(x, keras.ops.convert_to_numpy(x)) for x in model.variables]
+
     def enhance(*values: Tensor) -> dict[str, Tensor]:
         given = dict(zip(shapes, values))
         if aligned and size is None:
@@ -80,9 +86,10 @@ def traceable(
             # from all sizes inside the network, none of which may seem to be reached already.
             given["image"] = tf.identity(given["image"])
             given["image"].set_shape([batch, *[GRID_FACTOR * (side + 1)] * 2, 3])
-        results = model(given["image"], given.get("thumbnail"), given.get("brightness"))
+        with keras.StatelessScope([(x, tf.constant(values)) for x, values in weights]):
+            results = model(given["image"], given.get("thumbnail"), given.get("brightness"))
         enhanced = {"enhanced": results["enhanced"]}
         return {**enhanced, aimed: results["brightness"]} if told else enhanced
 
     specs = [tf.TensorSpec(shape, tf.float32, name) for name, shape in shapes.items()]
-    return tf.function(enhance, input_signature=specs)
+    return tf.function(enhance, input_signature=specs, autograph=False)

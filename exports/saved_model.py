@@ -121,7 +121,9 @@ def _signatures(
         return dict(model(image, thumbnail, brightness if takes_brightness else None))
 
     # All signatures call this one, so that the file holds one graph of the network.
-    network = tf.function(enhance, input_signature=[_FLOAT32, thumbnails, _BRIGHTNESS])
+    network = tf.function(
+        enhance, input_signature=[_FLOAT32, thumbnails, _BRIGHTNESS], autograph=False
+    )
 
     def run(
         names: Sequence[str],
@@ -178,10 +180,12 @@ def _signatures(
     }
     signatures = {}
     for key, (specs, function) in functions.items():
-        signatures[key] = tf.function(function, input_signature=specs)
+        signatures[key] = tf.function(function, input_signature=specs, autograph=False)
         if takes_brightness:
             specs = [*specs, _BRIGHTNESS]
-            signatures[f"{key}{_SUFFIX}"] = tf.function(function, input_signature=specs)
+            signatures[f"{key}{_SUFFIX}"] = tf.function(
+                function, input_signature=specs, autograph=False
+            )
     return signatures
 
 

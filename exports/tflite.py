@@ -152,8 +152,6 @@ def _converted(
 ) -> schema.ModelT:
     """Returns a file in float32, with weights in half precision if `half`."""
     module = tf.Module()
-    # TensorFlow does not find the variables inside a Keras model.
-    module.kept = [variable.value for variable in model.variables]
     module.serve = traceable(model, flavour, size, batch=1, aligned=True)
     with partial_folder(scratch) as folder:
         tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.serve})

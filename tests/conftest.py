@@ -14,6 +14,13 @@ from collections.abc import Iterator
 # one, rounds in its own way.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+# The processes of a test run share the cores among them; what they compute is small.
+os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+# XLA compiles for longer than what it compiled runs.
+os.environ["XLA_FLAGS"] = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+)
 
 import numpy as np
 import pytest
@@ -23,6 +30,9 @@ from absl.testing import flagsaver
 from drgn_tf.data import sample
 from drgn_tf.images.photos import read_photo
 from tests.programs import Programs
+
+# Optimising a graph takes longer than running it a few times.
+AS_TRACED = {"disable_meta_optimizer": True}
 
 # The files of these folders take longest and come first: of several processes, each takes one file
 # after another, and none should begin with a long one when the others are nearly done.
@@ -39,6 +49,8 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
+    if tensorflow := sys.modules.get("tensorflow"):
+        tensorflow.config.optimizer.set_experimental_options(AS_TRACED)
     # Libraries stay: looking through them for garbage takes a twentieth of the time.
     gc.freeze()
 
@@ -116,7 +128,8 @@ def programs(tmp_path_factory) -> Iterator[Programs]:
     """Starts programs on TensorFlow."""
     started = Programs(
         tmp_path_factory.mktemp("programs"),
-        "import tensorflow, drgn_tf.inference, drgn_tf.training.run, drgn_tf.training.tensorflow",
+        "import tensorflow, drgn_tf.inference, drgn_tf.training.run, drgn_tf.training.tensorflow\n"
+        f"tensorflow.config.optimizer.set_experimental_options({AS_TRACED})",
     )
     yield started
     started.close()
@@ -188,8 +201,9 @@ def on_jax(tmp_path_factory):
                 **os.environ,
                 "KERAS_BACKEND": "jax",
                 "JAX_PLATFORMS": "cpu",
-                "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-                # Compiling takes most of the time.
+                "XLA_FLAGS": (
+                    f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+                ),
                 "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
                 "JAX_COMPILATION_CACHE_DIR": str(cache),
                 "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

@@ -87,6 +87,7 @@ _REFERENCE = {
         "inference.driver",
         "inference.loading",
     ),
+    "serving": ("serving.client", "serving.driver", "serving.transport"),
     "evaluation": ("evaluation.image_quality", "evaluation.detection"),
     "exports": ("exports.pipeline", "exports.verification"),
 }

@@ -217,8 +217,11 @@ def training_dataset(
         step, device = batch // shard.replicas, batch % shard.replicas
         return ((step * shard.count + shard.index) * shard.replicas + device) * size + within
 
+    def sample_at(position: Tensor) -> Tensor:
+        return sample(number(first + position // size, position % size))
+
+    # Nothing in a sample needs AutoGraph, whose reading of the sources takes long.
     dataset = tf.data.Dataset.range((last - first) * size).map(
-        lambda position: sample(number(first + position // size, position % size)),
-        tf.data.AUTOTUNE,
+        tf.autograph.experimental.do_not_convert(sample_at), tf.data.AUTOTUNE
     )
     return dataset.batch(size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import collections
-import http.server
 import json
 import pathlib
 import re
@@ -12,22 +10,19 @@ import shlex
 import shutil
 import subprocess
 import sys
-import threading
 import tomllib
-import types
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from absl import flags
 from absl.testing import flagsaver
 from PIL import Image
-from tensorflow.core.framework import tensor_pb2
 
 from drgn_tf.brightness import expose
 from drgn_tf.cli import program
 from drgn_tf.exports import pipeline
 from drgn_tf.flags import export_flags
+from tests.stand_in import StandIn
 
 # Of TensorFlow Serving.
 SERVER_FLAGS = {
@@ -36,7 +31,7 @@ SERVER_FLAGS = {
 }  # fmt: skip
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 SAMPLE = DOCS.parent / "examples" / "android"
-SERVER = "localhost:8501"
+REST, GRPC = "localhost:8501", "localhost:8500"
 
 
 def blocks(name: str, language: str) -> list[str]:
@@ -71,65 +66,10 @@ def exported(dark_photos, saved_model, onnx_file, tflite_file, tmp_path_factory)
     return folder
 
 
-class PredictHandler(http.server.BaseHTTPRequestHandler):
-    """TF Serving's REST interface to `signatures`: GET of the state, POST of instances by row."""
-
-    signatures: dict
-    model_path = "/v1/models/drgn"
-
-    def do_GET(self):
-        assert self.path == self.model_path
-        self.reply(200, {"model_version_status": [{"version": "1", "state": "AVAILABLE"}]})
-
-    def do_POST(self):
-        assert self.path == f"{self.model_path}:predict"
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        signature = self.signatures[body.get("signature_name", "serving_default")]
-        specs = signature.structured_input_signature[1]
-        inputs = {
-            name: tf.constant([value(row[name]) for row in body["instances"]], spec.dtype)
-            for name, spec in specs.items()
-        }
-        try:
-            results = signature(**inputs)
-        except tf.errors.InvalidArgumentError as error:
-            self.reply(400, {"error": error.message})
-            return
-        columns = {name: result.numpy().tolist() for name, result in results.items()}
-        for name, column in columns.items():
-            if name.endswith("_bytes"):
-                columns[name] = [{"b64": base64.b64encode(row).decode()} for row in column]
-        rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
-        # An only output has no name there.
-        rows = [row[name] for row in rows] if len(columns) == 1 else rows
-        self.reply(200, {"predictions": rows})
-
-    def reply(self, code: int, content: dict):
-        data = json.dumps(content).encode()
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_):
-        pass
-
-
-def value(row):
-    return base64.b64decode(row["b64"]) if isinstance(row, dict) else row
-
-
 @pytest.fixture(scope="module")
 def server(exported):
-    model = tf.saved_model.load(str(exported / "exported" / "saved_model" / "1"))
-    handler = type("Handler", (PredictHandler,), {"signatures": dict(model.signatures)})
-    server = http.server.ThreadingHTTPServer(("localhost", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"localhost:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with StandIn(exported / "exported" / "saved_model" / "1") as stand_in:
+        yield stand_in
 
 
 def enhanced_file(model, path: pathlib.Path) -> np.ndarray:
@@ -137,10 +77,10 @@ def enhanced_file(model, path: pathlib.Path) -> np.ndarray:
     return np.round(255 * np.asarray(model(photo)["enhanced"])[0])
 
 
-def test_serving(exported, server, tiny_model, monkeypatch):
+def test_serving(exported, server, tiny_model, monkeypatch, capsys):
     monkeypatch.chdir(exported)
-    rest, slider, grpc, local = blocks("serving.md", "python")
-    names = run_all([rest.replace(SERVER, server)])
+    client, rest, slider, grpc, local = blocks("serving.md", "python")
+    names = run_all([rest.replace(REST, server.rest)])
     result = np.asarray(Image.open("enhanced.png"))
     assert np.abs(result - enhanced_file(tiny_model, exported / "dark.jpg")).max() <= 1
     exec(slider, names)
@@ -152,50 +92,13 @@ def test_serving(exported, server, tiny_model, monkeypatch):
     assert np.abs(result - np.round(255 * expected)).max() <= 1
     with pytest.raises(ValueError, match="File 1 of 1 is no JPEG, PNG, WebP, BMP or GIF"):
         names["enhance"]([b"no photo"])
-    # Its packages are a client's, not this project's.
-    for name, module in grpc_packages(exported).items():
-        monkeypatch.setitem(sys.modules, name, module)
-    assert run_all([grpc])["enhanced"].shape == (1, 480, 640, 3)
+    names = run_all([client.replace(GRPC, server.grpc)])
+    assert np.abs(np.asarray(Image.open("client.png")) - np.round(255 * expected)).max() <= 1
+    assert np.abs(names["enhanced"] - np.round(255 * expected)).max() <= 1
+    assert "File 2 of 2 is no JPEG, PNG, WebP, BMP or GIF" in capsys.readouterr().out
+    names = run_all([grpc.replace(GRPC, server.grpc)])
+    assert names["enhanced"].shape == (1, 480, 640, 3)
     assert run_all([local])["enhanced"].shape == (2, 37, 53, 3)
-
-
-def grpc_packages(exported: pathlib.Path) -> dict[str, types.ModuleType]:
-    """Stand-ins for grpc and tensorflow-serving-api, which call the SavedModel."""
-    model = tf.saved_model.load(str(exported / "exported" / "saved_model" / "1"))
-
-    def request() -> types.SimpleNamespace:
-        return types.SimpleNamespace(
-            model_spec=types.SimpleNamespace(),
-            inputs=collections.defaultdict(tensor_pb2.TensorProto),
-        )
-
-    class Stub:
-        def __init__(self, channel):
-            (self.address, self.options) = channel
-
-        def Predict(self, request, timeout):
-            assert self.address == "localhost:8500" and request.model_spec.name == "drgn"
-            inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
-            signature = model.signatures[request.model_spec.signature_name]
-            results = signature(**{name: tf.constant(value) for name, value in inputs.items()})
-            outputs = {name: tf.make_tensor_proto(value) for name, value in results.items()}
-            size = sum(output.ByteSize() for output in outputs.values())
-            assert size < dict(self.options)["grpc.max_receive_message_length"]
-            return types.SimpleNamespace(outputs=outputs)
-
-    modules = {
-        "grpc": {"insecure_channel": lambda address, options: (address, options)},
-        "tensorflow_serving": {},
-        "tensorflow_serving.apis": {
-            "predict_pb2": types.SimpleNamespace(PredictRequest=request),
-            "prediction_service_pb2_grpc": types.SimpleNamespace(PredictionServiceStub=Stub),
-        },
-    }
-    made = {}
-    for name, members in modules.items():
-        made[name] = types.ModuleType(name)
-        vars(made[name]).update(members)
-    return made
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
@@ -203,9 +106,9 @@ def test_serving_from_the_shell(exported, server, tiny_model, monkeypatch):
     monkeypatch.chdir(exported)
     state, predict = blocks("serving.md", "bash")
     run = ["bash", "-euo", "pipefail", "-c"]
-    command = [*run, state.replace(SERVER, server)]
+    command = [*run, state.replace(REST, server.rest)]
     assert "AVAILABLE" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    subprocess.run([*run, predict.replace(SERVER, server)], check=True)
+    subprocess.run([*run, predict.replace(REST, server.rest)], check=True)
     (prediction,) = json.loads((exported / "response.json").read_text())["predictions"]
     (exported / "shell.png").write_bytes(base64.b64decode(prediction["b64"]))
     result = np.asarray(Image.open(exported / "shell.png"))

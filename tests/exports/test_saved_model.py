@@ -15,10 +15,11 @@ from PIL import Image, ImageOps
 from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2
 
 from drgn_tf.exports.saved_model import ServingOptions, export_saved_model, fix_fingerprint
-from drgn_tf.exports.serving_warmup import PATH, PredictionLog, prediction_log
+from drgn_tf.exports.serving_warmup import PATH, prediction_log
 from drgn_tf.exports.verification import verify_serving
 from drgn_tf.inference import load_driver
 from drgn_tf.inference.keras_driver import KerasDriver
+from drgn_tf.serving import messages
 
 # Made once with tensorflow-serving-api 2.21: a request for "float_tile" of "net", with "image"
 # [[1, 2]] and "thumbnail" [b"x"].
@@ -273,13 +274,11 @@ def test_the_driver_runs_it(path, tiny_model, dark_photos):
 def test_every_signature_is_warmed_up_with_a_request_it_answers(path, reloaded):
     warmed = []
     for record in tf.data.TFRecordDataset(str(path / PATH)):
-        request = PredictionLog.FromString(record.numpy()).predict_log.request
+        request = messages.PredictionLog.FromString(record.numpy()).predict_log.request
         assert request.model_spec.name == "tiny"
         inputs = {}
         for entry in request.inputs:
-            proto = tf.make_tensor_proto(0)
-            proto.ParseFromString(entry.value)
-            inputs[entry.key] = tf.constant(tf.make_ndarray(proto))
+            inputs[entry.key] = tf.constant(messages.to_array(entry.value))
         signature = request.model_spec.signature_name
         results = reloaded.signatures[signature](**inputs)
         assert all(len(result) == 1 for result in results.values())
