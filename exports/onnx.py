@@ -29,7 +29,7 @@ import io
 import logging
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import onnx
 import tf2onnx
@@ -50,7 +50,6 @@ os.environ["TF2ONNX_CATCH_ERRORS"] = "FALSE"
 OPSET = 17
 PRECISIONS = ("float32", "float16", "integer")
 DEFAULT_PRECISIONS = PRECISIONS[:2]
-_CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"
 
 
 def export_onnx(
@@ -100,10 +99,9 @@ def export_onnx(
         }
     # It reports on every pass of its optimiser.
     tf2onnx.logging.set_level(logging.ERROR)
-    with _without_copies():
-        converted, _ = tf2onnx.convert.from_function(
-            enhance, input_signature=signature, opset=OPSET, **channels_first
-        )
+    converted, _ = tf2onnx.convert.from_function(
+        enhance, input_signature=signature, opset=OPSET, **channels_first
+    )
     onnx_rewriting.fuse_prelu(converted.graph)
     onnx_rewriting.replace_space_to_depth(converted.graph)
     onnx_rewriting.replace_min(converted.graph)
@@ -123,23 +121,6 @@ def export_onnx(
     onnx.checker.check_model(converted, full_check=True)
     with atomic_path(path) as beside:
         onnx.save(converted, beside)
-
-
-@contextlib.contextmanager
-def _without_copies() -> Iterator[None]:
-    """Lets tf2onnx fail where a pass of its optimiser fails.
-
-    To go on without that pass it would copy the graph before each, a quarter of the time it takes.
-    """
-    before = os.environ.get(_CATCH_ERRORS)
-    os.environ[_CATCH_ERRORS] = "FALSE"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_CATCH_ERRORS]
-        else:
-            os.environ[_CATCH_ERRORS] = before
 
 
 def _halved(converted: onnx.ModelProto) -> onnx.ModelProto:
