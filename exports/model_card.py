@@ -83,10 +83,10 @@ A photo goes in and comes out enhanced, at the same size.
 
 {_tensors(told, side)}
 
-RGB, floats in [0, 1], without mean or deviation. `image` and `enhanced` of int8 files are uint8, as
-bitmaps have them. The thumbnail is made of averages of 4x4 pixels (the last row and column repeated
-up to a multiple of 4), sampled bilinearly at {side}x{side} points with pixel centres at
-half-integers.{_brightness(told)}
+RGB, floats in [0, 1], without mean or deviation. `image` and `enhanced` of .tflite files in int8
+and integer are uint8, as bitmaps have them. The thumbnail is made of averages of 4x4 pixels (the
+last row and column repeated up to a multiple of 4), sampled bilinearly at {side}x{side} points with
+pixel centres at half-integers.{_brightness(told)}
 
 ## Check a file
 
@@ -102,7 +102,7 @@ asks for.
 ## The network
 
 From `{facts["model"]}`, SHA-256 `{facts["sha256"]}`.
-Calibration of int8: {facts["calibration"]}.
+Calibration of int8 and integer: {facts["calibration"]}.
 Made with {versions}.{_earlier(facts, made)}
 report.md shows how the files compare; report.json has all that is known of them.
 

@@ -13,11 +13,12 @@ Stages:
     tell     names of dimensions, metadata
     halve    float16: weights and intermediate results in half precision; what goes in and comes
              out stays float32. Of any size these files take multiples of 4, as .tflite files do
+    quantise integer: pixels of 16 bits, weights of 8 (`onnx_integer`)
     order    nodes and names by how they are connected: equal graphs make equal files
     check    ONNX's checker, with shape inference
 
 Opset 17 has every operator that is needed, and ONNX Runtime 1.15 (May 2023) runs it. What
-18 changed (axes of reductions, antialiased resizing) does not occur here.
+18 changed (axes of reductions, antialiased resizing) does not occur here. Integer files need 21.
 """
 
 from __future__ import annotations
@@ -28,13 +29,16 @@ import io
 import logging
 import os
 import pathlib
+from collections.abc import Sequence
 
 import onnx
 import tf2onnx
 
 from drgn_tf.errors import UserError
 from drgn_tf.exports import onnx_rewriting
+from drgn_tf.exports.calibration import CalibrationSample
 from drgn_tf.exports.flavours import AIMED, INPUTS, OUTPUTS, traceable
+from drgn_tf.exports.onnx_integer import with_integers
 from drgn_tf.files import atomic_path, partial_folder
 from drgn_tf.models import DRGN
 from drgn_tf.version import __version__
@@ -44,7 +48,8 @@ from drgn_tf.version import __version__
 os.environ["TF2ONNX_CATCH_ERRORS"] = "FALSE"
 
 OPSET = 17
-PRECISIONS = ("float32", "float16")
+PRECISIONS = ("float32", "float16", "integer")
+DEFAULT_PRECISIONS = PRECISIONS[:2]
 
 
 def export_onnx(
@@ -56,6 +61,7 @@ def export_onnx(
     flavour: str,
     name: str,
     precision: str = "float32",
+    calibration: Sequence[CalibrationSample] = (),
 ) -> None:
     """Writes an ONNX file.
 
@@ -66,12 +72,15 @@ def export_onnx(
       size: (height, width) in pixels, with a batch of 1; None leaves all three free.
       flavour: of `flavours.flavours`.
       name: of the model, for the metadata.
-      precision: of `PRECISIONS`.
+      precision: of `PRECISIONS`; "integer" is for tiled files of a fixed size.
+      calibration: low-light samples of `size`; needed by "integer".
 
     Raises:
-      UserError: the network has no such flavour, a Transpose is left in NCHW, or the file cannot be
-        written.
+      UserError: the network has no such flavour, the arguments do not go together, a Transpose is
+        left in NCHW, or the file cannot be written.
     """
+    if precision == "integer" and (size is None or flavour != "tiled" or not calibration):
+        raise UserError("integer files need a fixed size, the flavour tiled and calibration.")
     # Half precision is too little to compute with sizes: those files take multiples of 4.
     enhance = traceable(
         model,
@@ -103,6 +112,8 @@ def export_onnx(
         onnx_rewriting.replace_log(converted.graph)
     if precision == "float16":
         converted = _halved(converted)
+    elif precision == "integer":
+        converted = with_integers(converted, calibration, layout, path.parent)
     onnx_rewriting.in_fixed_order(converted.graph)
     _describe(converted, model, layout, name)
     if layout == "nchw" and any(node.op_type == "Transpose" for node in converted.graph.node):

@@ -31,10 +31,10 @@ from drgn_tf.exports import gpu_delegate, tflite_inspection
 from drgn_tf.exports.calibration import CalibrationSample, calibration_samples
 from drgn_tf.exports.flavours import flavours
 from drgn_tf.exports.measurement import Measurement, measure
-from drgn_tf.exports.onnx import PRECISIONS as ONNX_PRECISIONS
+from drgn_tf.exports.onnx import DEFAULT_PRECISIONS as DEFAULT_ONNX_PRECISIONS
 from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
 from drgn_tf.exports.saved_model import ServingOptions, export_saved_model
-from drgn_tf.exports.tflite import DEFAULT_PRECISIONS, export_tflite
+from drgn_tf.exports.tflite import DEFAULT_PRECISIONS, Conversion, export_tflite
 from drgn_tf.exports.verification import BOUNDS, Agreement, verify, verify_serving
 from drgn_tf.files import first_line, make_folder, move, partial_folder, remove_partial, sha256
 from drgn_tf.inference import Driver, Enhancer, ModelFileError, load_driver
@@ -63,7 +63,7 @@ class ExportOptions:
       onnx_sizes: (height, width) of further .onnx files, besides those of any size.
       onnx_layouts: a subset of `LAYOUTS`.
       onnx_precisions: of the tiled .onnx files, a subset of `onnx.PRECISIONS`; the others, of any
-        size, are of float32.
+        size, are of float32. "integer" is made of `onnx_sizes` alone.
       version: version folder of the SavedModel.
       serving: of the SavedModel.
       overwrite: whether existing artefacts may be replaced.
@@ -78,7 +78,7 @@ class ExportOptions:
     tflite_precisions: tuple[str, ...] = DEFAULT_PRECISIONS
     onnx_sizes: tuple[tuple[int, int], ...] = ()
     onnx_layouts: tuple[str, ...] = LAYOUTS
-    onnx_precisions: tuple[str, ...] = ONNX_PRECISIONS
+    onnx_precisions: tuple[str, ...] = DEFAULT_ONNX_PRECISIONS
     version: int = 1
     serving: ServingOptions = dataclasses.field(default_factory=ServingOptions)
     overwrite: bool = False
@@ -182,7 +182,7 @@ def plan(model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]) -> l
         artefacts.append(Artefact(path, "float32", write, options.serving.jpeg_quality))
     if "tflite" in options.formats:
         artefacts += _plan_tflite(model, options, photos)
-    artefacts += _plan_onnx(model, options)
+    artefacts += _plan_onnx(model, options, photos)
     return artefacts
 
 
@@ -196,12 +196,13 @@ def _plan_tflite(
         for size in options.tflite_sizes
         for precision in options.tflite_precisions
     ]
+    samples: dict[tuple[int, int] | None, Sequence[CalibrationSample]] = {None: ()}
+    for fixed in options.tflite_sizes:
+        samples[fixed] = calibration_samples(
+            photos, fixed, model.options.thumbnail_size, options.calibration_count
+        )
+    known: dict[Conversion, bytes] = {}
     for size, flavour, precision in wanted:
-        samples: Sequence[CalibrationSample] = ()
-        if size is not None:
-            samples = calibration_samples(
-                photos, size, model.options.thumbnail_size, options.calibration_count
-            )
         write = functools.partial(
             export_tflite,
             model,
@@ -209,13 +210,16 @@ def _plan_tflite(
             size=size,
             flavour=flavour,
             name=options.name,
-            calibration=samples,
+            calibration=samples[size],
+            known=known,
         )
         name = f"{options.name}_{_described(size, flavour)}_{precision}.tflite"
         yield Artefact(pathlib.PurePosixPath("tflite", name), precision, write)
 
 
-def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
+def _plan_onnx(
+    model: DRGN, options: ExportOptions, photos: Sequence[np.ndarray]
+) -> Iterator[Artefact]:
     converted: dict[str, bytes] = {}
 
     def export_once(model: DRGN, path: pathlib.Path, **how: Any) -> None:
@@ -237,16 +241,21 @@ def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
     ]
     wanted: list[tuple[tuple[int, int] | None, str, str]]
     wanted = [(None, flavour, "float32") for flavour in flavours(model.options)]
-    # Half precision is for accelerators, which run tiles.
+    # Half precision and integers are for accelerators, which run tiles.
     wanted += [
         (size, "tiled", precision)
         for precision in options.onnx_precisions
         for size in (None, *options.onnx_sizes)
-        if (size, precision) != (None, "float32")
+        if size is not None or precision == "float16"
     ]
     for suffix, export_one in kinds:
         for layout in options.onnx_layouts:
             for size, flavour, precision in wanted:
+                samples: Sequence[CalibrationSample] = ()
+                if size is not None and precision == "integer":
+                    samples = calibration_samples(
+                        photos, size, model.options.thumbnail_size, options.calibration_count
+                    )
                 write = functools.partial(
                     export_one,
                     model,
@@ -255,9 +264,10 @@ def _plan_onnx(model: DRGN, options: ExportOptions) -> Iterator[Artefact]:
                     flavour=flavour,
                     name=options.name,
                     precision=precision,
+                    calibration=samples,
                 )
-                half = "" if precision == "float32" else f"_{precision}"
-                name = f"{options.name}_{layout}_{_described(size, flavour)}{half}.{suffix}"
+                kind = "" if precision == "float32" else f"_{precision}"
+                name = f"{options.name}_{layout}_{_described(size, flavour)}{kind}.{suffix}"
                 yield Artefact(pathlib.PurePosixPath("onnx", name), precision, write)
 
 

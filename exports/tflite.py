@@ -22,6 +22,9 @@ Precisions:
                    float32: no camera gives 16 bits with sign, and so the file is used like the
                    float ones. Not made unless asked for: an accelerator was seen to give 10.7 dB,
                    without an error.
+    integer        weights of 8 bits, all pixels in integers of 16 and 8 bits, with the bytes of
+                   "int8" in and out: for NPUs that have no float (`tflite_integer`). Not made
+                   unless asked for: CPUs take thirty times as long as for float32.
 
 `thumbnail` and `brightness` are float32 in all of them; what is computed of these alone is so
 too, but for the two of 16 bits. What a file of 8 bits needs is in `tflite_int8`.
@@ -34,6 +37,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -46,15 +50,18 @@ from drgn_tf.exports import calibration as calibrating
 from drgn_tf.exports.calibration import CalibrationSample
 from drgn_tf.exports.flavours import AIMED, INPUTS, OUTPUTS, traceable
 from drgn_tf.exports.tflite_int8 import float_tensors, with_byte_images, with_byte_weights
+from drgn_tf.exports.tflite_integer import with_integers
 from drgn_tf.exports.tflite_metadata import TensorDescription, attach, packed, text, unpacked
 from drgn_tf.files import atomic_path, partial_folder
 from drgn_tf.models import DRGN
 from drgn_tf.models.options import GRID_FACTOR
 
-PRECISIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8")
+PRECISIONS = ("float32", "float16", "dynamic_range", "int8", "int16x8", "integer")
 DEFAULT_PRECISIONS = PRECISIONS[:4]
 SIGNATURE = "serving_default"
-_CALIBRATED = ("int8", "int16x8")
+_CALIBRATED = ("int8", "int16x8", "integer")
+# Size, flavour, and whether the weights are of half precision.
+Conversion: TypeAlias = tuple[tuple[int, int] | None, str, bool]
 
 
 def export_tflite(
@@ -66,6 +73,7 @@ def export_tflite(
     flavour: str,
     name: str,
     calibration: Sequence[CalibrationSample] = (),
+    known: dict[Conversion, bytes] | None = None,
 ) -> None:
     """Writes a `.tflite` file.
 
@@ -77,26 +85,40 @@ def export_tflite(
         for a file that takes all multiples of 4, on the CPU.
       flavour: of `flavours.flavours`.
       name: of the network, for the metadata.
-      calibration: low-light samples of `size`; needed by "int8" and "int16x8".
+      calibration: low-light samples of `size`; needed by "int8", "int16x8" and "integer".
+      known: what was converted of this network already, which is not converted again; what is
+        converted now is added. Precisions of fewer bits are made of the float32 file.
 
     Raises:
       UserError: the arguments do not go together, the converter did not do what it was asked for,
         or the file cannot be written.
     """
-    _check_arguments(precision, size, calibration)
-    content = _converted(model, precision, size, flavour, path.parent)
-    if precision == "int8":
+    _check_arguments(precision, size, flavour, calibration)
+    half = precision == "float16"
+    known, key = {} if known is None else known, (size, flavour, half)
+    if key not in known:
+        known[key] = packed(_converted(model, half, size, flavour, path.parent))
+    content = unpacked(known[key])
+    if precision == "dynamic_range":
+        with_byte_weights(content)
+    elif precision == "int8":
         content = _quantised_int8(content, calibration)
     elif precision == "int16x8":
         content = _quantised_int16x8(content, calibration)
-    _describe(content, name, size)
+    elif precision == "integer":
+        ranges = calibrating.observed_ranges(packed(content), calibration)
+        content = with_integers(content, ranges)
+    _describe(content, name, precision, size)
     _check_content(content, precision)
     with atomic_path(path) as beside:
         beside.write_bytes(packed(content))
 
 
 def _check_arguments(
-    precision: str, size: tuple[int, int] | None, calibration: Sequence[CalibrationSample]
+    precision: str,
+    size: tuple[int, int] | None,
+    flavour: str,
+    calibration: Sequence[CalibrationSample],
 ) -> None:
     if precision not in PRECISIONS:
         raise UserError(f"unknown precision '{precision}'; choose one of: {', '.join(PRECISIONS)}.")
@@ -109,6 +131,8 @@ def _check_arguments(
             f"{precision} needs a fixed size; give one, or choose float32, float16 or "
             "dynamic_range for a file that takes any."
         )
+    if precision == "integer" and flavour != "tiled":
+        raise UserError("integer files are given the thumbnail; choose the flavour tiled.")
     if not calibration:
         raise UserError(f"{precision} needs calibration samples; give some.")
     for sample in calibration:
@@ -121,12 +145,12 @@ def _check_arguments(
 
 def _converted(
     model: DRGN,
-    precision: str,
+    half: bool,
     size: tuple[int, int] | None,
     flavour: str,
     scratch: pathlib.Path,
 ) -> schema.ModelT:
-    """Returns a file whose results are float32; its weights have what "precision" says."""
+    """Returns a file in float32, with weights in half precision if `half`."""
     module = tf.Module()
     module.serve = traceable(model, flavour, size, batch=1, aligned=True)
     with partial_folder(scratch) as folder:
@@ -135,15 +159,13 @@ def _converted(
             str(folder), signature_keys=[SIGNATURE]
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if precision == "float16":
+        if half:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
         content = unpacked(converter.convert())
     _name_tensors(content)
     if size is None:
         _set_smallest_size(content)
-    if precision == "dynamic_range":
-        with_byte_weights(content)
     return content
 
 
@@ -211,8 +233,14 @@ def _quantised_int16x8(
     return quantised
 
 
-def _describe(content: schema.ModelT, name: str, size: tuple[int, int] | None) -> None:
+def _describe(
+    content: schema.ModelT, name: str, precision: str, size: tuple[int, int] | None
+) -> None:
     (subgraph,) = content.subgraphs
+    description = "Enhances low-light photos (DRGN)."
+    if precision in ("int16x8", "integer"):
+        # It gave wrong images on a GPU, without an error.
+        description += " Computes in integers of 16 bits: for NPUs that have them, not for GPUs."
 
     def described(entry: schema.TensorMapT, descriptions: dict[str, str]) -> TensorDescription:
         key, tensor = text(entry.name), subgraph.tensors[entry.tensorIndex]
@@ -226,7 +254,7 @@ def _describe(content: schema.ModelT, name: str, size: tuple[int, int] | None) -
     attach(
         content,
         name,
-        "Enhances low-light photos (DRGN).",
+        description,
         [described(entry, INPUTS) for entry in signature.inputs],
         [described(entry, OUTPUTS) for entry in signature.outputs],
     )
@@ -239,7 +267,7 @@ def _check_content(content: schema.ModelT, precision: str) -> None:
     if foreign:
         raise UserError(f"the converter used other than builtin operators: {foreign}.")
     subgraph = content.subgraphs[0]
-    if precision == "int8":
+    if precision in ("int8", "integer"):
         image, enhanced = int(subgraph.inputs[0]), int(subgraph.outputs[0])
         _check_scales(subgraph, [image, enhanced], schema.TensorType.UINT8, 1 / 255, 0)
         types = {subgraph.tensors[op.outputs[0]].type for op in subgraph.operators}

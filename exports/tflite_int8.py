@@ -120,14 +120,12 @@ def with_byte_weights(model: schema.ModelT) -> None:
             continue
         data = bytes(bytearray(model.buffers[kernel.buffer].data))
         values = np.frombuffer(data, np.float32).reshape(kernel.shape)
-        # For weights that are all 0 any scale is correct.
-        scales = np.maximum(np.abs(values).max((1, 2, 3)), 1e-12) / 127
-        levels = np.round(values / scales[:, np.newaxis, np.newaxis, np.newaxis])
+        levels, scales = byte_kernel(values)
         # Layers with equal weights may share a buffer.
         replaced.add(kernel.buffer)
         kernel.buffer = len(model.buffers)
         buffer = schema.BufferT()
-        buffer.data = np.frombuffer(levels.astype(np.int8).tobytes(), np.uint8)
+        buffer.data = np.frombuffer(levels.tobytes(), np.uint8)
         model.buffers.append(buffer)
         kernel.type = schema.TensorType.INT8
         kernel.quantization = schema.QuantizationParametersT()
@@ -138,6 +136,35 @@ def with_byte_weights(model: schema.ModelT) -> None:
         code.version = max(code.version, 5)
     for number in replaced - {tensor.buffer for tensor in subgraph.tensors}:
         model.buffers[number].data = None
+
+
+def byte_kernel(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rounds the kernel of a convolution to 8 bits so that it treats even areas as before.
+
+    In dark photos neighbouring pixels hardly differ, and rounding errors of the 9 weights that see
+    them add up to a shift of the whole image. So of each kernel of 3x3 the weights that are
+    furthest from a step are rounded the other way until the errors of the 9 cancel, up to half a
+    step. Of `base`, rounded to the nearest, one photo was 0.7 levels too dark and 49 dB from float;
+    this way it is 0.25 and 57.
+
+    Args:
+      kernel: float32 [C_out, K, K, C_in].
+
+    Returns:
+      levels, int8 of the same shape, and scales, float64 [C_out].
+    """
+    # For weights that are all 0 any scale is correct.
+    scales = np.maximum(np.abs(kernel).max((1, 2, 3)), 1e-12).astype(np.float64) / 127
+    outputs, side, _, inputs = kernel.shape
+    steps = (kernel / scales[:, np.newaxis, np.newaxis, np.newaxis]).transpose(0, 3, 1, 2)
+    steps = steps.reshape(outputs, inputs, side * side)
+    levels = np.round(steps)
+    missing = np.round((steps - levels).sum(-1, keepdims=True))
+    towards = (levels - steps) * np.sign(missing)
+    rank = towards.argsort(-1, kind="stable").argsort(-1, kind="stable")
+    levels += np.sign(missing) * (rank < np.abs(missing))
+    levels = levels.reshape(outputs, inputs, side, side).transpose(0, 2, 3, 1)
+    return np.clip(levels, -127, 127).astype(np.int8), scales
 
 
 def with_byte_images(model: schema.ModelT) -> None:

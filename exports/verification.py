@@ -73,6 +73,7 @@ BOUNDS = {
     "dynamic_range": Bound(psnr=40.0, shift=_HALF_LEVEL),
     "int8": Bound(psnr=34.0, shift=_HALF_LEVEL),
     "int16x8": Bound(psnr=45.0, shift=_HALF_LEVEL, brightness=4e-3),
+    "integer": Bound(psnr=40.0, shift=_HALF_LEVEL),
     # Rounded to 8 bits, and divided by 255 again.
     "uint8": Bound(max_error=_HALF_LEVEL + _FLOAT32 + 2**-23),
 }

@@ -39,8 +39,8 @@ _TFLITE_SIZES = flags.DEFINE_list(
 _TFLITE_PRECISIONS = flags.DEFINE_list(
     "tflite_precisions",
     list(_DEFAULTS.tflite_precisions),
-    f"Precisions of those files: {', '.join(PRECISIONS)}. int16x8 is for NPUs on which you have "
-    "tried it.",
+    f"Precisions of those files: {', '.join(PRECISIONS)}. int16x8 and integer are for NPUs "
+    "on which you have tried them.",
 )
 _ONNX_SIZES = flags.DEFINE_list(
     "onnx_sizes", [], "HEIGHTxWIDTH of further .onnx files, besides those for any size."
@@ -54,7 +54,7 @@ _ONNX_PRECISIONS = flags.DEFINE_list(
     "onnx_precisions",
     list(_DEFAULTS.onnx_precisions),
     f"Precisions of the tiled .onnx files: {', '.join(ONNX_PRECISIONS)}. Half precision is for "
-    "GPUs and NPUs; CPUs are slower with it.",
+    "GPUs and NPUs, integer (of --onnx_sizes alone) for NPUs; CPUs are slower with either.",
 )
 _VERSION = flags.DEFINE_integer(
     "saved_model_version",
@@ -175,14 +175,18 @@ def export_options() -> ExportOptions:
         raise UserError(f"--name: '{name}' is no name for files; use letters, digits, . - and _.")
     if not _FORMATS.value:
         raise UserError(f"--formats: give at least one of {', '.join(FORMATS)}.")
+    onnx_sizes = _sizes(_ONNX_SIZES)
+    onnx_precisions = _choices(_ONNX_PRECISIONS, ONNX_PRECISIONS)
+    if "integer" in onnx_precisions and not onnx_sizes:
+        raise UserError("--onnx_precisions: integer files need a fixed size; give --onnx_sizes.")
     return ExportOptions(
         name=name,
         formats=_choices(_FORMATS, FORMATS),
         tflite_sizes=_sizes(_TFLITE_SIZES),
         tflite_precisions=_choices(_TFLITE_PRECISIONS, PRECISIONS),
-        onnx_sizes=_sizes(_ONNX_SIZES),
+        onnx_sizes=onnx_sizes,
         onnx_layouts=_choices(_ONNX_LAYOUTS, LAYOUTS),
-        onnx_precisions=_choices(_ONNX_PRECISIONS, ONNX_PRECISIONS),
+        onnx_precisions=onnx_precisions,
         version=_VERSION.value,
         serving=ServingOptions(
             max_megapixels=_MAX_MEGAPIXELS.value,

@@ -79,6 +79,7 @@ def test_bad_input_is_one_clear_line(answers, tiny_file, pair_folder, tmp_path):
         (out, small, "--formats=onnx,coreml"): "unknown 'coreml'; choose of saved_model, tflite",
         (out, small, "--tflite_sizes=256x0"): "'256x0' is no size; give HEIGHTxWIDTH",
         (out, small, "--tflite_sizes=-4x8"): "'-4x8' is no size",
+        (out, small, "--onnx_precisions=float32,integer"): "give --onnx_sizes.",
         (out, small, "--onnx_sizes=64x20000"): "each from 16 to 4096, such as 256x256.",
         (out, small, f"--tflite_sizes={'9' * 5000}x64"): "99' is no size",
         (out, small, "--formats="): "--formats: give at least one of saved_model, tflite",

@@ -78,12 +78,13 @@ def samples(tiny_model, dark_photos):
 @pytest.fixture(scope="session")
 def tflite_file(tiny_model, samples, made_once):
     """Gives a .tflite file, by default tiled, 64x96. To be read only."""
+    known = {}
 
     def file(precision: str, size=TFLITE_SIZE, flavour="tiled") -> pathlib.Path:
         def write(path):
             calibration = samples if precision.startswith("int") else ()
             export_tflite(tiny_model, path, precision=precision, size=size, flavour=flavour,
-                          name="tiny", calibration=calibration)  # fmt: skip
+                          name="tiny", calibration=calibration, known=known)  # fmt: skip
 
         return made_once(f"tiny_{size}_{flavour}_{precision}.tflite", write)
 

@@ -18,9 +18,10 @@ from PIL import Image
 from drgn_tf.errors import UserError
 from drgn_tf.exports import onnx as onnx_export
 from drgn_tf.exports import onnx_rewriting
+from drgn_tf.exports.calibration import calibration_samples
 from drgn_tf.exports.onnx import export_onnx, export_ort, onnx_operators
-from drgn_tf.exports.verification import BOUNDS
-from drgn_tf.inference import load_driver
+from drgn_tf.exports.verification import BOUNDS, psnr_between
+from drgn_tf.inference import load_driver, photo_thumbnail
 
 FILES = {
     "nhwc_dynamic_whole": ("nhwc", None, "whole"),
@@ -187,6 +188,47 @@ def test_half_precision_is_close(files, tiny_model, dark_photos, name, size):
     types = {tensor.name: tensor.data_type for tensor in graph.initializer}
     kernels = {types[node.input[1]] for node in graph.node if node.op_type == "Conv"}
     assert kernels == {onnx.TensorProto.FLOAT16}
+
+
+def test_integers_are_close_and_in_every_pixel(tiny_model, dark_photos, tmp_path, capfd):
+    path, size = tmp_path / "tiny_integer.onnx", (64, 48)
+    samples = calibration_samples(dark_photos, size, tiny_model.options.thumbnail_size, 6)
+    export_onnx(tiny_model, path, layout="nchw", size=size, flavour="tiled", name="tiny",
+                precision="integer", calibration=samples)  # fmt: skip
+    assert os.listdir(tmp_path) == [path.name]
+    captured = capfd.readouterr()
+    assert "quantiz" not in (captured.out + captured.err).lower()
+    driver = load_driver(path, threads=1)
+    # The last is far brighter than any of the samples.
+    for photo, asked in [(dark_photos[0], 0.0), (dark_photos[1], 0.6), (255 - dark_photos[2], 0.2)]:
+        image = photo[np.newaxis, :64, :48] / np.float32(255)
+        thumbnail = photo_thumbnail(photo, tiny_model.options.thumbnail_size)
+        asked = np.full((1, 1), asked, np.float32)
+        result = driver.run(image, thumbnail, asked)
+        expected = tiny_model(image, thumbnail, asked)
+        assert psnr_between(result["enhanced"], np.asarray(expected["enhanced"])) >= 40
+        np.testing.assert_allclose(result["brightness"], expected["brightness"], atol=1e-4)
+    graph = onnx.load(path).graph
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    steps = {
+        node.output[0]: types[node.input[2]]
+        for node in graph.node
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear")
+    }
+    of_pixels, convolutions = {"image"}, 0
+    for node in graph.node:
+        if of_pixels.isdisjoint(node.input):
+            continue
+        of_pixels.update(node.output)
+        if node.op_type in ("Conv", "PRelu", "DepthToSpace", "AveragePool", "Concat"):
+            assert steps[node.input[0]] == onnx.TensorProto.UINT16
+        if node.op_type == "Conv":
+            convolutions += 1
+            assert steps[node.input[1]] == onnx.TensorProto.INT8
+    assert "enhanced" in of_pixels and convolutions == 40
+    with pytest.raises(UserError, match="integer files need a fixed size"):
+        export_onnx(tiny_model, path, layout="nchw", size=None, flavour="tiled", name="tiny",
+                    precision="integer", calibration=samples)  # fmt: skip
 
 
 def graph_of(text: str) -> onnx.ModelProto:

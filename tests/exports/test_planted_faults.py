@@ -13,7 +13,7 @@ from drgn_tf.exports.verification import BOUNDS, SIZES, verify
 from drgn_tf.inference import Driver, load_driver
 from drgn_tf.inference.keras_driver import KerasDriver
 
-PRECISIONS = ["float32", "float16", "dynamic_range", "int8", "int16x8"]
+PRECISIONS = ["float32", "float16", "dynamic_range", "int8", "int16x8", "integer"]
 
 
 class Remembered(KerasDriver):
@@ -190,7 +190,7 @@ def test_a_wrong_scale_of_int8_is_refused(spoiled, reference, dark_photos, name,
         verify(spoiled("int8", spoil), reference, dark_photos, BOUNDS["int8"])
 
 
-@pytest.mark.parametrize("precision", ["int8", "int16x8", "dynamic_range"])
+@pytest.mark.parametrize("precision", ["int8", "int16x8", "integer", "dynamic_range"])
 def test_scales_of_a_kernel_in_another_order_are_refused(
     spoiled, reference, dark_photos, precision
 ):

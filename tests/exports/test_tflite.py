@@ -9,6 +9,7 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.compiled_model import CompiledModel
 from ai_edge_litert.interpreter import Interpreter
@@ -16,7 +17,8 @@ from ai_edge_litert.interpreter import Interpreter
 from drgn_tf.errors import UserError
 from drgn_tf.exports import calibration as calibrating
 from drgn_tf.exports.tflite import PRECISIONS, SIGNATURE, export_tflite
-from drgn_tf.exports.tflite_inspection import operator_name
+from drgn_tf.exports.tflite_inspection import operator_name, type_name
+from drgn_tf.exports.tflite_int8 import byte_kernel
 from drgn_tf.exports.tflite_metadata import text, unpacked
 from drgn_tf.exports.verification import BOUNDS, psnr_between
 from drgn_tf.inference import load_driver, photo_thumbnail
@@ -66,7 +68,7 @@ def test_names_types_and_scales(files, precision):
     # The order counts where they are told apart by number, as in the Java API.
     assert [detail["name"] for detail in outputs] == ["enhanced", "aimed_brightness"]
     for detail in inputs + outputs:
-        if precision == "int8" and detail["name"] in ("image", "enhanced"):
+        if precision in ("int8", "integer") and detail["name"] in ("image", "enhanced"):
             assert detail["dtype"] == np.uint8
             scale, zero_point = detail["quantization"]
             assert np.float32(scale) == np.float32(1 / 255)
@@ -80,6 +82,17 @@ def test_equal_networks_make_equal_files(files, tiny_model, samples, tmp_path):
     export_tflite(tiny_model, path, precision="int8", size=samples[0].image.shape[:2],
                   flavour="tiled", name="tiny", calibration=samples)  # fmt: skip
     assert path.read_bytes() == files["int8"].read_bytes()
+
+
+def test_what_is_converted_already_is_not_converted_again(files, tiny_model, tmp_path, monkeypatch):
+    known, saved = {}, []
+    save = tf.saved_model.save
+    monkeypatch.setattr(tf.saved_model, "save", lambda *a, **k: (saved.append(a), save(*a, **k)))
+    for precision in ("float32", "dynamic_range", "float32"):
+        export_tflite(tiny_model, tmp_path / "net.tflite", precision=precision, size=SIZE,
+                      flavour="tiled", name="tiny", known=known)  # fmt: skip
+        assert (tmp_path / "net.tflite").read_bytes() == files[precision].read_bytes()
+    assert len(saved) == 1
 
 
 def test_constants_lie_at_multiples_of_16_bytes(files):
@@ -215,6 +228,40 @@ def test_8_bits_leave_nothing_to_slow_kernels(files):
     assert len(interpreter._get_ops_details()) == len(subgraph.operators) + 1
 
 
+def test_integer_files_compute_all_pixels_in_integers(files):
+    model = unpacked(files["integer"].read_bytes())
+    (subgraph,) = model.subgraphs
+    image = int(subgraph.inputs[0])
+    of_pixels, convolutions = {image}, 0
+    for operator in subgraph.operators:
+        if of_pixels.isdisjoint(int(i) for i in operator.inputs):
+            continue
+        of_pixels.add(int(operator.outputs[0]))
+        types = {type_name(subgraph.tensors[i]) for i in (*operator.inputs, *operator.outputs)}
+        assert types <= {"UINT8", "INT8", "INT16", "INT32", "INT64"}
+        if operator_name(model, operator) == "CONV_2D":
+            convolutions += 1
+            assert type_name(subgraph.tensors[operator.inputs[1]]) == "INT8"
+    assert int(subgraph.outputs[0]) in of_pixels
+    assert convolutions == 38
+    # Accelerators read no scale that the operators do not agree on.
+    for operator in subgraph.operators:
+        if operator_name(model, operator) in ("AVERAGE_POOL_2D", "TRANSPOSE", "RESHAPE"):
+            source, result = (subgraph.tensors[i[0]] for i in (operator.inputs, operator.outputs))
+            if type_name(source) != "FLOAT32":
+                assert list(source.quantization.scale) == list(result.quantization.scale)
+
+
+def test_integers_of_a_network_without_brightness(plain_model, dark_photos, samples, tmp_path):
+    path = tmp_path / "plain.tflite"
+    export_tflite(plain_model, path, precision="integer", size=SIZE, flavour="tiled",
+                  name="tiny", calibration=samples)  # fmt: skip
+    image = image_of(dark_photos[0], SIZE)
+    thumbnail = photo_thumbnail(dark_photos[0], plain_model.options.thumbnail_size)
+    result = load_driver(path).run(image, thumbnail)["enhanced"]
+    assert psnr_between(result, np.asarray(plain_model(image, thumbnail)["enhanced"])) >= 40
+
+
 @pytest.mark.parametrize("size", [SIZE, None])
 def test_the_first_look_at_a_dark_photo_has_float_weights(tflite_file, size):
     model = unpacked(tflite_file("dynamic_range", size=size).read_bytes())
@@ -229,6 +276,27 @@ def test_the_first_look_at_a_dark_photo_has_float_weights(tflite_file, size):
     looks = [name for name, side in in_float if side == 3 and "context" not in name]
     assert len(looks) == 2 and all("degradation_generator" in name for name in looks)
     assert len(in_bytes) > 20 and not any("context" in name for name, _ in in_bytes)
+
+
+def test_8_bit_kernels_treat_even_areas_as_before():
+    kernel = np.random.default_rng(0).normal(size=(5, 3, 3, 7)).astype(np.float32)
+    kernel[1] = 0
+    kernel[2, :, :, 3] = 0.25 * kernel[2].max()
+    levels, scales = byte_kernel(kernel)
+    assert levels.dtype == np.int8 and levels.min() >= -127
+    scales = scales[:, np.newaxis, np.newaxis, np.newaxis]
+    errors = (levels * scales - kernel) / scales
+    # Each weight is at one of the two steps beside it; the 9 together are off by half a step.
+    assert np.abs(errors).max() < 1 + 1e-4
+    assert np.abs(errors.sum((1, 2))).max() <= 0.5 + 1e-4
+    assert not levels[1].any()
+    single, _ = byte_kernel(kernel[:, :1, :1])
+    nearest = np.round(
+        kernel[:, :1, :1]
+        * 127
+        / np.maximum(np.abs(kernel[:, :1, :1]).max((1, 2, 3), keepdims=True), 1e-9)
+    )
+    np.testing.assert_array_equal(single, nearest)
 
 
 def test_calibrated_on_black_alone_bytes_are_still_read_right(tiny_model, samples, tmp_path):
@@ -263,6 +331,7 @@ def test_a_range_that_is_not_pinned_is_refused(tiny_model, samples, tmp_path, mo
         ({"size": (0, 64)}, "size must be positive, not 64x0"),
         ({"precision": "int8", "size": None}, "int8 needs a fixed size"),
         ({"precision": "int16x8"}, "int16x8 needs calibration samples"),
+        ({"precision": "integer", "flavour": "whole"}, "choose the flavour tiled"),
     ],
 )
 def test_arguments_that_do_not_go_together(tiny_model, tmp_path, arguments, message):

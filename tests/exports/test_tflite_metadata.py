@@ -37,6 +37,11 @@ def test_metadata_of_a_file(path):
     assert thumbnail["height"] == thumbnail["width"] == 16
 
 
+def test_files_that_gpus_compute_wrong_say_so(tflite_file):
+    for precision in ("int16x8", "integer"):
+        assert "not for GPUs" in read_metadata(tflite_file(precision))["description"]
+
+
 def test_a_file_without_metadata_is_named(path, tmp_path):
     model = unpacked(path.read_bytes())
     model.metadata = []
