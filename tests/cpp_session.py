@@ -66,9 +66,9 @@ _FUNCTIONS = {
 
 
 def _library() -> ctypes.CDLL:
-    folder = pathlib.Path(tf.__file__).parent
-    for name in ("libtensorflow_framework.*", "libtensorflow_cc.*"):
-        library = ctypes.CDLL(str(next(folder.glob(name))), mode=ctypes.RTLD_GLOBAL)
+    # The same as TensorFlow's Python has loaded.
+    (path,) = pathlib.Path(tf.__file__).parent.glob("libtensorflow_cc.*")
+    library = ctypes.CDLL(str(path))
     for name, (result, arguments) in _FUNCTIONS.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
