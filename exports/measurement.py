@@ -68,7 +68,7 @@ def measure(path: pathlib.Path, photo: np.ndarray, threads: int) -> Measurement:
                 "-m",
                 "drgn_tf.exports.measurement",
                 file.name,
-                str(path),
+                str(path.absolute()),
                 str(threads),
             ],
             cwd=_ROOT,
@@ -78,7 +78,8 @@ def measure(path: pathlib.Path, photo: np.ndarray, threads: int) -> Measurement:
             check=False,
         )
     if process.returncode:
-        raise RuntimeError(f"{path}: cannot be measured: {process.stderr.strip()[-300:]}")
+        reason = (process.stderr.strip().splitlines() or [f"code {process.returncode}"])[-1]
+        raise RuntimeError(f"{path}: cannot be measured: {reason}")
     measured = json.loads(process.stdout.splitlines()[-1])
     return Measurement(**{**measured, "size": tuple(measured["size"])})
 

@@ -1,8 +1,8 @@
 """A stand-in for TensorFlow Serving, of which no binary is at hand.
 
 It speaks TF Serving's wire format: REST on one port and gRPC on another, by the stubs of
-tensorflow-serving-api. The SavedModel is loaded by TensorFlow into a session, which is run by the
-names that its signatures have, as TF Serving does; so messages of errors and what is left out of
+tensorflow-serving-api. TensorFlow's C++ loader reads the SavedModel into a session, which is run by
+the names that its signatures have, as in TF Serving; so messages of errors and what is left out of
 the graph for fewer outputs are the same. What it does not have: batching, versions beside each
 other, polling of folders, warm-up, metrics, compression, timeouts of the server's own.
 """
@@ -31,6 +31,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from tests.cpp_session import CppError, CppSession
+
 # As in tensorflow_serving/model_servers/http_server.cc.
 HTTP_CODES = {
     "INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400, "OUT_OF_RANGE": 400, "NOT_FOUND": 404,
@@ -41,8 +43,6 @@ _PATH = re.compile(
     r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
     r"(?P<method>:predict|/metadata)?"
 )
-# After the error itself Python adds where each node was made.
-_ONLY_PYTHONS = re.compile(r"\n\n(Original stack trace|Errors may have originated).*", re.S)
 
 
 class Failure(Exception):
@@ -85,10 +85,8 @@ class StandIn:
         self.headers: dict[str, str] = {}
 
     def __enter__(self):
-        self._session = tf.compat.v1.Session(graph=tf.Graph())
-        with self._session.graph.as_default():
-            loaded = tf.compat.v1.saved_model.load(self._session, ["serve"], str(self.saved_model))
-        self.signatures = loaded.signature_def
+        self._session = CppSession(self.saved_model)
+        self.signatures = self._session.signatures
         handler = type("Handler", (_RestHandler,), {"stand_in": self})
         self._http = _HttpServer(("localhost", 0), handler)
         threading.Thread(target=self._http.serve_forever, args=(0.05,)).start()
@@ -134,13 +132,8 @@ class StandIn:
         feeds = {signature.inputs[key].name: value for key, value in inputs.items()}
         try:
             return self._session.run(fetches, feeds)
-        except tf.errors.OpError as error:
-            code = grpc.StatusCode.__members__
-            name = next(key for key in code if code[key].value[0] == error.error_code)
-            raise Failure(name, _ONLY_PYTHONS.sub("", error.message)) from error
-        # Of a shape that the signature does not take.
-        except ValueError as error:
-            raise Failure("INVALID_ARGUMENT", str(error)) from error
+        except CppError as error:
+            raise Failure(error.code, str(error)) from error
 
     def signature(self, name: str):
         name = name or "serving_default"

@@ -82,7 +82,8 @@ class Client:
         grpcio and protobuf, pip install 'drgn-tf[serving]'.
       model: its name there.
       version: a number, a label, or None for the newest version.
-      timeout: seconds that a call may take, with all attempts and waits.
+      timeout: seconds that a call may take, with all attempts and waits. By REST the last attempt
+        may be late: connecting, sending and receiving have as long each.
       retries: how often, and when, a request is repeated.
       headers: sent with each request, such as {"Authorization": "Bearer ..."}.
       largest_message: bytes of the longest request and reply, with gRPC.

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from drgn_tf.serving.transport import ServerError, Transport
+
+_Result = TypeVar("_Result")
 
 # gRPC's names of what HTTP's numbers mean. 502 is what a proxy says in front of no server.
 _CODES = {
@@ -66,38 +69,52 @@ class RestTransport(Transport):
             "signature_name": signature,
             "inputs": {name: _listed(value) for name, value in inputs.items()},
         }
-        reply = self._ask(":predict", "outputs", timeout, json.dumps(body).encode())
-        # A signature's only output comes without its name.
-        named = reply if isinstance(reply, dict) and "b64" not in reply else {outputs[0]: reply}
-        return {name: _array(named[name]) for name in outputs}
+
+        def read(reply: Any) -> dict[str, np.ndarray]:
+            values = reply["outputs"]
+            # A signature's only output comes without its name.
+            named = isinstance(values, dict) and "b64" not in values
+            arrays = values if named else {outputs[0]: values}
+            return {name: _array(arrays[name]) for name in outputs}
+
+        return self._ask(":predict", read, timeout, json.dumps(body).encode())
 
     def states(self, timeout: float) -> dict[int, str]:
         """See `Transport.states`."""
-        versions = self._ask("", "model_version_status", timeout)
-        return {int(version["version"]): version["state"] for version in versions}
+
+        def read(reply: Any) -> dict[int, str]:
+            versions = reply["model_version_status"]
+            return {int(version["version"]): str(version["state"]) for version in versions}
+
+        return self._ask("", read, timeout)
 
     def input_shapes(self, timeout: float) -> dict[str, dict[str, Sequence[int]]]:
         """See `Transport.input_shapes`."""
-        signatures = self._ask("/metadata", "metadata", timeout)["signature_def"]["signature_def"]
-        return {
-            name: {
-                key: [int(dim["size"]) for dim in info["tensor_shape"]["dim"]]
-                for key, info in signature["inputs"].items()
+
+        def read(reply: Any) -> dict[str, dict[str, Sequence[int]]]:
+            return {
+                name: {
+                    key: [int(dim["size"]) for dim in info["tensor_shape"]["dim"]]
+                    for key, info in signature["inputs"].items()
+                }
+                for name, signature in reply["metadata"]["signature_def"]["signature_def"].items()
             }
-            for name, signature in signatures.items()
-        }
+
+        return self._ask("/metadata", read, timeout)
 
     def close(self) -> None:
         """Does nothing: each request has a connection of its own."""
 
-    def _ask(self, path: str, wanted: str, timeout: float, body: bytes | None = None) -> Any:
+    def _ask(
+        self, path: str, read: Callable[[Any], _Result], timeout: float, body: bytes | None = None
+    ) -> _Result:
         request = urllib.request.Request(f"{self._url}{path}", body, self._headers)
+        deadline = time.monotonic() + timeout
         try:
             with urllib.request.urlopen(request, timeout=timeout) as response:
-                return json.load(response)[wanted]
+                return read(json.loads(_body(response, deadline)))
         except urllib.error.HTTPError as error:
-            with error:
-                said = _said(error.read())
+            said = _said(error)
             code = _CODES.get(error.code, "UNKNOWN")
             message = f"{self.place}: {said or error.reason}"
             raise ServerError(message, code, error.code in _RETRYABLE) from error
@@ -112,18 +129,28 @@ class RestTransport(Transport):
                 "UNAVAILABLE",
                 retryable=True,
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise ServerError(
-                f"{self.place}: answers, but not as a model server does; check the address.",
-                "UNKNOWN",
-            ) from error
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise self.strange() from error
 
 
-def _said(body: bytes) -> str:
+def _body(response: Any, deadline: float) -> bytes:
+    """Returns the content of a response; urllib's timeout begins anew with each part of it."""
+    parts = []
+    while part := response.read1(2**20):
+        parts.append(part)
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    return b"".join(parts)
+
+
+def _said(error: urllib.error.HTTPError) -> str:
     try:
-        return str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
-        # A proxy's own page.
+        with error:
+            return str(json.load(error)["error"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        # A proxy's own page, or half of an answer.
         return ""
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import grpc
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from drgn_tf.serving import messages
 from drgn_tf.serving.transport import ServerError, Transport
+
+_Result = TypeVar("_Result")
 
 _RETRYABLE = (grpc.StatusCode.UNAVAILABLE,)
 
@@ -40,6 +44,8 @@ class GrpcTransport(Transport):
         options = [
             ("grpc.max_send_message_length", largest_message),
             ("grpc.max_receive_message_length", largest_message),
+            # Each address of a name in turn, as of the pods of a service.
+            ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
             # How often is for `Retries` to say.
             ("grpc.enable_retries", 0),
             # After a failure a channel waits up to two minutes before it tries to connect again.
@@ -71,24 +77,33 @@ class GrpcTransport(Transport):
         request = self._request(messages.PredictRequest, signature)
         messages.fill_inputs(request, inputs)
         request.output_filter.extend(outputs)
-        reply = self._ask(self._predict, request, timeout)
-        tensors = {entry.key: entry.value for entry in reply.outputs}
-        return {name: messages.to_array(tensors[name]) for name in outputs}
+
+        def read(reply: Any) -> dict[str, np.ndarray]:
+            tensors = {entry.key: entry.value for entry in reply.outputs}
+            return {name: messages.to_array(tensors[name]) for name in outputs}
+
+        return self._ask(self._predict, request, read, timeout)
 
     def states(self, timeout: float) -> dict[int, str]:
         """See `Transport.states`."""
-        reply = self._ask(self._status, self._request(messages.StatusRequest), timeout)
-        return {
-            version.version: messages.STATES.get(version.state, "UNKNOWN")
-            for version in reply.model_version_status
-        }
+
+        def read(reply: Any) -> dict[int, str]:
+            return {
+                version.version: messages.STATES.get(version.state, "UNKNOWN")
+                for version in reply.model_version_status
+            }
+
+        return self._ask(self._status, self._request(messages.StatusRequest), read, timeout)
 
     def input_shapes(self, timeout: float) -> dict[str, dict[str, Sequence[int]]]:
         """See `Transport.input_shapes`."""
         request = self._request(messages.MetadataRequest)
         request.metadata_field.append("signature_def")
-        reply = self._ask(self._metadata, request, timeout)
-        return messages.input_shapes(reply.metadata[0].value.value)
+
+        def read(reply: Any) -> dict[str, dict[str, Sequence[int]]]:
+            return messages.input_shapes(reply.metadata[0].value.value)
+
+        return self._ask(self._metadata, request, read, timeout)
 
     def close(self) -> None:
         """See `Transport.close`."""
@@ -111,11 +126,15 @@ class GrpcTransport(Transport):
             request.model_spec.version_label = self._version
         return request
 
-    def _ask(self, method: Any, request: Any, timeout: float) -> Any:
+    def _ask(
+        self, method: Any, request: Any, read: Callable[[Any], _Result], timeout: float
+    ) -> _Result:
         try:
-            return method(request, timeout=timeout, metadata=self._headers)
+            return read(method(request, timeout=timeout, metadata=self._headers))
         except grpc.RpcError as error:
             code, said = error.code(), error.details()
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 said = f"no answer within {timeout:.3g} seconds."
             raise ServerError(f"{self.place}: {said}", code.name, code in _RETRYABLE) from error
+        except (ValueError, LookupError, DecodeError) as error:
+            raise self.strange() from error

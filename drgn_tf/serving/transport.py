@@ -78,3 +78,9 @@ class Transport(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Closes its connections."""
+
+    def strange(self) -> ServerError:
+        """Returns the error of a reply that cannot be read."""
+        return ServerError(
+            f"{self.place}: answers, but not as a model server does; check the address.", "UNKNOWN"
+        )

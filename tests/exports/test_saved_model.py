@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import pathlib
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -20,6 +17,7 @@ from drgn_tf.exports.verification import verify_serving
 from drgn_tf.inference import load_driver
 from drgn_tf.inference.keras_driver import KerasDriver
 from drgn_tf.serving import messages
+from tests.cpp_session import CppSession
 
 # Made once with tensorflow-serving-api 2.21: a request for "float_tile" of "net", with "image"
 # [[1, 2]] and "thumbnail" [b"x"].
@@ -302,73 +300,16 @@ def test_a_killed_export_leaves_nothing_that_looks_whole(tiny_model, tmp_path, m
     assert not list(tmp_path.iterdir())
 
 
-# What TF Serving does, in C: load the SavedModel with the C++ loader, feed, fetch.
-C_CLIENT = """
-import ctypes, pathlib, sys
-import numpy as np
-
-library_dir, saved_model, feed, fetch, image, result = sys.argv[1:]
-for name in ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2"):
-    tf = ctypes.CDLL(str(pathlib.Path(library_dir, name)), mode=ctypes.RTLD_GLOBAL)
-
-class Output(ctypes.Structure):
-    _fields_ = [("operation", ctypes.c_void_p), ("index", ctypes.c_int)]
-
-def returns(kind, *names):
-    for name in names:
-        getattr(tf, name).restype = kind
-
-returns(ctypes.c_void_p, "TF_NewStatus", "TF_NewGraph", "TF_NewSessionOptions", "TF_TensorData",
-        "TF_LoadSessionFromSavedModel", "TF_GraphOperationByName", "TF_AllocateTensor")
-returns(ctypes.c_char_p, "TF_Message")
-returns(ctypes.c_size_t, "TF_TensorByteSize")
-pointer = ctypes.c_void_p
-status, graph = pointer(tf.TF_NewStatus()), pointer(tf.TF_NewGraph())
-
-def check():
-    if tf.TF_GetCode(status):
-        sys.exit(tf.TF_Message(status).decode())
-
-tags = (ctypes.c_char_p * 1)(b"serve")
-session = pointer(tf.TF_LoadSessionFromSavedModel(
-    pointer(tf.TF_NewSessionOptions()), None, saved_model.encode(), tags, 1, graph, None, status))
-check()
-
-def output(name):
-    operation, index = name.split(":")
-    return Output(tf.TF_GraphOperationByName(graph, operation.encode()), int(index))
-
-pixels = np.load(image)
-UINT8 = 4
-dims = (ctypes.c_int64 * 4)(*pixels.shape)
-tensor = pointer(tf.TF_AllocateTensor(UINT8, dims, 4, ctypes.c_size_t(pixels.nbytes)))
-ctypes.memmove(tf.TF_TensorData(tensor), pixels.tobytes(), pixels.nbytes)
-fetched = (pointer * 1)()
-tf.TF_SessionRun(session, None, (Output * 1)(output(feed)), (pointer * 1)(tensor), 1,
-                 (Output * 1)(output(fetch)), fetched, 1, None, 0, None, status)
-check()
-enhanced = pointer(fetched[0])
-data = ctypes.string_at(tf.TF_TensorData(enhanced), tf.TF_TensorByteSize(enhanced))
-np.save(result, np.frombuffer(data, np.uint8).reshape(pixels.shape))
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the wheel's C library")
-def test_tensorflows_cpp_loader_runs_it(path, tiny_model, dark_photos, tmp_path):
-    proto = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    signature = proto.meta_graphs[0].signature_def["serving_default"]
-    image, result = tmp_path / "image.npy", tmp_path / "result.npy"
+def test_tensorflows_cpp_loader_runs_it(path, tiny_model, dark_photos):
+    session = CppSession(path)
     photo = dark_photos[0][:37, :53]
-    np.save(image, photo[np.newaxis])
-    arguments = [
-        pathlib.Path(tf.__file__).parent,
-        path,
-        signature.inputs["image"].name,
-        signature.outputs["enhanced"].name,
-        image,
-        result,
-    ]
-    command = [sys.executable, "-c", C_CLIENT, *map(str, arguments)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr[-2000:]
-    assert np.abs(np.load(result)[0] - enhanced(tiny_model, photo)).max() <= 1
+    for name, feed, fetch in (
+        ("serving_default", photo[np.newaxis], "enhanced"),
+        ("image_bytes", np.array([encoded(photo, "PNG")], object), "enhanced_bytes"),
+    ):
+        signature = session.signatures[name]
+        (given,) = signature.inputs.values()
+        results = session.run({fetch: signature.outputs[fetch].name}, {given.name: feed})
+        result = results[fetch][0] if fetch == "enhanced" else decoded(results[fetch][0])
+        assert np.abs(result - enhanced(tiny_model, photo)).max() <= 1
+    session.close()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import http.server
 import io
 import json
 import pathlib
 import subprocess
 import sys
 import threading
+import time
 
+import grpc
 import numpy as np
 import ovmsclient
 import pytest
@@ -24,6 +28,7 @@ from drgn_tf.exports.saved_model import ServingOptions, export_saved_model
 from drgn_tf.inference import Enhancer, Tiling
 from drgn_tf.inference.loading import load_keras
 from drgn_tf.serving import Client, Retries, ServerDriver, ServerError, messages
+from drgn_tf.serving.rpc import GrpcTransport
 from tests.stand_in import Failure, StandIn
 
 KIT = pathlib.Path(__file__).parents[2] / "examples" / "serving"
@@ -227,6 +232,68 @@ def test_a_page_of_something_else_is_one_line(server, monkeypatch):
     monkeypatch.setattr("tests.stand_in._as_json", lambda _: {"page": 1})
     with client_of(server, "http") as client, pytest.raises(ServerError, match="not as a model"):
         client.states()
+
+
+def test_a_reply_without_what_was_asked_for_is_one_line(client, server, monkeypatch, dark):
+    other = {name: np.zeros(1, np.float32) for name in ("depth", "mask")}
+    monkeypatch.setattr(server, "predict", lambda *_: other)
+    with pytest.raises(ServerError, match="not as a model server does") as said:
+        client.enhance([file_of(dark[:8, :8])])
+    assert said.value.code == "UNKNOWN" and not said.value.retryable
+
+
+@pytest.mark.parametrize(("parts", "code"), [(100, "DEADLINE_EXCEEDED"), (1, "UNAVAILABLE")])
+def test_replies_that_drip_or_end_early(parts, code):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            # Until the client has gone.
+            with contextlib.suppress(OSError):
+                for _ in range(parts):
+                    self.wfile.write(b" ")
+                    time.sleep(0.02)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("localhost", 0), Handler) as dripping:
+        threading.Thread(target=dripping.serve_forever, args=(0.05,), daemon=True).start()
+        address = f"http://localhost:{dripping.server_port}"
+        client = Client(address, retries=QUICK, timeout=0.2)
+        with client, pytest.raises(ServerError) as said:
+            client.states()
+        dripping.shutdown()
+    assert said.value.code == code
+
+
+def test_grpc_takes_each_address_in_turn():
+    def server_of(version: int) -> grpc.Server:
+        reply = get_model_status_pb2.GetModelStatusResponse()
+        reply.model_version_status.add(version=version, state="AVAILABLE")
+        method = grpc.unary_unary_rpc_method_handler(lambda *_: reply.SerializeToString())
+        name = "tensorflow.serving.ModelService"
+        server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+        handler = grpc.method_handlers_generic_handler(name, {"GetModelStatus": method})
+        server.add_generic_rpc_handlers([handler])
+        ports.append(server.add_insecure_port("127.0.0.1:0"))
+        server.start()
+        return server
+
+    ports: list[int] = []
+    servers = [server_of(version) for version in (1, 2)]
+    address = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+    transport = GrpcTransport(address, False, "drgn", None, {}, 2**20)
+    # At first there may be one connection only.
+    seen: list[int] = []
+    while len(set(seen)) < 2 and len(seen) < 20000:
+        seen += transport.states(5.0)
+    seen = [version for _ in range(4) for version in transport.states(5.0)]
+    assert seen in ([1, 2, 1, 2], [2, 1, 2, 1])
+    transport.close()
+    for server in servers:
+        server.stop(None)
 
 
 def test_a_client_waits_for_the_model(client, server):

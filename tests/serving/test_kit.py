@@ -7,7 +7,7 @@ import re
 
 import pytest
 import yaml
-from google.protobuf import text_format
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from drgn_tf.exports import pipeline
@@ -15,6 +15,7 @@ from drgn_tf.models import DRGN, preset
 
 ROOT = pathlib.Path(__file__).parents[2]
 KIT = ROOT / "examples" / "serving"
+DOCS = ROOT / "docs" / "serving.md"
 # TF Serving's, in its image.
 GRPC, REST = 8500, 8501
 
@@ -44,12 +45,40 @@ def models(text: str) -> list:
     return list(config.model_config_list.config)
 
 
+# Fields that the files may have, of messages that are not in tensorflow-serving-api: those of TF
+# Serving's monitoring_config.proto and session_bundle_config.proto.
+OTHERS = {
+    "PrometheusConfig": {"enable": "bool", "path": "string"},
+    "MonitoringConfig": {"prometheus_config": "PrometheusConfig"},
+    "Int64Value": {"value": "int64"},
+    "BatchingParameters": {
+        "max_batch_size": "Int64Value", "batch_timeout_micros": "Int64Value",
+        "max_enqueued_batches": "Int64Value", "num_batch_threads": "Int64Value",
+        "pad_variable_length_inputs": "bool",
+    },
+}  # fmt: skip
+
+
+def parsed(text: str, name: str):
+    file = descriptor_pb2.FileDescriptorProto(name="kit.proto", package="kit", syntax="proto3")
+    for message, fields in OTHERS.items():
+        declared = file.message_type.add(name=message)
+        for number, (field, kind) in enumerate(fields.items(), 1):
+            added = declared.field.add(name=field, number=number, label="LABEL_OPTIONAL")
+            if kind in OTHERS:
+                added.type, added.type_name = added.TYPE_MESSAGE, f".kit.{kind}"
+            else:
+                added.type = f"TYPE_{kind.upper()}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    kind = message_factory.GetMessageClass(pool.FindMessageTypeByName(f"kit.{name}"))
+    return text_format.Parse(text, kind())
+
+
 def metrics_path(text: str) -> str:
-    # Its messages are not in tensorflow-serving-api.
-    (path,) = re.fullmatch(
-        r'(?:#.*\n)*prometheus_config \{\n  enable: true\n  path: "(.*)"\n\}\n', text
-    ).groups()
-    return path
+    config = parsed(text, "MonitoringConfig").prometheus_config
+    assert config.enable
+    return config.path
 
 
 def test_images_are_pinned_and_no_older_than_what_exports(compose, pod):
@@ -153,9 +182,32 @@ def test_the_pod_mounts_what_its_arguments_name(cluster, pod):
 
 def test_batching_keeps_the_sizes_of_photos():
     text = (KIT / "batching_parameters.txt").read_text()
-    values = dict(re.findall(r"^(\w+)(?: \{ value)?: (\w+)", text, re.M))
-    assert values.pop("pad_variable_length_inputs") == "false"
-    assert all(int(value) > 0 for value in values.values())
-    assert values.keys() == {
-        "max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads"
-    }  # fmt: skip
+    batching = parsed(text, "BatchingParameters")
+    assert not batching.pad_variable_length_inputs
+    sizes = [value.value for _, value in batching.ListFields()]
+    assert len(sizes) == 4 and min(sizes) > 0
+    (shown,) = indented(r"max_batch_size .*")
+    assert str(parsed(shown, "BatchingParameters")) == str(batching)
+
+
+def test_versions_and_labels_are_those_that_are_asked_for():
+    (text,) = indented(r"model_config_list .*")
+    (model,) = models(text)
+    assert model.name == "drgn"
+    assert set(model.version_labels.values()) <= set(model.model_version_policy.specific.versions)
+    (label,) = re.findall(r"/labels/(\w+):predict", DOCS.read_text())
+    assert label in model.version_labels
+
+
+def test_documented_commands_have_the_programs_flags():
+    text = DOCS.read_text() + "".join(path.read_text() for path in KIT.glob("*.py"))
+    commands = re.findall(r"^ {4}python examples/serving/(\w+\.py) (.*(?:\\\n.*)*)", text, re.M)
+    assert {name for name, _ in commands} == {"client.py", "load_test.py"}
+    for name, arguments in commands:
+        for flag in re.findall(r"--\w+", arguments):
+            assert f'"{flag}"' in (KIT / name).read_text(), flag
+
+
+def indented(first: str) -> list[str]:
+    """Returns the indented blocks of the document whose first line matches."""
+    return re.findall(rf"^(?<!.\n) {{4}}({first}\n(?:(?: {{4}}.*)?\n)*)", DOCS.read_text(), re.M)
