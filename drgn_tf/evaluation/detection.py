@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -18,6 +18,7 @@ import numpy as np
 from drgn_tf.data.annotations import Annotations
 from drgn_tf.errors import UserError
 from drgn_tf.evaluation.detector_layout import Layout
+from drgn_tf.evaluation.methods import INPUT, Method
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.inference import trial
@@ -298,21 +299,22 @@ def common_categories(annotations: Annotations, layout: Layout) -> dict[str, int
 
 
 def detect_before_and_after(
-    enhance: Callable[[np.ndarray], np.ndarray],
+    methods: Sequence[Method],
     detector: Detector,
     annotations: Annotations,
-    keep: Callable[[str, np.ndarray], None] = lambda name, enhanced: None,
-) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    keep: Callable[[str, str, np.ndarray], None] = lambda row, name, enhanced: None,
+) -> Iterator[dict[str, list[dict[str, Any]]]]:
     """Runs a detector on each photo, untouched and enhanced, one at a time.
 
     Args:
-      enhance: uint8 [H, W, 3] -> uint8 [H, W, 3].
+      methods: what enhances the photos.
       detector: the detector.
       annotations: the photos.
-      keep: called with the name of each photo, without suffix, and its enhanced pixels.
+      keep: called with the name of each row, the photo's name without suffix, and its enhanced
+        pixels.
 
     Yields:
-      The boxes of the input and of the enhanced photo, as COCO results.
+      The boxes of the input and of each method's result, as COCO results.
 
     Raises:
       UserError: a photo cannot be used.
@@ -320,13 +322,17 @@ def detect_before_and_after(
     category_ids = annotations.category_ids()
     for image in annotations.ground_truth["images"]:
         photo = to_uint8(read_photo(annotations.paths[image["id"]]))
-        enhanced = enhance(photo)
-        keep(str(pathlib.PurePath(image["file_name"]).with_suffix("")), enhanced)
-        before, after = (
-            _to_coco(detector(pixels), image["id"], detector.layout.class_names, category_ids)
-            for pixels in (photo, enhanced)
-        )
-        yield before, after
+        name = str(pathlib.PurePath(image["file_name"]).with_suffix(""))
+        found = {INPUT: detector(photo)}
+        for method in methods:
+            enhanced = method.enhance(photo)
+            keep(method.name, name, enhanced)
+            found[method.name] = detector(enhanced)
+        class_names = detector.layout.class_names
+        yield {
+            row: _to_coco(boxes, image["id"], class_names, category_ids)
+            for row, boxes in found.items()
+        }
 
 
 def _to_coco(

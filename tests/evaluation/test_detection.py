@@ -19,6 +19,7 @@ from drgn_tf.errors import UserError
 from drgn_tf.evaluation import detection
 from drgn_tf.evaluation.detection import Detector, decode
 from drgn_tf.evaluation.detector_layout import read_layout
+from drgn_tf.evaluation.methods import Method
 from drgn_tf.files import ModelFileError
 from drgn_tf.images.photos import read_photo
 from drgn_tf.inference import trial
@@ -115,8 +116,9 @@ def test_a_real_detector_finds_faces_where_people_see_them(
     def blacken(pixels):
         return np.zeros_like(pixels)
 
-    runs = list(detection.detect_before_and_after(blacken, detector, annotations))
-    before, after = ([box for run in runs for box in run[side]] for side in (0, 1))
+    methods = [Method("black", blacken)]
+    runs = list(detection.detect_before_and_after(methods, detector, annotations))
+    before, after = ([box for run in runs for box in run[row]] for row in ("input", "black"))
     metrics = detection_metrics(annotations.ground_truth, before)
     assert metrics.recall == 1
     assert metrics.precision >= 2 / 3
@@ -136,16 +138,20 @@ def test_enhancing_brings_back_what_the_dark_hides(
     detector = Detector(face_detector_file, read_layout(write_layout(**FACE_LAYOUT)))
     annotations = read_annotations(coco_file, sample_folder)
     kept = {}
-    runs = detection.detect_before_and_after(
-        lambda pixels: np.minimum(pixels.astype(np.int64) * 50, 255).astype(np.uint8),
-        detector,
-        annotations,
-        kept.__setitem__,
+    brighter = Method(
+        "brighter", lambda pixels: np.minimum(pixels.astype(np.int64) * 50, 255).astype(np.uint8)
     )
-    before, after = zip(*runs)
+    runs = list(
+        detection.detect_before_and_after(
+            [brighter],
+            detector,
+            annotations,
+            lambda row, name, pixels: kept.__setitem__(name, pixels),
+        )
+    )
     metrics = [
-        detection_metrics(annotations.ground_truth, [box for boxes in side for box in boxes])
-        for side in (before, after)
+        detection_metrics(annotations.ground_truth, [box for run in runs for box in run[row]])
+        for row in ("input", "brighter")
     ]
     assert metrics[1].recall == 1
     assert metrics[1].map > metrics[0].map
