@@ -55,7 +55,7 @@ def _opened() -> tuple[list[Driver], list[Method]]:
     """Returns the networks, and all that is measured: networks first."""
     drivers = [load_driver(model) for model in eval_flags.models()]
     methods = [
-        *(of_network(driver, report.model_name(driver)) for driver in drivers),
+        *(of_network(driver, driver.name) for driver in drivers),
         *(BASELINES[name] for name in eval_flags.baselines()),
     ]
     check_names(methods)

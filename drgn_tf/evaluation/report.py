@@ -33,6 +33,7 @@ from drgn_tf.evaluation.columns import COLUMNS
 from drgn_tf.evaluation.image_quality import PhotoMetrics
 from drgn_tf.evaluation.methods import GIVEN, INPUT
 from drgn_tf.files import make_folder, move, partial_folder, remove_partial, sha256
+from drgn_tf.inference.described_driver import DescribedDriver
 from drgn_tf.inference.driver import Driver
 from drgn_tf.version import __version__
 
@@ -141,7 +142,8 @@ def describe_run(drivers: Sequence[Driver], command: str) -> dict[str, Any]:
     """Returns the weights, versions and command of a run."""
     return {
         "models": [
-            {"file": model_name(driver), "kind": driver.kind, "sha256": sha256(driver.path)}
+            {"name": driver.name, "kind": driver.kind, "sha256": sha256(driver.path)}
+            | (_description(driver) if isinstance(driver, DescribedDriver) else {})
             for driver in drivers
         ],
         "versions": versions(),
@@ -149,10 +151,9 @@ def describe_run(drivers: Sequence[Driver], command: str) -> dict[str, Any]:
     }
 
 
-def model_name(driver: Driver) -> str:
-    """Returns the file name; for a version of a SavedModel with that of its folder."""
-    name = driver.path.name
-    return f"{driver.path.resolve().parent.name}/{name}" if name.isdecimal() else name
+def _description(driver: DescribedDriver) -> dict[str, Any]:
+    entries = dataclasses.asdict(driver.description)
+    return {"description": {**entries, "file": driver.path.name}}
 
 
 def versions() -> dict[str, str]:

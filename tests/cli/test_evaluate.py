@@ -15,6 +15,7 @@ from drgn_tf import weights
 from drgn_tf.data import sample
 from drgn_tf.files import sha256
 from drgn_tf.images.photos import read_photo
+from tests.model_files import ADD, tflite
 
 
 @pytest.fixture
@@ -28,9 +29,12 @@ def test_pairs_and_photos_without_reference(evaluate, pair_folder, tmp_path, low
     dark_folder.mkdir()
     dark = np.round(low_photo[0] * 255).astype(np.uint8)
     Image.fromarray(dark).save(dark_folder / "夜.png")
+    (tmp_path / "double.tflite").write_bytes(tflite(ADD))
+    peer = tmp_path / "peer.json"
+    peer.write_text('{"file": "double.tflite", "name": "peer 2.0"}')
     out = tmp_path / "out"
     process = evaluate(
-        f"--data_dir={pair_folder}", f"--unpaired={dark_folder}",
+        "--model=mobile", f"--model={peer}", f"--data_dir={pair_folder}", f"--unpaired={dark_folder}",
         f"--output_dir={out}", "--save_images", "--baselines=gamma",
         "--metrics=psnr,ssim,flip",
     )  # fmt: skip
@@ -39,20 +43,19 @@ def test_pairs_and_photos_without_reference(evaluate, pair_folder, tmp_path, low
     assert lines[0] == "pairs: 4 pairs"
     assert lines[2].startswith("input ")
     assert lines[3].startswith("mobile.tflite ")
-    assert [line.split("  ")[0] for line in lines[4:7]] == [
-        "mobile.tflite (given)", "gamma", "gamma (given)",
+    assert [line.split("  ")[0] for line in lines[4:8]] == [
+        "mobile.tflite (given)", "peer 2.0", "gamma", "gamma (given)",
     ]  # fmt: skip
     assert lines[1].split() == ["PSNR", "dB", "↑", "SSIM", "↑", "FLIP", "↓"]
     assert lines[-1] == f"results: {out}"
 
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    assert results["models"] == [
-        {
-            "file": "mobile.tflite",
-            "kind": "tflite",
-            "sha256": sha256(weights.fast_path("mobile")),
-        }
-    ]
+    assert results["models"][0] == {
+        "name": "mobile.tflite",
+        "kind": "tflite",
+        "sha256": sha256(weights.fast_path("mobile")),
+    }
+    assert results["models"][1]["description"]["file"] == "double.tflite"
     assert f"--data_dir={pair_folder}" in results["command"]
     assert results["pairs"]["data_set"] == "pairs"
     assert "rounded to 8 bits" in results["pairs"]["protocol"]
@@ -67,9 +70,9 @@ def test_pairs_and_photos_without_reference(evaluate, pair_folder, tmp_path, low
     assert results["unpaired"]["mean"]["input"]["niqe"] > 0
 
     with (out / "per_image.csv").open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 4 * 5
+        assert len(list(csv.DictReader(file))) == 4 * 6
     assert (out / "contact_sheet.png").stat().st_size > 10_000
-    for row in ("mobile.tflite", "gamma"):
+    for row in ("mobile.tflite", "peer 2.0", "gamma"):
         assert sorted(path.name for path in (out / "enhanced" / row).iterdir()) == [
             "view_0.png", "view_1.png", "view_2.png", "view_3.png",
         ]  # fmt: skip
@@ -117,6 +120,7 @@ def test_bad_input_is_one_clear_line(answers, pair_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "net.tflite").write_bytes(b"no network")
     (tmp_path / "net.keras").write_bytes(b"no network")
+    (tmp_path / "peer.json").write_text('{"file": "net.tflite", "scale": 255}')
     lonely = tmp_path / "lonely"
     for name in ("low", "high"):
         (lonely / name).mkdir(parents=True)
@@ -136,6 +140,7 @@ def test_bad_input_is_one_clear_line(answers, pair_folder, tmp_path):
         "has no counterpart": [f"--data_dir={lonely}", out],
         "is 40x32 pixels but": [f"--data_dir={unequal}", out],
         "net.tflite: cannot be loaded": [pairs, out, f"--model={tmp_path / 'net.tflite'}"],
+        'peer.json: unknown entry "scale"': [pairs, out, f"--model={tmp_path / 'peer.json'}"],
         "net.keras: is no .keras file": [pairs, out, f"--model={tmp_path / 'net.keras'}"],
         "no such model": [pairs, out, "--model=huge"],
         "two rows of the table would be called 'mobile.tflite'": [

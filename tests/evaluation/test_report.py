@@ -180,7 +180,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 def test_a_run_is_identified(driver, tiny_file):
     run = report.describe_run([driver], "python eval_main.py")
-    assert run["models"][0]["file"] == tiny_file.name
+    assert run["models"][0]["name"] == tiny_file.name
     assert len(run["models"][0]["sha256"]) == 64
     assert run["command"] == "python eval_main.py"
     assert {"python", "drgn-tf", "tensorflow", "keras", "numpy"} <= run["versions"].keys()

@@ -17,6 +17,7 @@ import random
 import resource
 import signal
 import time
+import types
 import unittest.mock
 import zipfile
 from collections.abc import Callable
@@ -36,6 +37,7 @@ from drgn_tf.evaluation.detector_layout import read_layout
 from drgn_tf.images import formats, photo_files
 from drgn_tf.images.photos import read_photo, turned
 from drgn_tf.inference import load_driver, trial
+from drgn_tf.inference.network_description import read_description
 
 # Beyond, photos are refused by their size: what is left must fit into the limit of memory.
 _MEGAPIXELS = 8
@@ -295,8 +297,29 @@ def layouts(data: bytes, folder: pathlib.Path) -> None:
     for output in outputs:
         strange = generator.choice([np.nan, np.inf, -np.inf, 1e38, -1e30, 1e9], output.shape)
         np.copyto(output, strange, where=generator.random(output.shape) < 0.05, casting="unsafe")
-    detector._run = lambda image: {**dict(enumerate(outputs)), "0": outputs[0]}
+    detector._runner = types.SimpleNamespace(
+        run=lambda image: {**dict(enumerate(outputs)), "0": outputs[0]}
+    )
     check(lambda: detector(np.asarray(_photo())))
+
+
+def description_seeds() -> list[bytes]:
+    """Descriptions of networks with all entries."""
+    return [
+        json.dumps(content).encode()
+        for content in (
+            {"file": "net.onnx", "name": "net", "input": "image", "output": 1, "layout": "nchw",
+             "channels": "bgr", "input_range": [-1, 1], "result": "residual", "multiple_of": 8},
+            {"file": "net.tflite", "output": "image", "output_range": [0, 255], "size": [32, 48],
+             "resize_mode": "stretch"},
+        )
+    ]  # fmt: skip
+
+
+def descriptions(data: bytes, folder: pathlib.Path) -> None:
+    """Reads the description of a network."""
+    (folder / "peer.json").write_bytes(data)
+    check(lambda: read_description(folder / "peer.json"))
 
 
 def stem_seeds() -> list[bytes]:
@@ -437,6 +460,7 @@ TARGETS = {
     "metadata": Target(metadata_seeds, read_metadata),
     "annotations": Target(annotation_seeds, annotations, mutate=mutate_json),
     "layouts": Target(layout_seeds, layouts, mutate=mutate_json),
+    "descriptions": Target(description_seeds, descriptions, mutate=mutate_json),
     "stems": Target(stem_seeds, stems),
     "tflite": Target(
         tflite_seeds, native(".tflite"), guided=False, imports=("ai_edge_litert.interpreter",)
