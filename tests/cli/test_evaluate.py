@@ -34,9 +34,10 @@ def test_pairs_and_photos_without_reference(evaluate, pair_folder, tmp_path, low
     peer.write_text('{"file": "double.tflite", "name": "peer 2.0"}')
     out = tmp_path / "out"
     process = evaluate(
-        "--model=mobile", f"--model={peer}", f"--data_dir={pair_folder}", f"--unpaired={dark_folder}",
+        "--model=mobile", f"--model={peer}",
+        f"--data_dir={pair_folder}", f"--unpaired={dark_folder}",
         f"--output_dir={out}", "--save_images", "--baselines=gamma",
-        "--metrics=psnr,ssim,flip",
+        "--metrics=psnr,ssim,ciede2000",
     )  # fmt: skip
     assert process.code == 0, process.output
     lines = process.stdout.splitlines()
@@ -46,7 +47,7 @@ def test_pairs_and_photos_without_reference(evaluate, pair_folder, tmp_path, low
     assert [line.split("  ")[0] for line in lines[4:8]] == [
         "mobile.tflite (given)", "peer 2.0", "gamma", "gamma (given)",
     ]  # fmt: skip
-    assert lines[1].split() == ["PSNR", "dB", "↑", "SSIM", "↑", "FLIP", "↓"]
+    assert lines[1].split() == ["PSNR", "dB", "↑", "SSIM", "↑", "CIEDE2000", "↓"]
     assert lines[-1] == f"results: {out}"
 
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
@@ -62,7 +63,7 @@ def test_pairs_and_photos_without_reference(evaluate, pair_folder, tmp_path, low
     assert "lower is better" in results["pairs"]["protocol"]
     means = results["pairs"]["mean"]
     assert means["mobile.tflite"]["psnr"] > means["input"]["psnr"]
-    assert means["mobile.tflite"]["flip"] < means["input"]["flip"]
+    assert means["mobile.tflite"]["ciede2000"] < means["input"]["ciede2000"]
     assert f"{means['input']['psnr']:.3f}" in lines[2]
     assert [photo["stem"] for photo in results["pairs"]["per_image"]] == [
         "view_0", "view_1", "view_2", "view_3",
