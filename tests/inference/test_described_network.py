@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pathlib
 
 import numpy as np
 import onnx
@@ -192,3 +193,17 @@ def test_what_is_no_description_is_one_line(tmp_path, text):
     (tmp_path / "peer.json").write_text(text)
     with pytest.raises(UserError, match=r"peer\.json: .*the description of a network"):
         read_description(tmp_path / "peer.json")
+
+
+def test_the_examples_of_the_docs_are_descriptions(tmp_path):
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(
+        encoding="utf-8"
+    )
+    examples = [
+        line.strip() for line in page.splitlines() if line.startswith('    {"') and '"file"' in line
+    ]
+    names = []
+    for example in examples:
+        (tmp_path / "peer.json").write_text(example)
+        names.append(read_description(tmp_path / "peer.json").name)
+    assert names == ["Zero-DCE++", "peer"]
