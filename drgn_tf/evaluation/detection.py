@@ -127,14 +127,13 @@ def decode(outputs: Outputs, layout: Layout, size: tuple[int, int]) -> Boxes:
         corners, scores, classes = _decode_ssd(tensors, layout)
     elif layout.kind == "anchors":
         corners, scores, classes = _decode_anchors(tensors, layout, size)
+    elif layout.kind == "fastestdet":
+        corners, scores, classes = _decode_fastestdet(tensors["predictions"], layout)
     else:
         predictions = tensors["predictions"]
         rows = predictions if layout.kind == "yolov5" else predictions.T
         by_class = rows[:, 4:] if layout.kind == "yolov8" else rows[:, 5:] * rows[:, 4:5]
-        if by_class.shape[1] != len(layout.class_names):
-            raise ValueError(
-                f"{by_class.shape[1]} classes, but the layout names {len(layout.class_names)}"
-            )
+        _check_classes(by_class.shape[1], layout)
         corners = _corners(rows[:, :2], rows[:, 2:4])
         scores, classes = by_class.max(axis=1), by_class.argmax(axis=1)
     if layout.units == "normalised":
@@ -179,6 +178,26 @@ def _decode_anchors(
     scales = [1.0, 1.0] if layout.units == "pixels" else [size[1], size[0]]
     corners = _corners(centres / scales + offsets[:, :2], offsets[:, 2:4])
     return corners, scores.max(axis=1), scores.argmax(axis=1)
+
+
+def _decode_fastestdet(
+    predictions: np.ndarray, layout: Layout
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Decodes [5 + classes, rows, columns], as the authors' example does."""
+    objectness, by_class = predictions[0], predictions[5:]
+    _check_classes(len(by_class), layout)
+    scores = objectness**0.6 * by_class.max(axis=0) ** 0.4
+    rows, columns = objectness.shape
+    y, x = np.mgrid[:rows, :columns]
+    centres = [(x + np.tanh(predictions[1])) / columns, (y + np.tanh(predictions[2])) / rows]
+    sides = 1.0 / (1.0 + np.exp(-np.clip(predictions[3:5], -80.0, 80.0)))
+    corners = _corners(np.stack(centres, axis=-1).reshape(-1, 2), sides.reshape(2, -1).T)
+    return corners, scores.ravel(), by_class.argmax(axis=0).ravel()
+
+
+def _check_classes(count: int, layout: Layout) -> None:
+    if count != len(layout.class_names):
+        raise ValueError(f"{count} classes, but the layout names {len(layout.class_names)}")
 
 
 def anchor_centres(anchors: tuple[tuple[int, int], ...], size: tuple[int, int]) -> np.ndarray:
@@ -265,12 +284,12 @@ def detect_before_and_after(
             found[method.name] = detector(enhanced)
         class_names = detector.layout.class_names
         yield {
-            row: _to_coco(boxes, image["id"], class_names, category_ids)
+            row: to_coco(boxes, image["id"], class_names, category_ids)
             for row, boxes in found.items()
         }
 
 
-def _to_coco(
+def to_coco(
     boxes: Boxes, image_id: int, class_names: tuple[str, ...], category_ids: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     return [

@@ -2,10 +2,11 @@
 
 docs/evaluation.md has a layout of each kind:
 
-    ssd       boxes, classes and scores in separate tensors, already decoded
-    yolov5    one tensor [1, N, 5 + classes]: box, objectness, classes
-    yolov8    one tensor [1, 4 + classes, N]: box, classes
-    anchors   one tensor of offsets to the centres of cells, one of scores (BlazeFace)
+    ssd          boxes, classes and scores in separate tensors, already decoded
+    yolov5       one tensor [1, N, 5 + classes]: box, objectness, classes
+    yolov8       one tensor [1, 4 + classes, N]: box, classes
+    anchors      one tensor of offsets to the centres of cells, one of scores (BlazeFace)
+    fastestdet   one tensor [1, 5 + classes, rows, columns]: objectness, box, classes (FastestDet)
 """
 
 from __future__ import annotations
@@ -43,6 +44,13 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "yolov5": _YOLO,
     "yolov8": _YOLO,
+    "fastestdet": {
+        "units": "normalised",
+        "resize_mode": "stretch",
+        "nms_iou": 0.45,
+        "channels": "bgr",
+        "outputs": {"predictions": 0},
+    },
     "anchors": {
         "units": "pixels",
         "resize_mode": "letterbox",
@@ -97,7 +105,7 @@ class Layout:
     """The inputs and outputs of a detector.
 
     Attributes:
-      kind: "ssd", "yolov5", "yolov8" or "anchors"; see the module.
+      kind: "ssd", "yolov5", "yolov8", "fastestdet" or "anchors"; see the module.
       class_names: by class number, spelled as in the annotations.
       units: of the boxes: "normalised" to [0, 1] or "pixels" of the detector's input.
       resize_mode: how a photo is resized to the input: "letterbox" keeps its proportions and

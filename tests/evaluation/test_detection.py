@@ -217,6 +217,19 @@ def test_yolo_boxes_come_back_out_of_their_frame(tmp_path, write_layout, kind):
     np.testing.assert_array_equal(boxes.classes, [1])
 
 
+def test_boxes_of_a_grid_of_cells(tmp_path, write_layout):
+    # Objectness, offsets of the centre, sides, two classes; 2 rows of 4 cells.
+    grid = np.zeros((1, 7, 2, 4), np.float32)
+    grid[0, :, 1, 2] = [0.5, np.arctanh(0.5), 0, 0, -np.log(3), 0.2, 0.8]
+    path = save_onnx(tmp_path / "grid.onnx", {"output": grid}, [1, 3, 32, 64])
+    layout = read_layout(write_layout(kind="fastestdet", class_names=["cat", "cup"]))
+    boxes = Detector(path, layout)(np.zeros((100, 200, 3), np.uint8))
+    # Centre at 2.5 of 4 and 1 of 2; half as wide as the photo, a quarter as high.
+    np.testing.assert_allclose(boxes.corners, [[75, 37.5, 175, 62.5]], rtol=1e-5)
+    np.testing.assert_allclose(boxes.scores, [0.5**0.6 * 0.8**0.4], rtol=1e-5)
+    np.testing.assert_array_equal(boxes.classes, [1])
+
+
 def test_letterbox_keeps_proportions_and_fills_the_rest(write_layout, photo):
     layout = read_layout(write_layout(kind="yolov8", class_names=["cat"]))
     framed, scales, (top, left) = detection.resize(photo, (100, 100), layout)
@@ -254,7 +267,10 @@ def test_the_input_gets_the_range_and_the_channels_of_the_layout(tmp_path, write
 @pytest.mark.parametrize(
     "content, said",
     [
-        ({"kind": "rcnn", "class_names": ["cat"]}, "must be one of ssd, yolov5, yolov8, anchors"),
+        (
+            {"kind": "rcnn", "class_names": ["cat"]},
+            "must be one of ssd, yolov5, yolov8, fastestdet, anchors",
+        ),
         ({"class_names": ["cat"]}, "must be one of ssd, yolov5"),
         ({"kind": ["ssd"], "class_names": ["cat"]}, "must be one of ssd, yolov5"),
         ({"kind": "ssd"}, '"class_names" must be a list of the names'),

@@ -268,6 +268,7 @@ def layout_seeds() -> list[bytes]:
             {"kind": "ssd", "class_names": names, "size": [32, 48], "pad_value": 0},
             {"kind": "yolov5", "class_names": names, "input_range": [-1, 1], "channels": "bgr"},
             {"kind": "yolov8", "class_names": names, "outputs": {"predictions": "0"}},
+            {"kind": "fastestdet", "class_names": names},
             {"kind": "anchors", "class_names": names, "anchors": [[16, 2]], "corners": "xyxy",
              "nms_iou": 0.5, "units": "normalised", "resize_mode": "stretch"},
         )
@@ -291,6 +292,7 @@ def layouts(data: bytes, folder: pathlib.Path) -> None:
         "ssd": [(1, 9, 4), (1, 9), (1, 9), (1,)],
         "yolov5": [(1, 9, 7)],
         "yolov8": [(1, 6, 9)],
+        "fastestdet": [(1, 7, 3, 4)],
         "anchors": [(1, 8, 4), (1, 8, 2)],
     }[layout.kind]
     outputs = [generator.uniform(0, 2, shape).astype(np.float32) for shape in shapes]
