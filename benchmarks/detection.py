@@ -38,7 +38,7 @@ from drgn_tf.evaluation.detection import Detector, common_categories, to_coco
 from drgn_tf.evaluation.detector_layout import read_layout
 from drgn_tf.evaluation.methods import Method
 from drgn_tf.files import read_text
-from drgn_tf.images.photos import list_photos, read_photo, to_uint8
+from drgn_tf.images.photos import list_photos
 from drgn_tf.inference import Enhancer, load_driver
 from drgn_tf.metrics.detection import detection_metrics
 
@@ -197,7 +197,9 @@ def main() -> None:
     found: list[dict[str, list[dict]]] = [{} for _ in detectors]
     images = annotations.ground_truth["images"]
     for image in tqdm.tqdm(images, unit="photo", leave=False, disable=None):
-        photo = to_uint8(read_photo(annotations.paths[image["id"]]))
+        # Grey photos too; and as stored, which boxes refer to, not as EXIF turns them.
+        with Image.open(annotations.paths[image["id"]]) as file:
+            photo = np.asarray(file.convert("RGB"))
         pixels = {DARK: photo}
         if _DARKEN.value:
             dark = darkened(photo, (low, high), [_SEED.value, image["id"]])
