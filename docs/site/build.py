@@ -58,6 +58,8 @@ _REFERENCE = {
     "metrics": (
         "metrics.batch_similarity",
         "metrics.photo_similarity",
+        "metrics.colour_difference",
+        "metrics.flip",
         "metrics.niqe",
         "metrics.detection",
     ),
@@ -86,9 +88,16 @@ _REFERENCE = {
         "inference.tiling",
         "inference.driver",
         "inference.loading",
+        "inference.network_description",
     ),
     "serving": ("serving.client", "serving.driver", "serving.transport"),
-    "evaluation": ("evaluation.image_quality", "evaluation.detection"),
+    "evaluation": (
+        "evaluation.methods",
+        "evaluation.baselines",
+        "evaluation.columns",
+        "evaluation.image_quality",
+        "evaluation.detection",
+    ),
     "exports": ("exports.pipeline", "exports.verification"),
 }
 _START = "README.md"

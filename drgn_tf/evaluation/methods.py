@@ -47,11 +47,15 @@ def of_network(driver: Driver, name: str) -> Method:
 
 
 def check_names(methods: Iterable[Method]) -> None:
-    """Raises UserError if two rows would have the same name."""
+    """Raises UserError if two rows would have the same name, or one that means something else."""
     taken = {INPUT}
     for method in methods:
         if method.name in taken:
             raise UserError(
                 f"two rows of the table would be called '{method.name}'; rename one of the files."
+            )
+        if method.name.endswith(GIVEN):
+            raise UserError(
+                f"'{method.name}' would be taken for a result of given brightness; rename it."
             )
         taken.add(method.name)

@@ -67,7 +67,7 @@ def open_runner(
 
     Args:
       path: of it.
-      name: of its input; None for the only one.
+      name: of its input, if it is to be checked.
       threads: of the runtime; by default its choice for .onnx, one per core for .tflite.
 
     Raises:
@@ -83,15 +83,15 @@ def open_runner(
 
 
 def _input(path: pathlib.Path, names: Sequence[str], wanted: str | None) -> str:
-    """Returns the name of the input that gets the image."""
-    if wanted is None and len(names) == 1:
-        return names[0]
-    if wanted is None or wanted not in names:
-        said = f"has no input '{wanted}'" if wanted else "has several inputs"
-        raise ModelFileError(f"{path}: {said}; choose from {', '.join(names)}.")
-    if len(names) > 1:
-        raise ModelFileError(f"{path}: needs other inputs too ({', '.join(names)}).")
-    return wanted
+    """Returns the name of the only input, which is the one that is wanted."""
+    if len(names) != 1:
+        raise ModelFileError(
+            f"{path}: has {len(names)} inputs ({', '.join(names)}); give a file that takes an "
+            "image alone."
+        )
+    if wanted is not None and wanted != names[0]:
+        raise ModelFileError(f"{path}: has no input '{wanted}', but {names[0]}.")
+    return names[0]
 
 
 def _shape(sides: Iterable[object]) -> tuple[int | None, ...]:

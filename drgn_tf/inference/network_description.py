@@ -19,9 +19,16 @@ _NAME: Form = (lambda value: isinstance(value, str) and value, "a name")
 # For each entry a check of its value, and the expected form in words.
 _FORMS: dict[str, Form] = {
     "file": (_NAME[0], "the path of a .tflite, .onnx or .ort file, or of a SavedModel"),
+    # Becomes the name of a folder.
     "name": (
-        lambda value: isinstance(value, str) and 0 < len(value) <= 80 and value.isprintable(),
-        "a name of at most 80 characters",
+        lambda value: (
+            isinstance(value, str)
+            and 0 < len(value) <= 80
+            and value.isprintable()
+            and value.strip(". ") == value
+            and not {"/", "\\"} & set(value)
+        ),
+        "a name of at most 80 characters, without slashes, and no dots or spaces at its ends",
     ),
     "input": _NAME,
     "output": (
@@ -48,7 +55,7 @@ class NetworkDescription:
     Attributes:
       file: a .tflite, .onnx or .ort file or a SavedModel.
       name: in tables.
-      input: name of the input; None for the only one.
+      input: name of the only input, if it is to be checked.
       output: name or place of the output that holds the result.
       layout: of input and output, "nhwc" or "nchw"; None for what the shape of the input says.
       channels: order of the channels of both, "rgb" or "bgr".

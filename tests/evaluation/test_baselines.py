@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from drgn_tf.errors import UserError
 from drgn_tf.evaluation import baselines
 from drgn_tf.evaluation.baselines import BASELINES
 from drgn_tf.evaluation.methods import Method, check_names
@@ -77,7 +78,14 @@ def test_photos_of_any_size_keep_shape_and_type(name, shape):
     np.testing.assert_array_equal(photo, before)
 
 
-def test_two_rows_of_one_name_are_refused():
-    methods = [Method("net.onnx", baselines.gamma), Method("net.onnx", baselines.clahe)]
-    with pytest.raises(Exception, match=r"two rows of the table would be called 'net\.onnx'"):
-        check_names(methods)
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["net.onnx", "net.onnx"], r"two rows of the table would be called 'net\.onnx'"),
+        (["input"], "two rows of the table would be called 'input'"),
+        (["gamma (given)", "gamma"], "would be taken for a result of given brightness"),
+    ],
+)
+def test_rows_that_would_be_mistaken_are_refused(names, said):
+    with pytest.raises(UserError, match=said):
+        check_names([Method(name, baselines.gamma) for name in names])

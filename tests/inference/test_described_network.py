@@ -154,6 +154,9 @@ def test_a_saved_model(enhancer, tmp_path, crop):
     [
         ({}, '"file" is missing; it must be the path of'),
         ({"file": 3}, '"file" must be the path of'),
+        ({"file": "net.onnx", "name": "../x"}, "without slashes"),
+        ({"file": "net.onnx", "name": ".."}, "without slashes"),
+        ({"file": "two.onnx"}, "has 2 inputs (photo, factors)"),
         ({"file": "gone.onnx"}, "gone.onnx, which does not exist"),
         ({"file": "text.txt"}, "is no .tflite, .onnx or .ort file"),
         ({"file": "bad.onnx"}, "cannot be loaded"),
@@ -163,7 +166,7 @@ def test_a_saved_model(enhancer, tmp_path, crop):
         ({"file": "net.onnx", "layout": "hwc"}, '"layout" must be one of nhwc, nchw'),
         ({"file": "net.onnx", "size": [16, 16], "multiple_of": 8}, '"multiple_of" is for networks'),
         ({"file": "net.tflite", "multiple_of": 8}, "takes 16x16; leave it out"),
-        ({"file": "net.onnx", "input": "image"}, "has no input 'image'; choose from photo"),
+        ({"file": "net.onnx", "input": "image"}, "has no input 'image', but photo"),
         ({"file": "net.onnx", "output": "enhanced"}, "has no output 'enhanced'; there are result"),
         ({"file": "net.onnx", "output": 4}, "has no output 4"),
         ({"file": "net.onnx", "output": True}, "the name or the place of an output"),
@@ -179,6 +182,12 @@ def test_what_describes_no_network_is_one_line(enhancer, tmp_path, entries, said
         "AveragePool", ["photo"], ["result"], kernel_shape=[2, 2], strides=[2, 2]
     )
     save_onnx(tmp_path / "small.onnx", [pool], NCHW)
+    two = onnx.load(tmp_path / "net.onnx")
+    two.graph.input.append(
+        helper.make_tensor_value_info("factors", TensorProto.FLOAT, [1, 3, 1, 1])
+    )
+    del two.graph.initializer[:]
+    onnx.save(two, tmp_path / "two.onnx")
     (tmp_path / "net.tflite").write_bytes(tflite(ADD))
     (tmp_path / "bad.onnx").write_bytes(b"no network")
     (tmp_path / "text.txt").write_text("no network")
