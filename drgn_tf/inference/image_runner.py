@@ -143,14 +143,13 @@ class _TFLiteRunner(ImageRunner):
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(f"{self.path}: does not run ({first_line(error)}).") from error
-        values = {
-            detail["index"]: dequantise(self._interpreter.get_tensor(detail["index"]), detail)
+        values = [
+            dequantise(self._interpreter.get_tensor(detail["index"]), detail)
             for detail in self._given
-        }
-        outputs = _by_place_and_name(
-            list(values.values()), [detail["name"] for detail in self._given]
-        )
-        return {**outputs, **{name: values[place] for name, place in self._of_signature.items()}}
+        ]
+        outputs = _by_place_and_name(values, [detail["name"] for detail in self._given])
+        by_index = {detail["index"]: value for detail, value in zip(self._given, values)}
+        return outputs | {name: by_index[index] for name, index in self._of_signature.items()}
 
 
 class _OnnxRunner(ImageRunner):
