@@ -40,7 +40,7 @@ from drgn_tf.evaluation.methods import Method
 from drgn_tf.files import read_text
 from drgn_tf.images.photos import list_photos
 from drgn_tf.inference import Enhancer, load_driver
-from drgn_tf.metrics.detection import detection_metrics
+from drgn_tf.metrics.detection import detection_metrics, resampled_map_50
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Folder of photos.", required=True)
 _LABELS = flags.DEFINE_string("labels", None, "YOLO's text files, or COCO's or ExDark's boxes.")
@@ -153,36 +153,17 @@ def _methods() -> list[Method]:
 def _spread(
     truth: dict, rows: dict[str, list[dict]], categories: list[int], count: int
 ) -> dict[str, tuple[float, float]]:
-    """Returns mean and standard deviation of the mAP 50 over that of the dark photos, by row."""
-    generator = np.random.default_rng(0)
-    ids = [image["id"] for image in truth["images"]]
-    gains: dict[str, list[float]] = {row: [] for row in rows}
-    for _ in range(count):
-        drawn = list(enumerate(generator.choice(ids, len(ids)), start=1))
+    """Returns the spread of the mAP 50, and of its difference to the dark photos, by row.
 
-        def again(boxes: list[dict], drawn: list = drawn) -> list[dict]:
-            by_image: dict[int, list[dict]] = {}
-            for box in boxes:
-                by_image.setdefault(box["image_id"], []).append(box)
-            every = [
-                {**box, "image_id": number}
-                for number, old in drawn
-                for box in by_image.get(old, [])
-            ]
-            return [{**box, "id": number} for number, box in enumerate(every, start=1)]
-
-        sample = {
-            "images": [{"id": number} for number, _ in drawn],
-            "categories": truth["categories"],
-            "annotations": again(truth["annotations"]),
-        }
-        values = {
-            row: detection_metrics(sample, again(boxes), categories).map_50
-            for row, boxes in rows.items()
-        }
-        for row, value in values.items():
-            gains[row].append(value - values[DARK])
-    return {row: (float(np.mean(of)), float(np.std(of))) for row, of in gains.items()}
+    Standard deviations over sets of as many photos, drawn from these with repetition.
+    """
+    size = len(truth["images"])
+    draws = np.random.default_rng(0).integers(size, size=(count, size)).tolist()
+    values = {
+        row: np.array(resampled_map_50(truth, boxes, draws, categories))
+        for row, boxes in rows.items()
+    }
+    return {row: (float(of.std()), float((of - values[DARK]).std())) for row, of in values.items()}
 
 
 def main() -> None:
@@ -222,7 +203,7 @@ def main() -> None:
             table.append(
                 {"photos": row}
                 | {column.heading: getattr(metrics, name) for name, column in DETECTION.items()}
-                | {"mAP 50 over dark": spread[row][0], "+-": spread[row][1]}
+                | {"+-": spread[row][0], "of difference": spread[row][1]}
             )
         report.table(f"{detector.path.name}, {len(categories)} classes", table)
     report.save()
