@@ -90,8 +90,8 @@ def test_only_the_categories_asked_for():
 
 def test_samples_of_the_photos():
     annotations = ground_truth(
-        (1, 1, [0, 0, 10, 10]), (2, 1, [0, 0, 10, 10]), (2, 2, [30, 0, 10, 10]), (3, 2, [0, 0, 9, 9]),
-        photos=3,
+        (1, 1, [0, 0, 10, 10]), (2, 1, [0, 0, 10, 10]),
+        (2, 2, [30, 0, 10, 10]), (3, 2, [0, 0, 9, 9]), photos=3,
     )  # fmt: skip
     boxes = [
         box(1, 1, [0, 0, 10, 10], 0.9), box(2, 1, [60, 0, 10, 10], 0.8),
