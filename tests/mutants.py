@@ -292,11 +292,14 @@ MUTANTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "drgn_tf/images/opening.py": (
         "images/test_opening.py images/test_photos.py",
         [
-            ("max_megapixels, _BYTES_PER_PIXEL * (1 + deep)", "max_megapixels, _BYTES_PER_PIXEL"),
+            (
+                "bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep)",
+                "bytes_per_pixel = _BYTES_PER_PIXEL",
+            ),
             ("file_size * _MEMORY_OF_A_BYTE", "10**12"),
             ("not in range(1, 9)", "not in range(1, 8)"),
             ('| getattr(os, "O_NONBLOCK", 0)', ""),
-            ("if not status.st_size:", "if False:"),
+            ("if not file_size:", "if False:"),
         ],
     ),
     "drgn_tf/images/photos.py": (

@@ -1,7 +1,8 @@
 """The one place that opens image files: what they may be, and how large.
 
 A file is opened only if it is a regular one, decoded only if its first bytes are those of a
-format of `formats`, and its size is judged by its header before anything is decoded.
+format of `formats`, and its size is judged by its header before anything is decoded. The same holds
+for the bytes of a file that come from elsewhere.
 """
 
 from __future__ import annotations
@@ -89,9 +90,13 @@ def regular_file(path: pathlib.Path) -> Iterator[BinaryIO]:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise BadImageError(f"{path}: is a device or a pipe; only files are read, remove it.")
-        if not status.st_size:
-            raise BadImageError(f"{path}: the file is empty; replace or remove it.")
+        _check_not_empty(path, status.st_size)
         yield file
+
+
+def _check_not_empty(name: str | pathlib.Path, file_size: int) -> None:
+    if not file_size:
+        raise BadImageError(f"{name}: the file is empty; replace or remove it.")
 
 
 class _BoundedFile:
@@ -122,7 +127,7 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 
 def check_size(
-    path: pathlib.Path,
+    name: str | pathlib.Path,
     width: int,
     height: int,
     max_megapixels: float,
@@ -134,7 +139,7 @@ def check_size(
     A file of less than a megabyte never asks for more than 4 GB.
 
     Args:
-      path: named in errors.
+      name: of the file, for errors.
       width: in pixels, by the header.
       height: in pixels, by the header.
       max_megapixels: limit.
@@ -146,24 +151,24 @@ def check_size(
     """
     if width * height > max_megapixels * 10**6:
         raise BadImageError(
-            f"{path}: is {width}x{height} pixels by its header, more than the limit of "
+            f"{name}: is {width}x{height} pixels by its header, more than the limit of "
             f"{max_megapixels:g} megapixels; scale it down."
         )
     needed = width * height * bytes_per_pixel
-    _check_memory(path, f"{width}x{height} pixels", needed)
+    _check_memory(name, f"{width}x{height} pixels", needed)
     if needed > max(_MEMORY_OF_ANY_FILE, file_size * _MEMORY_OF_A_BYTE):
         raise BadImageError(
-            f"{path}: has {file_size} bytes, too few for {width}x{height} pixels; replace or remove"
+            f"{name}: has {file_size} bytes, too few for {width}x{height} pixels; replace or remove"
             " it."
         )
 
 
-def _check_memory(path: pathlib.Path, size: str, needed: int) -> None:
+def _check_memory(name: str | pathlib.Path, size: str, needed: int) -> None:
     # What is small needs no look at the machine.
     free = memory.available() if needed > 2**28 else None
     if free is not None and needed > free:
         raise BadImageError(
-            f"{path}: is {size} and needs about {needed / 1e9:.1f} GB of memory, of which "
+            f"{name}: is {size} and needs about {needed / 1e9:.1f} GB of memory, of which "
             f"{free / 1e9:.1f} GB are free; scale it down."
         )
 
@@ -180,65 +185,84 @@ def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterat
       BadImageError: unreadable, truncated, empty, animated, too large, of another format, or of
         a colour model without a way back (CMYK and others).
     """
-    with regular_file(path) as file:
-        head = file.read(formats.SIGNATURE_SIZE)
-        image_format = formats.format_of_content(head)
-        if image_format is None:
+    with regular_file(path) as file, opened_file(file, path, max_megapixels) as photo:
+        yield photo
+
+
+@contextlib.contextmanager
+def opened_file(
+    file: BinaryIO, name: str | pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS
+) -> Iterator[OpenedImage]:
+    """Opens a photo from a binary file: `io.BytesIO`, an upload, one on the disk.
+
+    Args:
+      file: that can be read and sought in; the caller closes it. It begins at its first byte.
+      name: of the photo, for errors.
+      max_megapixels: larger photos are refused before they are decoded.
+
+    Raises:
+      BadImageError: see `opened`.
+    """
+    file_size = file.seek(0, os.SEEK_END)
+    _check_not_empty(name, file_size)
+    file.seek(0)
+    head = file.read(formats.SIGNATURE_SIZE)
+    image_format = formats.format_of_content(head)
+    if image_format is None:
+        raise BadImageError(
+            f"{name}: is no {formats.NAMES} image by its content; convert or remove it."
+        )
+    deep = image_format.is_deep is not None and image_format.is_deep(head)
+    bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep)
+
+    def check(width: int, height: int) -> None:
+        check_size(name, width, height, max_megapixels, bytes_per_pixel, file_size)
+        most = _FILE_BYTES_BESIDE + width * height * _FILE_BYTES_PER_PIXEL * (1 + deep)
+        if file_size > most:
             raise BadImageError(
-                f"{path}: is no {formats.NAMES} image by its content; convert or remove it."
+                f"{name}: has {file_size / 1e6:.0f} MB, more than a photo of {width}x{height} "
+                "pixels needs; save it anew or remove it."
             )
-        deep = image_format.is_deep is not None and image_format.is_deep(head)
-        bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep)
-        file_size = os.fstat(file.fileno()).st_size
 
-        def check(width: int, height: int) -> None:
-            check_size(path, width, height, max_megapixels, bytes_per_pixel, file_size)
-            most = _FILE_BYTES_BESIDE + width * height * _FILE_BYTES_PER_PIXEL * (1 + deep)
-            if file_size > most:
-                raise BadImageError(
-                    f"{path}: has {file_size / 1e6:.0f} MB, more than a photo of {width}x{height} "
-                    "pixels needs; save it anew or remove it."
-                )
-
-        try:
-            bounded = _BoundedFile(file)
-            if image_format.size is not None:
-                # Before the decoder of WebP reads the whole file, and copies it.
-                check(*image_format.size(head))
-                bounded.bytes_left = file_size + _FILE_BYTES_BESIDE
-            bounded.seek(0)
-            with image_format.open(bounded) as image:
-                check(*image.size)
-                bounded.bytes_left = math.inf
-                # MPO is a JPEG with further pictures behind it, as many phones write.
-                if getattr(image, "is_animated", False) and image.format != "MPO":
-                    raise BadImageError(f"{path}: is animated; save one frame of it as a PNG.")
-                orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-                if orientation not in range(1, 9):
-                    orientation = 1
-                needed = image.width * image.height * bytes_per_pixel
-                yield OpenedImage(image, file, image_format, orientation, needed)
-        except BadImageError:
-            raise
-        except MemoryError as error:
-            raise BadImageError(
-                f"{path}: is too large for the memory of this machine; scale it down."
-            ) from error
-        except Image.DecompressionBombError as error:
-            # WebP's decoder asks Pillow's limit, which is the whole process's.
-            raise BadImageError(
-                f"{path}: is larger than Pillow's limit for {image_format.name}, "
-                f"{2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; scale it down."
-            ) from error
-        except formats.ColourModeError as error:
-            raise BadImageError(f"{path}: {error}; convert it to RGB.") from error
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno:
-                # The system's trouble, not the photo's.
-                raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
-            raise BadImageError(
-                f"{path}: is damaged or no image ({_first_line(error)}); replace or remove it."
-            ) from error
+    try:
+        bounded = _BoundedFile(file)
+        if image_format.size is not None:
+            # Before the decoder of WebP reads the whole file, and copies it.
+            check(*image_format.size(head))
+            bounded.bytes_left = file_size + _FILE_BYTES_BESIDE
+        bounded.seek(0)
+        with image_format.open(bounded) as image:
+            check(*image.size)
+            bounded.bytes_left = math.inf
+            # MPO is a JPEG with further pictures behind it, as many phones write.
+            if getattr(image, "is_animated", False) and image.format != "MPO":
+                raise BadImageError(f"{name}: is animated; save one frame of it as a PNG.")
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            if orientation not in range(1, 9):
+                orientation = 1
+            needed = image.width * image.height * bytes_per_pixel
+            yield OpenedImage(image, file, image_format, orientation, needed)
+    except BadImageError:
+        raise
+    except MemoryError as error:
+        raise BadImageError(
+            f"{name}: is too large for the memory of this machine; scale it down."
+        ) from error
+    except Image.DecompressionBombError as error:
+        # WebP's decoder asks Pillow's limit, which is the whole process's.
+        raise BadImageError(
+            f"{name}: is larger than Pillow's limit for {image_format.name}, "
+            f"{2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; scale it down."
+        ) from error
+    except formats.ColourModeError as error:
+        raise BadImageError(f"{name}: {error}; convert it to RGB.") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno:
+            # The system's trouble, not the photo's.
+            raise UserError(f"{name}: cannot be read ({error.strerror}).") from error
+        raise BadImageError(
+            f"{name}: is damaged or no image ({_first_line(error)}); replace or remove it."
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ the EXIF data is dropped, because it would still show the low-light photo.
 from __future__ import annotations
 
 import dataclasses
+import io
 import pathlib
 
 import numpy as np
@@ -17,7 +18,7 @@ from drgn_tf.brightness import LUMA
 from drgn_tf.errors import BadImageError
 from drgn_tf.files import atomic_path, first_line
 from drgn_tf.images.formats import format_of_name, xmp_of
-from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
+from drgn_tf.images.opening import MAX_MEGAPIXELS, OpenedImage, opened, opened_file
 from drgn_tf.images.photos import to_uint8, turned
 
 
@@ -52,14 +53,35 @@ def read(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> PhotoFil
         colour model that cannot be written back (CMYK and others).
     """
     with opened(path, max_megapixels) as photo:
-        image = photo.image
-        exif = image.getexif()
-        metadata = {"exif": exif.tobytes()} if exif else {}
-        if profile := image.info.get("icc_profile"):
-            metadata["icc_profile"] = profile
-        if xmp := xmp_of(image):
-            metadata["xmp"] = xmp
-        stored = photo.pixels()
+        return _decoded(photo)
+
+
+def decode(
+    data: bytes, name: str = "the photo", max_megapixels: float = MAX_MEGAPIXELS
+) -> PhotoFile:
+    """Reads a photo from the bytes of its file.
+
+    Args:
+      data: all of the file.
+      name: of the photo, for errors.
+      max_megapixels: larger photos are refused before they are decoded.
+
+    Raises:
+      BadImageError: see `read`.
+    """
+    with opened_file(io.BytesIO(data), name, max_megapixels) as photo:
+        return _decoded(photo)
+
+
+def _decoded(photo: OpenedImage) -> PhotoFile:
+    image = photo.image
+    exif = image.getexif()
+    metadata = {"exif": exif.tobytes()} if exif else {}
+    if profile := image.info.get("icc_profile"):
+        metadata["icc_profile"] = profile
+    if xmp := xmp_of(image):
+        metadata["xmp"] = xmp
+    stored = photo.pixels()
     if stored.ndim == 2:
         stored = stored[:, :, np.newaxis]
     channels = stored.shape[2]
@@ -83,9 +105,33 @@ def write(path: pathlib.Path, pixels: np.ndarray, photo: PhotoFile, quality: int
       BadImageError: the format cannot keep it: alpha, or more pixels or metadata than it takes.
       UserError: the disk is full, or does not take the file.
     """
-    kind = format_of_name(path.suffix)
+    data = encode(pixels, photo, path.suffix, quality, path)
+    with atomic_path(path) as beside:
+        beside.write_bytes(data)
+
+
+def encode(
+    pixels: np.ndarray,
+    photo: PhotoFile,
+    suffix: str,
+    quality: int,
+    name: str | pathlib.Path = "the result",
+) -> bytes:
+    """Returns the bytes of a file that `write` writes.
+
+    Args:
+      pixels: uint8 or uint16 [H, W, 3], in stored order.
+      photo: supplies alpha, grey and metadata.
+      suffix: selects the format, such as ".jpg".
+      quality: of JPEG and WebP, 1 to 100.
+      name: of the result, for errors.
+
+    Raises:
+      BadImageError: see `write`.
+    """
+    kind = format_of_name(suffix)
     if photo.alpha is not None and not kind.alpha:
-        raise BadImageError(f"{path}: {kind.name} cannot hold transparency; choose PNG or WebP.")
+        raise BadImageError(f"{name}: {kind.name} cannot hold transparency; choose PNG or WebP.")
     if photo.grey:
         # Enhanced, it may have colours.
         grey = np.round(pixels @ np.array(LUMA, np.float32)).astype(pixels.dtype)
@@ -99,11 +145,9 @@ def write(path: pathlib.Path, pixels: np.ndarray, photo: PhotoFile, quality: int
         pixels = turned(pixels, photo.orientation)
     metadata = {name: value for name, value in photo.metadata.items() if name in kind.metadata}
     try:
-        data = kind.encode(pixels, metadata, quality)
+        return kind.encode(pixels, metadata, quality)
     except (ValueError, OSError) as error:
         raise BadImageError(
-            f"{path}: {kind.name} cannot hold this photo ({first_line(error)}); choose another "
+            f"{name}: {kind.name} cannot hold this photo ({first_line(error)}); choose another "
             "format."
         ) from error
-    with atomic_path(path) as beside:
-        beside.write_bytes(data)

@@ -23,7 +23,15 @@ from drgn_tf.images import formats, photo_files
 from drgn_tf.images.photos import list_photos, read_photo
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\nshowpage\n%%EOF\n"
+
+
+def decode_bytes(path, *limits) -> photo_files.PhotoFile:
+    return photo_files.decode(path.read_bytes(), str(path), *limits)
+
+
 READERS = (read_photo, photo_files.read)
+# Those that do not care where the bytes come from.
+DECODERS = (*READERS, decode_bytes)
 
 
 def png(
@@ -72,7 +80,7 @@ def said(read, path) -> str:
     return line
 
 
-@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("read", DECODERS)
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 def test_only_known_formats_reach_a_decoder(tmp_path, photo, monkeypatch, read, suffix):
     def started(*_):
@@ -87,7 +95,7 @@ def test_only_known_formats_reach_a_decoder(tmp_path, photo, monkeypatch, read, 
         assert "by its content" in said(read, path)
 
 
-@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("read", DECODERS)
 def test_an_empty_file_is_called_so(tmp_path, read):
     (tmp_path / "a.jpg").touch()
     assert "the file is empty; replace or remove it" in said(read, tmp_path / "a.jpg")
@@ -108,7 +116,7 @@ def test_every_format_is_listed_read_and_written_by_its_entry(tmp_path, photo):
     assert len(list_photos(tmp_path)) == len(formats.SUFFIXES)
 
 
-@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("read", DECODERS)
 @pytest.mark.parametrize(
     "data",
     [png(22000, 22000), png(1, 400_000_000), png(20000, 20000), png(2**31 - 1, 2**31 - 1),
@@ -176,7 +184,7 @@ print(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0
     assert int(output[4]) < 500_000
 
 
-@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("read", DECODERS)
 def test_the_limit_and_the_memory_there_is_count(tmp_path, photo, monkeypatch, read):
     path = tmp_path / "a.png"
     Image.fromarray(photo).save(path)

@@ -46,6 +46,23 @@ def test_metadata_comes_back(tmp_path, dark, exif, ending):
     assert np.abs(again.pixels.astype(int) - dark).mean() < 2
 
 
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_bytes_are_what_files_hold(tmp_path, dark, exif, ending):
+    """A server that gets and sends bytes gives what the same photo as a file gives."""
+    path = tmp_path / f"a{ending}"
+    photo_files.write(path, dark, PhotoFile(dark, metadata={"exif": exif, "xmp": XMP}), 90)
+    photo, decoded = photo_files.read(path), photo_files.decode(path.read_bytes())
+    np.testing.assert_array_equal(decoded.pixels, photo.pixels)
+    assert decoded.metadata == photo.metadata and decoded.orientation == 6
+    encoded = photo_files.encode(decoded.pixels, decoded, ending, 90)
+    photo_files.write(path, photo.pixels, photo, 90)
+    assert encoded == path.read_bytes()
+    with pytest.raises(BadImageError, match=r"^upload 7: is no "):
+        photo_files.decode(b"not a photo", "upload 7")
+    with pytest.raises(BadImageError, match=r"^the result: BMP cannot hold transparency"):
+        photo_files.encode(dark, PhotoFile(dark, alpha=dark[:, :, 0]), ".bmp", 90)
+
+
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_depth_grey_and_alpha_come_back(tmp_path, dark, exif, mode, dtype):
