@@ -55,11 +55,11 @@ _STEADY = flags.DEFINE_boolean(
 _FORMAT = flags.DEFINE_enum(
     "format",
     "keep",
-    ["keep", *(entry.suffixes[0].removeprefix(".") for entry in FORMATS)],
-    "File format of the results.",
+    ["keep", *(entry.suffixes[0].removeprefix(".") for entry in FORMATS if entry.encode)],
+    "File format of the results; photos that are only read (HEIC, RAW) become JPEG and PNG.",
 )
 _QUALITY = flags.DEFINE_integer(
-    "quality", _DEFAULTS.quality, "Quality of JPEG and WebP.", lower_bound=1, upper_bound=100
+    "quality", _DEFAULTS.quality, "Quality of JPEG, WebP and AVIF.", lower_bound=1, upper_bound=100
 )
 _COMPARE = flags.DEFINE_boolean(
     "compare", _DEFAULTS.compare, "Also write <name>_compare: before | after."

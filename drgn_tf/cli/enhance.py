@@ -7,7 +7,7 @@
   drgn-enhance --output_dir=out --steady timelapse/
 
 Results keep format, size, EXIF and colour profile of their photos, and the tree of a
-folder. Existing results in --output_dir are skipped.
+folder. HEIC becomes JPEG, RAW becomes PNG of 16 bits. Existing results in --output_dir are skipped.
 """
 
 from __future__ import annotations
@@ -48,9 +48,10 @@ def _enhance_all(jobs: list[Job], complaints: list[str]) -> list[Job]:
     if enhance_flags.steady():
         options = dataclasses.replace(options, brightness=_steady(workers, photos, options))
     done = []
+    gain_maps = 0
     with tqdm.tqdm(total=len(jobs), unit="file", leave=False, disable=None) as files:
 
-        def enhance(enhancer: Enhancer, job: Job) -> None:
+        def enhance(enhancer: Enhancer, job: Job) -> bool:
             files.set_postfix_str(job.source.name)
             unit = "frame" if job.is_video else "tile"
             # With several photos at once, those that are done tell how far it is.
@@ -66,11 +67,12 @@ def _enhance_all(jobs: list[Job], complaints: list[str]) -> list[Job]:
                     parts.update()
                     workers.stop_if_asked()
 
-                enhance_file(enhancer, job, options, start)
+                return enhance_file(enhancer, job, options, start)
 
-        def note(job: Job, result: Callable[[], None]) -> None:
+        def note(job: Job, result: Callable[[], bool]) -> None:
+            nonlocal gain_maps
             try:
-                result()
+                gain_maps += result()
                 done.append(job)
             except (UserError, OSError) as error:
                 line = program.describe(error) if isinstance(error, OSError) else str(error)
@@ -84,6 +86,8 @@ def _enhance_all(jobs: list[Job], complaints: list[str]) -> list[Job]:
             # Frame after frame, on all cores.
             workers = Workers(_open_enhancer, 1, enhance_flags.threads())
         workers.each(videos, enhance, needed, note)
+    if gain_maps:
+        print(f"{gain_maps} of the photos had a gain map for HDR screens; results are without it.")
     return done
 
 

@@ -22,7 +22,9 @@ from PIL import ExifTags, Image
 
 from drgn_tf import memory
 from drgn_tf.errors import BadImageError, UserError
-from drgn_tf.images import formats
+from drgn_tf.images import colour, formats
+from drgn_tf.images.image_format import ColourModeError, ImageFormat, UnsupportedError
+from drgn_tf.images.tiff import TIFF
 
 # Of a photo. A damaged or malicious header could ask for all memory.
 MAX_MEGAPIXELS = 256
@@ -33,6 +35,8 @@ _FILE_BYTES_BESIDE = 2**26
 # Reads of one file: the parts of a PNG of 2 GB take so many. Pillow looks for parts byte by byte
 # where there are none, and takes 5 s for as many empty ones.
 _MOST_READS = 10**6
+# Formats of Pillow's in which phones put other pictures beside a photo; MPO is a JPEG with these.
+_OF_SEVERAL = ("MPO", "HEIF")
 # Photos whose metadata are damaged are used all the same; Pillow warns of them in many words.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # Bytes a pixel of 8 bits that reading a photo and writing its result take: mobile used 14 on
@@ -52,23 +56,26 @@ class OpenedImage:
       image: as Pillow sees it: mode, size, metadata.
       file: its bytes.
       format: what it is.
-      orientation: by the EXIF data, 1 to 8; 1 is upright.
+      orientation: of the pixels, by the EXIF data, 1 to 8; 1 is upright.
       needed_bytes: of memory that reading it, and writing a result of its size, takes.
+      deep: whether its pixels are uint16.
     """
 
     image: Image.Image
     file: BinaryIO
-    format: formats.ImageFormat
+    format: ImageFormat
     orientation: int
     needed_bytes: int
+    deep: bool
 
     def pixels(self) -> np.ndarray:
         """Decodes the photo as it is stored.
 
         Returns:
           uint8 or uint16: [H, W] grey, [H, W, 2] grey and alpha, [H, W, 3] RGB, [H, W, 4] RGBA.
+          Formats that are `upright` are turned as their orientation says.
         """
-        return self.format.read(self.image, self.file)
+        return self.format.read(self.image, self.file, self.deep)
 
 
 @contextlib.contextmanager
@@ -183,7 +190,7 @@ def opened(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterat
 
     Raises:
       BadImageError: unreadable, truncated, empty, animated, too large, of another format, or of
-        a colour model without a way back (CMYK and others).
+        a colour model without a way back; or a package is missing that reads it.
     """
     with regular_file(path) as file, opened_file(file, path, max_megapixels) as photo:
         yield photo
@@ -205,17 +212,13 @@ def opened_file(
     """
     file_size = file.seek(0, os.SEEK_END)
     _check_not_empty(name, file_size)
-    file.seek(0)
-    head = file.read(formats.SIGNATURE_SIZE)
-    image_format = formats.format_of_content(head)
+    image_format = formats.format_of_content(file)
     if image_format is None:
         raise BadImageError(
             f"{name}: is no {formats.NAMES} image by its content; convert or remove it."
         )
-    deep = image_format.is_deep is not None and image_format.is_deep(head)
-    bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep)
 
-    def check(width: int, height: int) -> None:
+    def check(width: int, height: int, deep: bool, bytes_per_pixel: int) -> None:
         check_size(name, width, height, max_megapixels, bytes_per_pixel, file_size)
         most = _FILE_BYTES_BESIDE + width * height * _FILE_BYTES_PER_PIXEL * (1 + deep)
         if file_size > most:
@@ -227,21 +230,37 @@ def opened_file(
     try:
         bounded = _BoundedFile(file)
         if image_format.size is not None:
-            # Before the decoder of WebP reads the whole file, and copies it.
-            check(*image_format.size(head))
+            file.seek(0)
+            size = image_format.size(file.read(formats.SIGNATURE_SIZE))
+            check(*size, False, _BYTES_PER_PIXEL)
+        elif image_format.reads_whole and file_size > _FILE_BYTES_BESIDE:
+            _check_memory(name, f"a file of {file_size / 1e6:.0f} MB", 2 * file_size)
+            if file_size > 2 * _FILE_BYTES_PER_PIXEL * max_megapixels * 10**6:
+                raise BadImageError(
+                    f"{name}: has {file_size / 1e6:.0f} MB, more than a photo of "
+                    f"{max_megapixels:g} megapixels needs; save it anew or remove it."
+                )
+        if image_format.reads_whole:
             bounded.bytes_left = file_size + _FILE_BYTES_BESIDE
         bounded.seek(0)
         with image_format.open(bounded) as image:
-            check(*image.size)
+            deep = image_format.is_deep(image)
+            # A profile that is converted takes a second photo, of 16 bits.
+            converted = colour.space_of(image.info.get("icc_profile")) is not None
+            bytes_per_pixel = _BYTES_PER_PIXEL * (1 + (deep or converted))
+            bytes_per_pixel += image_format.bytes_per_pixel
+            check(*image.size, deep, bytes_per_pixel)
             bounded.bytes_left = math.inf
-            # MPO is a JPEG with further pictures behind it, as many phones write.
-            if getattr(image, "is_animated", False) and image.format != "MPO":
-                raise BadImageError(f"{name}: is animated; save one frame of it as a PNG.")
+            if getattr(image, "is_animated", False) and image.format not in _OF_SEVERAL:
+                several = "is animated; save one frame"
+                if image_format is TIFF:
+                    several = "has several pages; save one"
+                raise BadImageError(f"{name}: {several} of it as a PNG.")
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            if orientation not in range(1, 9):
+            if orientation not in range(1, 9) or image_format.upright:
                 orientation = 1
             needed = image.width * image.height * bytes_per_pixel
-            yield OpenedImage(image, file, image_format, orientation, needed)
+            yield OpenedImage(image, file, image_format, orientation, needed, deep)
     except BadImageError:
         raise
     except MemoryError as error:
@@ -254,8 +273,10 @@ def opened_file(
             f"{name}: is larger than Pillow's limit for {image_format.name}, "
             f"{2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; scale it down."
         ) from error
-    except formats.ColourModeError as error:
+    except ColourModeError as error:
         raise BadImageError(f"{name}: {error}; convert it to RGB.") from error
+    except UnsupportedError as error:
+        raise BadImageError(f"{name}: {error}") from error
     except Exception as error:
         if isinstance(error, OSError) and error.errno:
             # The system's trouble, not the photo's.

@@ -33,7 +33,7 @@ class OutputOptions:
     """What is read, what is written beside, and how.
 
     Attributes:
-      quality: of JPEG and WebP, 1 to 100.
+      quality: of JPEG, WebP and AVIF, 1 to 100.
       compare: whether a picture before | after is written beside each photo.
       stages: whether that picture also shows degradation and base.
       max_megapixels: larger photos and frames are refused.
@@ -67,7 +67,7 @@ def enhance_photo(
     job: Job,
     options: OutputOptions = OutputOptions(),
     start: Callable[[int], Callable[[], object]] = lambda tiles: lambda: None,
-) -> None:
+) -> bool:
     """Enhances one photo file.
 
     Args:
@@ -76,6 +76,9 @@ def enhance_photo(
       options: what is written, and how.
       start: told the number of tiles; returns what is called after each.
 
+    Returns:
+      Whether the photo had a gain map, which its result has not.
+
     Raises:
       BadImageError: the photo cannot be read, or its result not be kept in this format.
       ModelFileError: the network cannot take a photo of this size.
@@ -83,18 +86,31 @@ def enhance_photo(
     """
     photo = photo_files.read(job.source, options.max_megapixels)
     on_tile = start(enhancer.tile_count(*photo.pixels.shape[:2]))
-    converters = {"enhanced": to_dtype(photo.pixels.dtype)}
+    shown = in_srgb(photo)
+    converters = {"enhanced": to_dtype(shown.dtype)}
     if options.stages:
         converters |= {
             name: view for name, view in _STAGES.items() if name in enhancer.driver.outputs
         }
-    images = enhancer.run(photo.pixels, converters, job.exposure, options.brightness, on_tile)
+    images = enhancer.run(shown, converters, job.exposure, options.brightness, on_tile)
     if job.comparison is not None:
-        views = [to_uint8(photo.pixels)]
+        views = [to_uint8(shown)]
         views += [images[name] for name in _STAGES if name in images]
         views.append(to_uint8(images["enhanced"]))
         _write_comparison(job.comparison, views, photo, options.quality)
-    photo_files.write(job.target, images["enhanced"], photo, options.quality)
+    enhanced = out_of_srgb(images.pop("enhanced"), photo)
+    photo_files.write(job.target, enhanced, photo, options.quality)
+    return photo.gain_map
+
+
+def in_srgb(photo: PhotoFile) -> np.ndarray:
+    """Returns the pixels of a photo as networks take them: uint8 or uint16 [H, W, 3] in sRGB."""
+    return photo.pixels if photo.space is None else photo.space.to_srgb(photo.pixels)
+
+
+def out_of_srgb(enhanced: np.ndarray, photo: PhotoFile) -> np.ndarray:
+    """Returns what a network made of `in_srgb` in the colours and the dtype of the photo."""
+    return enhanced if photo.space is None else photo.space.from_srgb(enhanced, photo.pixels)
 
 
 # The degradation is signed: 0 is shown as middle grey.
@@ -109,7 +125,8 @@ def _write_comparison(
 ) -> None:
     views = [turned(view, photo.orientation) for view in views]
     row = side_by_side(views, _COMPARISON_WIDTH)
-    profile = {k: v for k, v in photo.metadata.items() if k == "icc_profile" and not photo.grey}
+    profile = {} if photo.grey or photo.space is not None else photo.metadata
+    profile = {name: value for name, value in profile.items() if name == "icc_profile"}
     photo_files.write(target, row, PhotoFile(row, metadata=profile), quality)
 
 
@@ -123,7 +140,7 @@ def predicted_brightness(
     """
     with contextlib.suppress(BadImageError):
         photo = photo_files.read(job.source, options.max_megapixels)
-        return enhancer.predicted_brightness(photo.pixels)
+        return enhancer.predicted_brightness(in_srgb(photo))
     return None
 
 
@@ -132,8 +149,11 @@ def enhance_file(
     job: Job,
     options: OutputOptions = OutputOptions(),
     start: Callable[[int], Callable[[], object]] = lambda count: lambda: None,
-) -> None:
+) -> bool:
     """Enhances one photo or video; `start` is called with the number of tiles or frames.
+
+    Returns:
+      See `enhance_photo`; False for a video.
 
     Raises:
       BadImageError, ModelFileError, UserError: see `enhance_photo`.
@@ -145,19 +165,19 @@ def enhance_file(
             f"{job.target.parent}: cannot be made ({error.strerror}); check the permissions."
         ) from error
     try:
-        if job.is_video:
-            video.enhance_video(
-                enhancer,
-                job.source,
-                job.target,
-                start,
-                exposure=job.exposure,
-                brightness=options.brightness,
-                max_megapixels=options.max_megapixels,
-                keep_readable=options.keep_readable,
-            )
-        else:
-            enhance_photo(enhancer, job, options, start)
+        if not job.is_video:
+            return enhance_photo(enhancer, job, options, start)
+        video.enhance_video(
+            enhancer,
+            job.source,
+            job.target,
+            start,
+            exposure=job.exposure,
+            brightness=options.brightness,
+            max_megapixels=options.max_megapixels,
+            keep_readable=options.keep_readable,
+        )
+        return False
     except MemoryError as error:
         raise BadImageError(
             f"{job.source}: is too large for the memory of this machine."

@@ -76,8 +76,8 @@ def plan_jobs(
     Args:
       inputs: files, folders (searched to any depth, their tree is kept) and globs.
       output_dir: where results go; it exists. Photos inside it are results, and left alone.
-      ending: of the results, such as ".png"; by default that of each photo. Videos
-        become ".mp4".
+      ending: of the results, such as ".png"; by default that of each photo, or of what photos of
+        a format that is only read are written as. Videos become ".mp4".
       comparisons: whether each photo gets a picture `<name>_compare` as well.
       overwrite: whether results that exist are made anew.
       exposures: see `Job`. Several make a result each, whose name ends with its exposure.
@@ -140,6 +140,8 @@ def _jobs(
         target = target.with_suffix(".mp4")
     elif ending is not None:
         target = target.with_suffix(ending)
+    elif formats.format_of_name(source.suffix).encode is None:
+        target = target.with_suffix(formats.format_of_name(source.suffix).written_as)
     for exposure in exposures:
         mark = f"_{exposure:+g}ev" if len(exposures) > 1 else ""
         result = target.with_name(f"{target.stem}{mark}{target.suffix}")

@@ -89,8 +89,10 @@ def test_only_known_formats_reach_a_decoder(tmp_path, photo, monkeypatch, read, 
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", started)
     path = tmp_path / f"holiday{suffix}"
     path.write_bytes(EPS)
-    assert "is no JPEG, PNG, BMP or WEBP image by its content" in said(read, path)
-    for other in ("GIF", "TIFF", "PPM", "ICO", "PDF", "TGA"):
+    assert "is no JPEG, PNG, BMP, WEBP, TIFF, AVIF, HEIC or RAW image by its content" in said(
+        read, path
+    )
+    for other in ("GIF", "PPM", "ICO", "PDF", "TGA"):
         Image.fromarray(photo[:32, :32]).save(path, other)
         assert "by its content" in said(read, path)
 
@@ -107,13 +109,14 @@ def test_the_content_tells_the_format_not_the_name(tmp_path, photo):
 
 
 def test_every_format_is_listed_read_and_written_by_its_entry(tmp_path, photo):
-    for entry in formats.FORMATS:
+    written = [entry for entry in formats.FORMATS if entry.encode is not None]
+    for entry in written:
         for suffix in entry.suffixes:
             path = tmp_path / f"{entry.name}_{suffix[1:]}{suffix}"
             photo_files.write(path, photo, photo_files.PhotoFile(photo), 95)
-            assert formats.format_of_content(path.read_bytes()[:32]) is entry
+            assert formats.format_of_content(io.BytesIO(path.read_bytes())) is entry
             assert np.abs(photo_files.read(path).pixels.astype(int) - photo).mean() < 4
-    assert len(list_photos(tmp_path)) == len(formats.SUFFIXES)
+    assert len(list_photos(tmp_path)) == sum(len(entry.suffixes) for entry in written)
 
 
 @pytest.mark.parametrize("read", DECODERS)

@@ -142,10 +142,17 @@ def test_bmp_cannot_say_how_it_is_rotated_and_is_written_upright(tmp_path, dark)
         np.testing.assert_array_equal(again.pixels, turned(dark, orientation))
 
 
-def test_cmyk_is_named(tmp_path, dark):
-    Image.fromarray(dark).convert("CMYK").save(tmp_path / "a.jpg")
-    with pytest.raises(BadImageError, match=r"a\.jpg: is CMYK; convert it to RGB"):
-        photo_files.read(tmp_path / "a.jpg")
+def test_cmyk_becomes_srgb(tmp_path, dark):
+    """Without a profile by arithmetic: white without the inks, times white without the black."""
+    inks = Image.fromarray(dark).convert("CMYK")
+    inks.putdata([(30, 60, 90, 51)] * (inks.width * inks.height))
+    inks.save(tmp_path / "a.jpg", quality=95)
+    photo = photo_files.read(tmp_path / "a.jpg")
+    # Of 255: (255 - 30) * (255 - 51) / 255, and so on.
+    np.testing.assert_allclose(photo.pixels[9, 9], [180, 156, 132], atol=2)
+    photo_files.write(tmp_path / "b.jpg", photo.pixels, photo, 95)
+    with Image.open(tmp_path / "b.jpg") as image:
+        assert image.mode == "RGB"
 
 
 def test_a_folder_that_went_away_is_named(tmp_path, dark):
