@@ -1,10 +1,10 @@
 """Colour spaces of photos: to sRGB, which networks are trained on, and back.
 
 Phones write Display P3, cameras Adobe RGB or ProPhoto, as ICC profiles of a matrix and a curve for
-each channel. Such a photo is brought to sRGB in float, with what lies outside of sRGB's gamut kept
-as values below 0 and above 1. The network gets these clipped. What was clipped is added to its
-result, by as much brighter as it made the pixel, and the sum goes back to the photo's own space: a
-network that changes nothing gives the photo back, in its saturated colours too.
+each channel. The network gets such a photo in sRGB, where its most saturated colours are clipped.
+What was clipped, in linear light, is added to the network's result, by as much brighter as it made
+the pixel, and the sum goes back to the photo's own space: a network that changes nothing gives the
+photo back, in its saturated colours too, and one that brightens keeps how saturated they are.
 
 Profiles of tables (printers, scanners) and of grey are kept, but their pixels are taken as sRGB.
 """
@@ -23,8 +23,8 @@ _ROWS = 64
 # Largest difference of a profile to sRGB, in levels of 255, with which it counts as sRGB: profiles
 # of that name differ by their rounding.
 _LIKE_SRGB = 1.5
-# Luma below which the gain of a pixel is not trusted, out of 1.
-_DARK = 1e-3
+# Linear light below which the gain of a pixel is not trusted.
+_DARK = 1e-4
 _TOP16 = 65535
 
 # CIE xy of red, green, blue and the white point D65.
@@ -56,17 +56,20 @@ _SRGB_TO_PCS = _primaries_to_pcs(SRGB, _D65)
 
 
 def to_linear(values: np.ndarray) -> np.ndarray:
-    """Returns sRGB values as linear light, of the same sign; float32 in, float32 out."""
-    size = np.abs(values)
-    curve = cv2.pow((size + 0.055) / 1.055, 2.4).reshape(values.shape)
-    return np.copysign(np.where(size <= 0.04045, size / 12.92, curve), values)
+    """Returns sRGB values in [0, 1] as linear light."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
 def from_linear(light: np.ndarray) -> np.ndarray:
-    """Returns linear light as sRGB values, of the same sign; float32 in, float32 out."""
-    size = np.abs(light)
-    curve = 1.055 * cv2.pow(size, 1 / 2.4).reshape(light.shape) - 0.055
-    return np.copysign(np.where(size <= 0.0031308, size * 12.92, curve), light)
+    """Returns linear light in [0, 1] as sRGB values."""
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+
+
+# Tables of all levels of 16 bits, which are faster than powers: the light of sRGB's levels, and
+# the sRGB levels of light. The latter is taken by its root, as levels are closest where it is dark.
+_LEVELS = np.linspace(0, 1, _TOP16 + 1)
+_LIGHT = to_linear(_LEVELS).astype(np.float32)
+_SRGB_BY_ROOT = np.round(from_linear(_LEVELS**2) * _TOP16).astype(np.uint16)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,14 +77,14 @@ class ColourSpace:
     """The RGB space of a profile.
 
     Attributes:
-      light: float32 [65536, 3], linear light of each level of 16 bits.
+      light: float32 [3, 65536], linear light of each level of 16 bits.
+      by_root: uint16 [3, 65536], the level of 16 bits of each root of linear light.
       matrix: float32 [3, 3], from its linear light to that of sRGB.
-      levels: uint16 [65536, 3], the level of 16 bits that is as light as each of sRGB's.
     """
 
     light: np.ndarray
+    by_root: np.ndarray
     matrix: np.ndarray
-    levels: np.ndarray
 
     def to_srgb(self, pixels: np.ndarray) -> np.ndarray:
         """Returns pixels in sRGB, clipped to its gamut.
@@ -94,7 +97,7 @@ class ColourSpace:
         """
         result = np.empty(pixels.shape, np.uint16)
         for rows in _bands(len(pixels)):
-            result[rows] = _to_levels(np.clip(self._extended(pixels[rows]), 0.0, 1.0))
+            np.take(_SRGB_BY_ROOT, _root(self._srgb_light(pixels[rows])), out=result[rows])
         return result
 
     def from_srgb(self, enhanced: np.ndarray, pixels: np.ndarray) -> np.ndarray:
@@ -109,37 +112,42 @@ class ColourSpace:
         """
         back = np.linalg.inv(self.matrix).astype(np.float32)
         result = np.empty_like(pixels)
-        table = self.levels
+        by_root = self.by_root
         if pixels.dtype == np.uint8:
-            table = ((table + np.uint32(128)) // 257).astype(np.uint8)
+            by_root = ((by_root + np.uint32(128)) // 257).astype(np.uint8)
         for rows in _bands(len(pixels)):
-            wide = self._extended(pixels[rows])
+            wide = self._srgb_light(pixels[rows])
             clipped = np.clip(wide, 0.0, 1.0)
-            values = enhanced[rows].astype(np.float32) / _TOP16
-            gain = (values.sum(-1) + _DARK) / (clipped.sum(-1) + _DARK)
-            values += (wide - clipped) * gain[:, :, np.newaxis]
-            light = cv2.transform(to_linear(values), back)
-            # By sRGB's curve, from which that of the profile hardly differs: a table of levels does
-            # the rest exactly.
-            light = _to_levels(np.clip(from_linear(light), 0.0, 1.0))
+            light = np.take(_LIGHT, enhanced[rows])
+            gain = (_sum(light) + _DARK) / (_sum(clipped) + _DARK)
+            light += (wide - clipped) * gain[:, :, np.newaxis]
+            root = _root(cv2.transform(light, back))
             for channel in range(3):
-                result[rows, :, channel] = table[light[:, :, channel], channel]
+                result[rows, :, channel] = np.take(by_root[channel], root[:, :, channel])
         return result
 
-    def _extended(self, pixels: np.ndarray) -> np.ndarray:
-        """Returns float32 sRGB values, beyond 0 and 1 where a colour is outside of its gamut."""
+    def _srgb_light(self, pixels: np.ndarray) -> np.ndarray:
+        """Returns linear light of sRGB's primaries, beyond 0 and 1 where it is outside of sRGB."""
+        light = np.empty(pixels.shape, np.float32)
         step = 257 if pixels.dtype == np.uint8 else 1
-        table = self.light[::step]
-        light = np.stack([table[pixels[:, :, channel], channel] for channel in range(3)], axis=-1)
-        return from_linear(cv2.transform(light, self.matrix))
+        for channel in range(3):
+            light[:, :, channel] = np.take(self.light[channel, ::step], pixels[:, :, channel])
+        return cv2.transform(light, self.matrix)
+
+
+def _sum(light: np.ndarray) -> np.ndarray:
+    """Returns the sum of the channels [H, W], which numpy takes slowly along the last axis."""
+    return cv2.transform(light, np.ones((1, 3), np.float32))
+
+
+def _root(light: np.ndarray) -> np.ndarray:
+    """Returns the root of light, clipped to [0, 1], in levels of 16 bits."""
+    root = cv2.sqrt(np.clip(light, 0.0, 1.0))
+    return (root * _TOP16 + 0.5).astype(np.uint16)
 
 
 def _bands(height: int) -> list[slice]:
     return [slice(top, top + _ROWS) for top in range(0, height, _ROWS)]
-
-
-def _to_levels(values: np.ndarray) -> np.ndarray:
-    return np.round(values * _TOP16).astype(np.uint16)
 
 
 def model_of(profile: bytes) -> str:
@@ -162,8 +170,8 @@ def space_of(profile: bytes | None) -> ColourSpace | None:
         return None
     levels = np.arange(0, 256, 15, dtype=np.uint8)
     grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 1, 3)
-    wide = space._extended(np.ascontiguousarray(grid)) * 255
-    return None if np.abs(wide - grid).max() < _LIKE_SRGB else space
+    difference = np.abs(space.to_srgb(grid) / 257 - grid).max()
+    return None if difference < _LIKE_SRGB else space
 
 
 def _parsed(profile: bytes) -> ColourSpace:
@@ -180,15 +188,17 @@ def _parsed(profile: bytes) -> ColourSpace:
         for name in (b"rXYZ", b"gXYZ", b"bXYZ")
     ]
     matrix = np.linalg.solve(_SRGB_TO_PCS, np.stack(columns, axis=1))
-    values = np.linspace(0, 1, _TOP16 + 1)
-    light = np.stack([_curve(tags[name], values) for name in (b"rTRC", b"gTRC", b"bTRC")], axis=1)
-    rises = (np.diff(light, axis=0) >= 0).all() and np.abs(light).max() < 2
+    light = np.stack([_curve(tags[name], _LEVELS) for name in (b"rTRC", b"gTRC", b"bTRC")])
+    rises = (np.diff(light) >= 0).all() and np.abs(light).max() < 2
     if not rises or np.linalg.cond(matrix) > 1e3 or np.abs(matrix).max() > 10:
         raise ValueError("no colours come back from it")
-    wanted = to_linear(values.astype(np.float32))
-    levels = [_to_levels(np.interp(wanted, light[:, channel], values)) for channel in range(3)]
+    by_root = [
+        np.round(np.interp(_LEVELS**2, light[channel], _LEVELS) * _TOP16) for channel in range(3)
+    ]
     return ColourSpace(
-        light.astype(np.float32), matrix.astype(np.float32), np.stack(levels, axis=1)
+        light.astype(np.float32),
+        np.stack(by_root).astype(np.uint16),
+        matrix.astype(np.float32),
     )
 
 

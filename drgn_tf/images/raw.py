@@ -66,7 +66,7 @@ def _read(image: Image.Image, file: BinaryIO, deep: bool) -> np.ndarray:
 @functools.cache
 def _srgb_levels() -> np.ndarray:
     """Returns sRGB's level of 16 bits of each level of linear light."""
-    light = np.linspace(0, 1, 65536, dtype=np.float32)
+    light = np.linspace(0, 1, 65536)
     return np.round(colour.from_linear(light) * 65535).astype(np.uint16)
 
 
