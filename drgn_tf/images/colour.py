@@ -165,7 +165,9 @@ def space_of(profile: bytes | None) -> ColourSpace | None:
     if profile is None or model_of(profile) != "RGB":
         return None
     try:
-        space = _parsed(profile)
+        # Of a damaged profile a power may be infinite.
+        with np.errstate(all="ignore"):
+            space = _parsed(profile)
     except (struct.error, ValueError, IndexError, KeyError, OverflowError, np.linalg.LinAlgError):
         return None
     levels = np.arange(0, 256, 15, dtype=np.uint8)

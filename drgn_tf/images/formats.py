@@ -57,7 +57,8 @@ def _read_jpeg(image: Image.Image, file: BinaryIO, deep: bool) -> np.ndarray:
 
 
 def _has_gain_map(image: Image.Image, file: BinaryIO) -> bool:
-    if image.format != "MPO":
+    # Where other pictures lie behind the photo.
+    if "mp" not in image.info:
         return False
     file.seek(0)
     return _GAIN_MAP.search(file.read()) is not None

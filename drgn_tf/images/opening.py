@@ -252,10 +252,10 @@ def opened_file(
             check(*image.size, deep, bytes_per_pixel)
             bounded.bytes_left = math.inf
             if getattr(image, "is_animated", False) and image.format not in _OF_SEVERAL:
-                several = "is animated; save one frame"
-                if image_format is TIFF:
-                    several = "has several pages; save one"
-                raise BadImageError(f"{name}: {several} of it as a PNG.")
+                several = "has several pages; save one of them"
+                if image_format is not TIFF:
+                    several = "is animated; save one frame of it"
+                raise BadImageError(f"{name}: {several} as a PNG.")
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             if orientation not in range(1, 9) or image_format.upright:
                 orientation = 1

@@ -58,6 +58,14 @@ class PhotoFile:
         """The colour space of the pixels; None if it is sRGB, or is taken as such."""
         return None if self.grey else colour.space_of(self.metadata.get("icc_profile"))
 
+    def in_srgb(self) -> np.ndarray:
+        """Returns the pixels as networks take them: uint8 or uint16 [H, W, 3] in sRGB."""
+        return self.pixels if self.space is None else self.space.to_srgb(self.pixels)
+
+    def out_of_srgb(self, enhanced: np.ndarray) -> np.ndarray:
+        """Returns what a network made of `in_srgb`, in the colour space and dtype of the photo."""
+        return enhanced if self.space is None else self.space.from_srgb(enhanced, self.pixels)
+
 
 def read(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) -> PhotoFile:
     """Reads a photo of 8 or 16 bits; colour or grey, with or without alpha.
@@ -94,10 +102,10 @@ def decode(
 def _decoded(photo: OpenedImage) -> PhotoFile:
     image, kind = photo.image, photo.format
     exif = kind.exif(image)
-    preview = bool(image.getexif().get_ifd(ExifTags.IFD.IFD1))
     if kind.upright and ExifTags.Base.Orientation in exif:
         exif[ExifTags.Base.Orientation] = 1
     metadata = {"exif": exif.tobytes()} if exif else {}
+    preview = bool(exif.get_ifd(ExifTags.IFD.IFD1))
     profile = image.info.get("icc_profile")
     # Pixels of inks are read as sRGB.
     if profile and colour.model_of(profile) != "CMYK":

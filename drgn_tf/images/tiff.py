@@ -126,6 +126,9 @@ def _read(image: Image.Image, file: BinaryIO, deep: bool) -> np.ndarray:
 
 
 def _encode(pixels: np.ndarray, metadata: Mapping[str, bytes], quality: int) -> bytes:
+    if pixels.dtype == np.uint16 and pixels.shape[2] == 2:
+        # Few programs read grey with alpha of 16 bits, nor does Pillow.
+        pixels = pixels[:, :, [0, 0, 0, 1]]
     height, width, channels = pixels.shape
     rows = max(1, _STRIP // (width * channels * pixels.itemsize))
     strips = [_packed(pixels[top : top + rows]) for top in range(0, height, rows)]

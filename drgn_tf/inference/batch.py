@@ -86,7 +86,7 @@ def enhance_photo(
     """
     photo = photo_files.read(job.source, options.max_megapixels)
     on_tile = start(enhancer.tile_count(*photo.pixels.shape[:2]))
-    shown = in_srgb(photo)
+    shown = photo.in_srgb()
     converters = {"enhanced": to_dtype(shown.dtype)}
     if options.stages:
         converters |= {
@@ -98,19 +98,9 @@ def enhance_photo(
         views += [images[name] for name in _STAGES if name in images]
         views.append(to_uint8(images["enhanced"]))
         _write_comparison(job.comparison, views, photo, options.quality)
-    enhanced = out_of_srgb(images.pop("enhanced"), photo)
+    enhanced = photo.out_of_srgb(images.pop("enhanced"))
     photo_files.write(job.target, enhanced, photo, options.quality)
     return photo.gain_map
-
-
-def in_srgb(photo: PhotoFile) -> np.ndarray:
-    """Returns the pixels of a photo as networks take them: uint8 or uint16 [H, W, 3] in sRGB."""
-    return photo.pixels if photo.space is None else photo.space.to_srgb(photo.pixels)
-
-
-def out_of_srgb(enhanced: np.ndarray, photo: PhotoFile) -> np.ndarray:
-    """Returns what a network made of `in_srgb` in the colours and the dtype of the photo."""
-    return enhanced if photo.space is None else photo.space.from_srgb(enhanced, photo.pixels)
 
 
 # The degradation is signed: 0 is shown as middle grey.
@@ -140,7 +130,7 @@ def predicted_brightness(
     """
     with contextlib.suppress(BadImageError):
         photo = photo_files.read(job.source, options.max_megapixels)
-        return enhancer.predicted_brightness(in_srgb(photo))
+        return enhancer.predicted_brightness(photo.in_srgb())
     return None
 
 
