@@ -34,19 +34,20 @@ from drgn_tf.inference.batch import (
     needed_memory,
     predicted_brightness,
 )
-from drgn_tf.inference.plan import Job, missing_results, plan_jobs
+from drgn_tf.inference.plan import Job, Plan, missing_results, plan_jobs
 from drgn_tf.inference.steady import common_brightness
 from drgn_tf.inference.workers import Workers
 
 
-def _enhance_all(jobs: list[Job], complaints: list[str]) -> list[Job]:
+def _enhance_all(plan: Plan, complaints: list[str]) -> list[Job]:
     """Runs the jobs; returns the successful ones, and adds a message for each failure."""
     options = enhance_flags.output_options()
+    jobs = plan.jobs
     photos = [job for job in jobs if not job.is_video]
     videos = [job for job in jobs if job.is_video]
     workers = Workers(_open_enhancer, len(photos), enhance_flags.threads())
     if enhance_flags.steady():
-        options = dataclasses.replace(options, brightness=_steady(workers, photos, options))
+        options = dataclasses.replace(options, brightness=_steady(workers, plan.photos, options))
     done = []
     gain_maps = 0
     with tqdm.tqdm(total=len(jobs), unit="file", leave=False, disable=None) as files:
@@ -92,17 +93,20 @@ def _enhance_all(jobs: list[Job], complaints: list[str]) -> list[Job]:
 
 
 def _steady(workers: Workers, photos: list[Job], options: OutputOptions) -> float:
-    """Returns one brightness for all photos; UserError if none can be read."""
-    jobs = list({job.source: job for job in photos}.values())
+    """Returns one brightness for all photos; UserError if none can be read.
+
+    Photos that have results count too: a run that does the rest of an interrupted one gives its
+    photos the brightness of the others.
+    """
     predicted: list[float | None] = []
-    with tqdm.tqdm(total=len(jobs), unit="photo", leave=False, disable=None) as read:
+    with tqdm.tqdm(total=len(photos), unit="photo", leave=False, disable=None) as read:
 
         def note(job: Job, result: Callable[[], float | None]) -> None:
             predicted.append(result())
             read.update()
 
         workers.each(
-            jobs,
+            photos,
             functools.partial(predicted_brightness, options=options),
             functools.partial(needed_memory, options=options),
             note,
@@ -155,7 +159,7 @@ def main(argv: list[str]) -> int:
     for folder in plan.folders:
         remove_partial(folder)
     # Opened only now, because some formats take seconds.
-    done = _enhance_all(plan.jobs, complaints) if plan.jobs else []
+    done = _enhance_all(plan, complaints) if plan.jobs else []
     lost = missing_results(done)
     _say_errors(lost)
     complaints += lost

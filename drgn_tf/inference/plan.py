@@ -54,6 +54,7 @@ class Plan:
       complaints: a line for each input with which nothing can be done; the others can be used.
       conflicts: a line for each reason why nothing may be written at all.
       folders: of all results, those that exist already too.
+      photos: one job for each photo of the inputs, those that have results too.
     """
 
     jobs: list[Job]
@@ -61,6 +62,7 @@ class Plan:
     complaints: list[str]
     conflicts: list[str]
     folders: set[pathlib.Path]
+    photos: list[Job]
 
 
 def plan_jobs(
@@ -111,7 +113,10 @@ def plan_jobs(
         else:
             jobs[key(job.target)] = dataclasses.replace(job, comparison=None)
     folders = {output_dir, *(job.target.parent for job in wanted)}
-    return Plan(list(jobs.values()), len(existing), complaints, conflicts, folders)
+    photos = {job.source: job for job in wanted if not job.is_video}
+    return Plan(
+        list(jobs.values()), len(existing), complaints, conflicts, folders, [*photos.values()]
+    )
 
 
 def missing_results(jobs: Iterable[Job]) -> list[str]:
