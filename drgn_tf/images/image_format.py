@@ -50,7 +50,6 @@ class ImageFormat:
       upright: whether its pixels are turned as the file says when they are read.
       exif: the EXIF data of a photo.
       has_gain_map: whether a photo has a second picture that brightens it on HDR screens.
-      bytes_per_pixel: of memory that decoding takes beside what `opening` counts for all formats.
     """
 
     name: str
@@ -70,7 +69,6 @@ class ImageFormat:
     upright: bool = False
     exif: Callable[[Image.Image], Image.Exif] = lambda image: image.getexif()
     has_gain_map: Callable[[Image.Image, BinaryIO], bool] = lambda image, file: False
-    bytes_per_pixel: int = 0
 
 
 def describe_mode(mode: str) -> str:

@@ -42,6 +42,8 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 # Bytes a pixel of 8 bits that reading a photo and writing its result take: mobile used 14 on
 # 100 megapixels and 16 on 48.
 _BYTES_PER_PIXEL = 16
+# Beside, where the profile is not sRGB's: what the network gets and gives has 16 bits then.
+_BYTES_OF_CONVERSION = 12
 # Memory that any file may take, and that each of its bytes may ask for beyond: a photo of one
 # colour needs 4,100 bytes and more for each byte of its PNG, and up to 2,700 of its JPEG.
 _MEMORY_OF_ANY_FILE = 2**30
@@ -245,10 +247,9 @@ def opened_file(
         bounded.seek(0)
         with image_format.open(bounded) as image:
             deep = image_format.is_deep(image)
-            # A profile that is converted takes a second photo, of 16 bits.
-            converted = colour.space_of(image.info.get("icc_profile")) is not None
-            bytes_per_pixel = _BYTES_PER_PIXEL * (1 + (deep or converted))
-            bytes_per_pixel += image_format.bytes_per_pixel
+            bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep)
+            if colour.space_of(image.info.get("icc_profile")) is not None:
+                bytes_per_pixel += _BYTES_OF_CONVERSION
             check(*image.size, deep, bytes_per_pixel)
             bounded.bytes_left = math.inf
             if getattr(image, "is_animated", False) and image.format not in _OF_SEVERAL:

@@ -19,7 +19,7 @@ from PIL import EpsImagePlugin, Image
 
 from drgn_tf import memory
 from drgn_tf.errors import BadImageError
-from drgn_tf.images import formats, photo_files
+from drgn_tf.images import colour, formats, photo_files
 from drgn_tf.images.photos import list_photos, read_photo
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\nshowpage\n%%EOF\n"
@@ -35,7 +35,11 @@ DECODERS = (*READERS, decode_bytes)
 
 
 def png(
-    width: int, height: int, depth: int = 8, packed: bytes = zlib.compress(bytes(1000))
+    width: int,
+    height: int,
+    depth: int = 8,
+    packed: bytes = zlib.compress(bytes(1000)),
+    profile: bytes = b"",
 ) -> bytes:
     """Returns a PNG of a few bytes that declares any size."""
 
@@ -45,7 +49,9 @@ def png(
 
     header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
     pixels = chunk(b"IDAT", packed)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
+    named = chunk(b"iCCP", b"profile\0\0" + profile) if profile else b""
+    signature = b"\x89PNG\r\n\x1a\n"
+    return signature + chunk(b"IHDR", header) + named + pixels + chunk(b"IEND", b"")
 
 
 def bmp(width: int, height: int) -> bytes:
@@ -198,6 +204,10 @@ def test_the_limit_and_the_memory_there_is_count(tmp_path, photo, monkeypatch, r
     assert "needs about 3.6 GB of memory, of which 2.0 GB are free" in said(read, path)
     path.write_bytes(png(15000, 15000, 16))
     assert "needs about 7.2 GB" in said(read, path)
+    # 12 bytes a pixel more.
+    p3 = zlib.compress(colour.matrix_profile("P3", colour.DISPLAY_P3))
+    path.write_bytes(png(15000, 15000, profile=p3))
+    assert "needs about 6.3 GB" in said(read, path)
 
 
 @pytest.mark.parametrize("read", READERS)
