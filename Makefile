@@ -12,7 +12,7 @@ LOCKED := constraints/python-$(VERSION).txt
 COMPILE := pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
 	--constraint constraints/bounds.txt
 
-.PHONY: demo test test-newest lint docs fuzz bench weights web web-serve test-web bench-web \
+.PHONY: demo test test-formats test-newest lint docs fuzz bench weights web web-serve test-web bench-web \
 	android android-assets android-vectors test-android lock audit kills clean
 
 # Of all targets together.
@@ -25,7 +25,12 @@ demo: .venv/all
 test: .venv/all
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# The same with the newest versions that pyproject.toml allows.
+# Photos that other programs write, and what these find in results. Needs Debian's packages
+# imagemagick, libheif-examples, libimage-exiftool-perl, liblcms2-utils and libgs-common.
+test-formats: .venv/all
+	$(BIN)/python -m pytest tests/images/with_programs.py
+
+# All tests with the newest versions that pyproject.toml allows.
 test-newest:
 	$(PYTHON) -m venv --clear .venv-newest
 	.venv-newest/bin/$(INSTALL) -e '.[dev]'
