@@ -19,6 +19,7 @@ from PIL import Image
 from drgn_tf.version import __version__
 
 ROOT = pathlib.Path(__file__).parents[1]
+HEIC = ROOT / "tests" / "images" / "files" / "phone.heic"
 SOURCES = ("drgn_tf", "exports", "flags", "LICENSE", "README.md", "pyproject.toml")
 
 
@@ -117,6 +118,7 @@ def test_what_an_extra_adds_is_said_in_one_line(run, tmp_path, dark):
         ("drgn-train", ["--backend=jax", "--data_dir=sample", "--run_dir=out"], "jax"),
         ("drgn-eval", [f"--unpaired={tmp_path}", "--output_dir=out"], "eval"),
         ("drgn-enhance", ["--output_dir=out", "--stages", tmp_path / "photo.png"], "keras"),
+        ("drgn-enhance", ["--output_dir=out", HEIC], "heic"),
     ):
         process = run(command, *arguments)
         assert process.returncode == 1

@@ -4,7 +4,8 @@ Phones write Display P3, cameras Adobe RGB or ProPhoto, as ICC profiles of a mat
 each channel. The network gets such a photo in sRGB, where its most saturated colours are clipped.
 What was clipped, in linear light, is added to the network's result, by as much brighter as it made
 the pixel, and the sum goes back to the photo's own space: a network that changes nothing gives the
-photo back, in its saturated colours too, and one that brightens keeps how saturated they are.
+photo back, in its saturated colours too, and one that brightens keeps how saturated they are. It is
+not so in the dark, where such colours are noise.
 
 Profiles of tables (printers, scanners) and of grey are kept, but their pixels are taken as sRGB.
 """
@@ -23,8 +24,8 @@ _ROWS = 64
 # Largest difference of a profile to sRGB, in levels of 255, with which it counts as sRGB: profiles
 # of that name differ by their rounding.
 _LIKE_SRGB = 1.5
-# Linear light below which the gain of a pixel is not trusted.
-_DARK = 1e-4
+# Linear light of all channels, below which colours outside of sRGB are mostly noise.
+_NOISE = 0.05
 _TOP16 = 65535
 
 # CIE xy of red, green, blue and the white point D65.
@@ -119,7 +120,11 @@ class ColourSpace:
             wide = self._srgb_light(pixels[rows])
             clipped = np.clip(wide, 0.0, 1.0)
             light = np.take(_LIGHT, enhanced[rows])
-            gain = (_sum(light) + _DARK) / (_sum(clipped) + _DARK)
+            before = _sum(clipped)
+            gain = _sum(light) / np.maximum(before, 1e-6)
+            # What is dark is noise to a part, which the network removes: it is not to come back.
+            trusted = before**2 / (before**2 + _NOISE**2)
+            gain = np.where(gain > 1.0, 1.0 + (gain - 1.0) * trusted, gain)
             light += (wide - clipped) * gain[:, :, np.newaxis]
             root = _root(cv2.transform(light, back))
             for channel in range(3):

@@ -22,6 +22,8 @@ from drgn_tf.images.image_format import (
 _P3, _BT2020, _PQ, _HLG = 12, 9, 16, 18
 # The box that does so; primaries and transfer follow.
 _NCLX = re.compile(rb"colrnclx(..)(..)", re.DOTALL)
+# Bytes at the beginning in which a file describes its pictures, or most of them.
+_LONGEST_META = 2**16
 
 
 def _add_profile(image: Image.Image, primaries: int, transfer: int) -> None:
@@ -62,7 +64,12 @@ def _read_heic(image: Image.Image, file: BinaryIO, deep: bool) -> np.ndarray:
 
 
 def _has_gain_map(image: Image.Image, file: BinaryIO) -> bool:
-    return any("gainmap" in name for name in image.info.get("aux", ()))
+    # As Apple names it, and by the brand of ISO 21496-1, in the box with which files begin.
+    if any("gainmap" in name for name in image.info.get("aux", ())):
+        return True
+    file.seek(0)
+    size = int.from_bytes(file.read(4), "big")
+    return b"tmap" in file.read(min(size, _LONGEST_META))
 
 
 def _open_avif(file: Any) -> Image.Image:
@@ -70,7 +77,7 @@ def _open_avif(file: Any) -> Image.Image:
         raise UnsupportedError(_NO_AVIF)
     image = AvifImagePlugin.AvifImageFile(file)
     file.seek(0)
-    if found := _NCLX.search(file.read(2**16)):
+    if found := _NCLX.search(file.read(_LONGEST_META)):
         _add_profile(image, *(int.from_bytes(number, "big") for number in found.groups()))
     return image
 
@@ -83,7 +90,9 @@ def _encode_avif(pixels: np.ndarray, metadata: Mapping[str, bytes], quality: int
         raise UnsupportedError(_NO_AVIF)
     # As of JPEG.
     full = {"subsampling": "4:4:4"} if quality >= 90 and pixels.shape[2] >= 3 else {}
-    return saved("AVIF", pixels, {**metadata, **full, "quality": quality})
+    # Of 10; Pillow's 6 took 10 s for 12 megapixels, this 1.5 s, for files of the same quality that
+    # are an eighth larger.
+    return saved("AVIF", pixels, {**metadata, **full, "quality": quality, "speed": 8})
 
 
 AVIF = ImageFormat(
@@ -97,6 +106,8 @@ AVIF = ImageFormat(
     ".avif",
     alpha=True,
     reads_whole=True,
+    encoding_bytes=32,
+    has_gain_map=_has_gain_map,
 )
 HEIC = ImageFormat(
     "HEIC",

@@ -49,6 +49,8 @@ class ImageFormat:
         behind.
       upright: whether its pixels are turned as the file says when they are read.
       exif: the EXIF data of a photo.
+      encoding_bytes: a pixel of memory that writing takes beside what `opening` counts for all
+        formats.
       has_gain_map: whether a photo has a second picture that brightens it on HDR screens.
     """
 
@@ -67,6 +69,7 @@ class ImageFormat:
     reads_whole: bool = False
     size: Callable[[bytes], tuple[int, int]] | None = None
     upright: bool = False
+    encoding_bytes: int = 0
     exif: Callable[[Image.Image], Image.Exif] = lambda image: image.getexif()
     has_gain_map: Callable[[Image.Image, BinaryIO], bool] = lambda image, file: False
 

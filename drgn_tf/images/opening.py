@@ -247,7 +247,7 @@ def opened_file(
         bounded.seek(0)
         with image_format.open(bounded) as image:
             deep = image_format.is_deep(image)
-            bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep)
+            bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep) + image_format.encoding_bytes
             if colour.space_of(image.info.get("icc_profile")) is not None:
                 bytes_per_pixel += _BYTES_OF_CONVERSION
             check(*image.size, deep, bytes_per_pixel)

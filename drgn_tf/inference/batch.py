@@ -16,6 +16,7 @@ import numpy as np
 from drgn_tf.errors import BadImageError, UserError
 from drgn_tf.files import make_folder
 from drgn_tf.images import photo_files
+from drgn_tf.images.formats import format_of_name
 from drgn_tf.images.grids import side_by_side
 from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
 from drgn_tf.images.photo_files import PhotoFile
@@ -58,7 +59,9 @@ class OutputOptions:
 def needed_memory(job: Job, options: OutputOptions = OutputOptions()) -> int:
     """Returns the bytes that enhancing a photo takes beside the network, 0 if it cannot be read."""
     with contextlib.suppress(UserError), opened(job.source, options.max_megapixels) as photo:
-        return photo.needed_bytes
+        target = format_of_name(job.target.suffix)
+        beside = 0 if target is photo.format else target.encoding_bytes
+        return photo.needed_bytes + photo.image.width * photo.image.height * beside
     return 0
 
 

@@ -86,6 +86,18 @@ def test_hdr_avif_is_named(dark):
     assert photo_files.decode(p3).space is not None
 
 
+@pytest.mark.parametrize("auxiliary", ["urn:com:apple:photo:2020:aux:hdrgainmap", "depth", None])
+@pytest.mark.parametrize("brand", [b"tmap", b"miaf"])
+def test_gain_maps_are_told_of(auxiliary, brand):
+    """As Apple names it, or by the brand of ISO 21496-1."""
+    image = Image.new("RGB", (2, 2))
+    if auxiliary:
+        image.info["aux"] = {auxiliary: [3]}
+    file = io.BytesIO(b"\0\0\0\x18ftypheic\0\0\0\0mif1" + brand + b"\0\0\0\x0cmetatmap")
+    found = heif._has_gain_map(image, file)
+    assert found == (brand == b"tmap" or "gainmap" in (auxiliary or ""))
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
 def test_avif_keeps_grey_alpha_and_orientation(dark, mode):
     exif = Image.Exif()

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 from drgn_tf.data import BadImageError
 from drgn_tf.errors import UserError
 from drgn_tf.images import colour
-from drgn_tf.inference.batch import Job, OutputOptions, enhance_file
+from drgn_tf.inference.batch import Job, OutputOptions, enhance_file, needed_memory
 
 
 def test_the_photo_is_enhanced_as_its_pixels_are(tmp_path, dark, enhancer):
@@ -48,6 +48,19 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         image, io.BytesIO(profile), ImageCms.createProfile("sRGB"),
         ImageCms.Intent.RELATIVE_COLORIMETRIC,
     )  # fmt: skip
+
+
+def test_memory_is_counted_by_depth_profile_and_encoder(tmp_path, dark):
+    """Photos that are enhanced at once must fit together."""
+    profile = colour.matrix_profile("Display P3", colour.DISPLAY_P3)
+    Image.fromarray(dark).save(tmp_path / "a.jpg")
+    Image.fromarray(dark).save(tmp_path / "b.jpg", icc_profile=profile)
+    for name, target, expected in (
+        ("a.jpg", "a.jpg", 16), ("a.jpg", "a.avif", 48), ("b.jpg", "b.jpg", 28),
+        ("gone.jpg", "gone.jpg", 0),
+    ):  # fmt: skip
+        job = Job(tmp_path / name, tmp_path / "out" / target)
+        assert needed_memory(job) == expected * dark.shape[0] * dark.shape[1]
 
 
 def test_comparisons_are_upright_and_beside(tmp_path, dark, enhancer):
