@@ -318,7 +318,7 @@ MUTANTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         [
             ("no_auto_bright=True", "no_auto_bright=False"),
             ("use_camera_wb=True", "use_camera_wb=False"),
-            ("adjust_maximum_thr=0.0", "adjust_maximum_thr=0.99"),
+            ("adjust_maximum_thr=0.0", "adjust_maximum_thr=0.75"),
             ("user_flip=0", "user_flip=None"),
             ("return _srgb_levels()[linear]", "return linear"),
         ],

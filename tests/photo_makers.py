@@ -13,8 +13,9 @@ from drgn_tf.images import colour
 
 # Level of the sensor without light, and the highest one.
 _BLACK, _WHITE = 256, 16383
-# What the sensor sees of grey: the camera's white balance divides by it.
-_NEUTRAL = np.array([0.5, 1.0, 0.7])
+# What the sensor sees of grey in the light of the photo: the camera's white balance divides by it;
+# and in daylight, in which its colours were measured.
+_NEUTRAL, _DAYLIGHT = np.array([0.5, 1.0, 0.7]), np.array([0.6, 1.0, 0.55])
 # Linear light of sRGB's primaries to XYZ at D65 (IEC 61966-2-1).
 _SRGB_TO_XYZ = np.array(
     [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
@@ -49,7 +50,7 @@ def dng(photo: np.ndarray, orientation: int = 1, **changed: int) -> bytes:
         mosaic[row::2, column::2] = light[row::2, column::2, channel]
     seen = np.round(_BLACK + (_WHITE - _BLACK) * mosaic).astype("<u2").tobytes()
     height, width = changed.get("height", height), changed.get("width", width)
-    matrix = np.diag(_NEUTRAL) @ np.linalg.inv(_SRGB_TO_XYZ)
+    matrix = np.diag(_DAYLIGHT) @ np.linalg.inv(_SRGB_TO_XYZ)
     tags = {
         254: (_LONG, 0), 256: (_LONG, width), 257: (_LONG, height), 258: (_SHORT, 16),
         259: (_SHORT, 1), 262: (_SHORT, 32803), 271: (_ASCII, "Maker"), 272: (_ASCII, "Camera"),

@@ -98,10 +98,19 @@ def test_neutral_stays_neutral_and_has_no_bands():
 def test_srgb_and_what_cannot_be_used_is_taken_as_srgb():
     for profile in (
         None, b"", b"no profile", SRGB, colour.matrix_profile("sRGB", colour.SRGB),
-        P3.replace(b"RGB ", b"GRAY", 1), P3.replace(b"rTRC", b"A2B0"), P3.replace(b"para", b"what"),
+        P3.replace(b"RGB ", b"GRAY", 1), P3.replace(b"desc", b"A2B0"), P3.replace(b"para", b"what"),
         P3.replace(b"rXYZ", b"none"),
     ):  # fmt: skip
         assert colour.space_of(profile) is None
+
+
+def test_curves_may_be_a_gamma_of_the_older_kind():
+    """As in Adobe's own profile: `curv` with 8 bits behind the point."""
+    curve = b"para" + bytes(8) + round(563 / 256 * 65536).to_bytes(4, "big")
+    older = b"curv" + bytes(4) + (1).to_bytes(4, "big") + (563).to_bytes(2, "big") + bytes(2)
+    assert ADOBE.count(curve) == 3
+    first, second = (colour.space_of(each) for each in (ADOBE, ADOBE.replace(curve, older)))
+    np.testing.assert_array_equal(first.light, second.light)
 
 
 def test_any_bytes_are_a_profile_or_none(colours):

@@ -16,7 +16,9 @@ READ_ONLY = {"HEIC": "EXIF, ICC, XMP", "RAW": "EXIF"}
 
 
 def rows() -> dict[str, list[str]]:
-    lines = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")]
+    """Format -> its cells, of the first table."""
+    table = PAGE.read_text("utf-8").partition("| format |")[2].partition("\n\n")[0]
+    lines = table.splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {name: rest for name, *rest in cells[2:]}
 
