@@ -27,6 +27,8 @@ _LIKE_SRGB = 1.5
 # Linear light of all channels, below which colours outside of sRGB are mostly noise.
 _NOISE = 0.05
 _TOP16 = 65535
+# Bytes of a profile; those of a matrix and curves have some kilobytes.
+_LONGEST_PROFILE = 2**20
 
 # CIE xy of red, green, blue and the white point D65.
 _D65 = (0.3127, 0.3290)
@@ -66,11 +68,20 @@ def from_linear(light: np.ndarray) -> np.ndarray:
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-# Tables of all levels of 16 bits, which are faster than powers: the light of sRGB's levels, and
-# the sRGB levels of light. The latter is taken by its root, as levels are closest where it is dark.
+# Of 16 bits, for tables of them, which are faster than powers.
 _LEVELS = np.linspace(0, 1, _TOP16 + 1)
-_LIGHT = to_linear(_LEVELS).astype(np.float32)
-_SRGB_BY_ROOT = np.round(from_linear(_LEVELS**2) * _TOP16).astype(np.uint16)
+
+
+@functools.cache
+def _light_of_srgb() -> np.ndarray:
+    """Returns the linear light of each level, float32."""
+    return to_linear(_LEVELS).astype(np.float32)
+
+
+@functools.cache
+def _srgb_by_root() -> np.ndarray:
+    """Returns the level of each root of light, uint16: by the root, as levels are close in dark."""
+    return np.round(from_linear(_LEVELS**2) * _TOP16).astype(np.uint16)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,7 +109,7 @@ class ColourSpace:
         """
         result = np.empty(pixels.shape, np.uint16)
         for rows in _bands(len(pixels)):
-            np.take(_SRGB_BY_ROOT, _root(self._srgb_light(pixels[rows])), out=result[rows])
+            np.take(_srgb_by_root(), _root(self._srgb_light(pixels[rows])), out=result[rows])
         return result
 
     def from_srgb(self, enhanced: np.ndarray, pixels: np.ndarray) -> np.ndarray:
@@ -110,7 +121,12 @@ class ColourSpace:
 
         Returns:
           [H, W, 3] in the dtype of `pixels`.
+
+        Raises:
+          ValueError: `enhanced` has another dtype.
         """
+        if enhanced.dtype != np.uint16:
+            raise ValueError(f"a result in sRGB is uint16, not {enhanced.dtype}.")
         back = np.linalg.inv(self.matrix).astype(np.float32)
         result = np.empty_like(pixels)
         by_root = self.by_root
@@ -119,7 +135,7 @@ class ColourSpace:
         for rows in _bands(len(pixels)):
             wide = self._srgb_light(pixels[rows])
             clipped = np.clip(wide, 0.0, 1.0)
-            light = np.take(_LIGHT, enhanced[rows])
+            light = np.take(_light_of_srgb(), enhanced[rows])
             before = _sum(clipped)
             gain = _sum(light) / np.maximum(before, 1e-6)
             # What is dark is noise to a part, which the network removes: it is not to come back.
@@ -160,15 +176,19 @@ def model_of(profile: bytes) -> str:
     return profile[16:20].decode("latin-1").strip()
 
 
-@functools.lru_cache(maxsize=8)
 def space_of(profile: bytes | None) -> ColourSpace | None:
     """Returns the colour space of an ICC profile.
 
     None where pixels are taken as sRGB: without a profile, with one of sRGB, of a damaged one, and
     of one that is not made of a matrix and curves.
     """
-    if profile is None or model_of(profile) != "RGB":
+    if profile is None or len(profile) > _LONGEST_PROFILE or model_of(profile) != "RGB":
         return None
+    return _space_of(profile)
+
+
+@functools.lru_cache(maxsize=8)
+def _space_of(profile: bytes) -> ColourSpace | None:
     try:
         # Of a damaged profile a power may be infinite.
         with np.errstate(all="ignore"):

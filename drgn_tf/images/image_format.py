@@ -10,9 +10,12 @@ from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 
 from drgn_tf.images import colour
+
+# Bytes of XMP in one segment of JPEG; searching much more could take long, if made to do so.
+_LONGEST_XMP = 2**16
 
 
 class ColourModeError(ValueError):
@@ -103,6 +106,9 @@ def read_8_bits(image: Image.Image) -> np.ndarray:
 
 
 def _cmyk_to_srgb(image: Image.Image) -> Image.Image:
+    # For few photos, so few pay for it.
+    from PIL import ImageCms
+
     # A damaged file is to fail here, not as a damaged profile.
     image.load()
     profile = image.info.get("icc_profile") or b""
@@ -147,16 +153,17 @@ def saved(name: str, pixels: np.ndarray, options: Mapping[str, Any]) -> bytes:
 
 def with_xmp_upright(xmp: bytes) -> bytes:
     """Returns XMP data without an orientation, of pixels that are turned already."""
-    return re.sub(
-        rb"""\s*\btiff:Orientation=(["'])\d*\1|<tiff:Orientation>\d*</tiff:Orientation>""", b"", xmp
-    )
+    orientation = rb"""\stiff:Orientation=(["'])\d*\1|<tiff:Orientation>\d*</tiff:Orientation>"""
+    return re.sub(orientation, b"", xmp)
 
 
 def without_xmp_attachments(xmp: bytes) -> bytes:
-    """Returns XMP data that name nothing that follows the photo in its file, and was not kept.
+    """Returns XMP data that name nothing that follows the photo in its file, and is not kept.
 
     Viewers would look for gain maps and videos where none are.
     """
+    if len(xmp) > _LONGEST_XMP:
+        return xmp
     directory = rb"<(Container:Directory)\b.*?</\1>"
     properties = rb"""\s(?:hdrgm|GCamera):\w+=(["']).*?\2"""
     return re.sub(directory + b"|" + properties, b"", xmp, flags=re.DOTALL)

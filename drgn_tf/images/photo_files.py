@@ -111,10 +111,9 @@ def _decoded(photo: OpenedImage) -> PhotoFile:
     if profile and colour.model_of(profile) != "CMYK":
         metadata["icc_profile"] = profile
     if xmp := xmp_of(image):
+        xmp = without_xmp_attachments(xmp)
         metadata["xmp"] = with_xmp_upright(xmp) if kind.upright else xmp
     gain_map = kind.has_gain_map(image, photo.file)
-    if gain_map and xmp:
-        metadata["xmp"] = without_xmp_attachments(metadata["xmp"])
     stored = photo.pixels()
     if stored.ndim == 2:
         stored = stored[:, :, np.newaxis]
