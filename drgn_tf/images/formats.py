@@ -161,7 +161,6 @@ FORMATS = (
         JpegImagePlugin.jpeg_factory,
         _read_jpeg,
         _encode_jpeg,
-        ".jpg",
         has_gain_map=_has_gain_map,
     ),
     ImageFormat(
@@ -171,7 +170,6 @@ FORMATS = (
         PngImagePlugin.PngImageFile,
         _read_png,
         _encode_png,
-        ".png",
         alpha=True,
         deep=True,
         is_deep=_is_deep_png,
@@ -183,7 +181,6 @@ FORMATS = (
         BmpImagePlugin.BmpImageFile,
         lambda image, file, deep: read_8_bits(image),
         _encode_bmp,
-        ".bmp",
         metadata=frozenset(),
     ),
     ImageFormat(
@@ -193,7 +190,6 @@ FORMATS = (
         WebPImagePlugin.WebPImageFile,
         lambda image, file, deep: read_8_bits(image),
         _encode_webp,
-        ".webp",
         alpha=True,
         size=_webp_size,
         reads_whole=True,
@@ -215,7 +211,7 @@ def format_of_name(suffix: str) -> ImageFormat:
 
 
 def format_of_content(file: BinaryIO) -> ImageFormat | None:
-    """Returns the format of a file by its first bytes, or None if it is another."""
+    """Returns the format of a file by its content, or None if it is another."""
     file.seek(0)
     head = file.read(SIGNATURE_SIZE)
     found = (entry for entry in FORMATS if entry.signature.match(head) and entry.is_this(file))

@@ -41,7 +41,7 @@ class ImageFormat:
       encode: (uint8 or uint16 [H, W, C], metadata, quality) -> bytes of a file. C is 1 to 4:
         grey, grey and alpha, RGB, RGBA. Quality is 1 to 100, where the format has one. None if
         the format is only read.
-      written_as: suffix of the results of its photos.
+      written_as: suffix of the results of its photos, if it is only read.
       is_this: further tells files of formats with the same signature apart.
       alpha: whether it keeps transparency.
       metadata: which keywords it keeps.
@@ -63,7 +63,7 @@ class ImageFormat:
     open: Callable[[Any], Image.Image]
     read: Callable[[Image.Image, BinaryIO, bool], np.ndarray]
     encode: Callable[[np.ndarray, Mapping[str, bytes], int], bytes] | None
-    written_as: str
+    written_as: str = ""
     is_this: Callable[[BinaryIO], bool] = lambda file: True
     alpha: bool = False
     metadata: frozenset[str] = frozenset({"exif", "icc_profile", "xmp"})

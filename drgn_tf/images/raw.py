@@ -77,7 +77,7 @@ RAW = ImageFormat(
     _RawImage,
     _read,
     None,
-    ".png",
+    written_as=".png",
     is_this=tiff.is_raw,
     is_deep=lambda image: True,
     reads_whole=True,

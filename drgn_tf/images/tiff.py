@@ -176,7 +176,6 @@ TIFF = ImageFormat(
     _open,
     _read,
     _encode,
-    ".tif",
     is_this=lambda file: not is_raw(file),
     alpha=True,
     deep=True,

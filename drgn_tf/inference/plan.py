@@ -145,8 +145,8 @@ def _jobs(
         target = target.with_suffix(".mp4")
     elif ending is not None:
         target = target.with_suffix(ending)
-    elif formats.format_of_name(source.suffix).encode is None:
-        target = target.with_suffix(formats.format_of_name(source.suffix).written_as)
+    elif written_as := formats.format_of_name(source.suffix).written_as:
+        target = target.with_suffix(written_as)
     for exposure in exposures:
         mark = f"_{exposure:+g}ev" if len(exposures) > 1 else ""
         result = target.with_name(f"{target.stem}{mark}{target.suffix}")
