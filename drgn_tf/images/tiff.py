@@ -13,6 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from drgn_tf.images import colour
 from drgn_tf.images.image_format import (
     ColourModeError,
     ImageFormat,
@@ -27,6 +28,8 @@ _BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR, _PREDICTOR = 258, 259, 262, 284, 317
 _TILE_WIDTH, _TILE_LENGTH, _EXTRA_SAMPLES = 322, 323, 338
 _XMP, _ICC = 700, 34675
 _DEFLATE, _DIFFERENCES, _UNASSOCIATED = 8, 2, 2
+# Types of values.
+_BYTE, _UNDEFINED = 1, 7
 # Pixels of a tile beyond those of the photo: only whole tiles are stored.
 _LARGEST_TILE = 2**22
 # Bytes of a strip before it is compressed, about.
@@ -91,9 +94,19 @@ def descriptive_exif(exif: Image.Exif) -> Image.Exif:
     return kept
 
 
+class _TiffImage(TiffImagePlugin.TiffImageFile):
+    """As Pillow's, which has a limit of pixels of its own that is the whole process's."""
+
+    def load_prepare(self) -> None:
+        """Makes room for the pixels."""
+        if self._im is None:
+            self.im = Image.new(self.mode, self._tile_size).im
+        super().load_prepare()
+
+
 def _open(file: Any) -> Image.Image:
     try:
-        image = TiffImagePlugin.TiffImageFile(file)
+        image = _TiffImage(file)
     except SyntaxError as error:
         if str(error) != "unknown pixel mode":
             raise
@@ -149,10 +162,14 @@ def _encode(pixels: np.ndarray, metadata: Mapping[str, bytes], quality: int) -> 
     directory[_PREDICTOR] = _DIFFERENCES
     if channels in (2, 4):
         directory[_EXTRA_SAMPLES] = (_UNASSOCIATED,)
-    for keyword, tag in (("icc_profile", _ICC), ("xmp", _XMP)):
-        if keyword in metadata:
-            directory.tagtype[tag] = 7 if tag == _ICC else 1
-            directory[tag] = metadata[keyword]
+    profile = metadata.get("icc_profile", b"")
+    # One of RGB, as a grey photo may carry, is not allowed in a grey file.
+    if profile and (channels > 2 or colour.model_of(profile) == "GRAY"):
+        directory.tagtype[_ICC] = _UNDEFINED
+        directory[_ICC] = profile
+    if "xmp" in metadata:
+        directory.tagtype[_XMP] = _BYTE
+        directory[_XMP] = metadata["xmp"]
     sizes = [len(strip) for strip in strips]
     directory[TiffImagePlugin.STRIPBYTECOUNTS] = tuple(sizes)
     # Pillow adds where the directory ends.

@@ -310,7 +310,7 @@ except Exception as error:
     )
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tif", ".avif"])
 def test_pillows_limit_is_not_that_of_photos(tmp_path, photo, monkeypatch, suffix):
     Image.fromarray(photo).save(tmp_path / f"a{suffix}")
     # Half of which warns, all of which is refused by Image.open.

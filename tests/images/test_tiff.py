@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from drgn_tf.errors import BadImageError
-from drgn_tf.images import photo_files, tiff
+from drgn_tf.images import colour, photo_files, tiff
 from drgn_tf.images.photo_files import PhotoFile
+from drgn_tf.images.photos import turned
 from tests import photo_makers
 
-PROFILE = photo_makers.colour.matrix_profile("P3", photo_makers.colour.DISPLAY_P3)
+PROFILE = colour.matrix_profile("P3", colour.DISPLAY_P3)
 
 
 def by_opencv(pixels: np.ndarray, *options: int) -> bytes:
@@ -66,6 +67,7 @@ def test_what_describes_the_photo_is_kept_and_what_describes_the_file_is_not(dee
 @pytest.mark.parametrize("depth", [8, 16])
 def test_pixels_are_read_upright(dark, depth):
     """Both decoders turn them, so the result must not be turned again."""
+    dark = dark[:40, :60]
     stored = dark if depth == 8 else dark.astype(np.uint16) * 257
     for orientation in range(1, 9):
         exif = Image.Exif()
@@ -74,11 +76,19 @@ def test_pixels_are_read_upright(dark, depth):
         photo = photo_files.decode(
             photo_files.encode(stored, PhotoFile(stored, metadata=metadata), ".tif", 95)
         )
-        expected = photo_files.turned(stored, orientation)
+        expected = turned(stored, orientation)
         np.testing.assert_array_equal(photo.pixels, expected)
         assert photo.orientation == 1 and photo.metadata["xmp"] == b'<x a="1"/>'
         again = photo_files.decode(photo_files.encode(photo.pixels, photo, ".tif", 95))
         np.testing.assert_array_equal(again.pixels, expected)
+
+
+def test_a_grey_file_has_no_profile_of_rgb(dark):
+    grey_profile = PROFILE.replace(b"RGB ", b"GRAY", 1)
+    for profile, kept in ((PROFILE, False), (grey_profile, True)):
+        photo = PhotoFile(dark, grey=True, metadata={"icc_profile": profile})
+        again = photo_files.decode(photo_files.encode(dark, photo, ".tif", 95))
+        assert again.grey and ("icc_profile" in again.metadata) == kept
 
 
 def test_grey_of_16_bits_and_palettes(dark):
