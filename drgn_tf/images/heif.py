@@ -22,6 +22,8 @@ from drgn_tf.images.image_format import (
 _P3, _BT2020, _PQ, _HLG = 12, 9, 16, 18
 # The box that does so; primaries and transfer follow.
 _NCLX = re.compile(rb"colrnclx(..)(..)", re.DOTALL)
+# Of AVIF that libavif reads.
+_LARGEST_SIDE, _MOST_PIXELS = 2**15, 2**28
 # Bytes at the beginning in which a file describes its pictures, or most of them.
 _LONGEST_META = 2**16
 
@@ -88,6 +90,8 @@ _NO_AVIF = "AVIF needs a Pillow that has it: pip install --upgrade pillow"
 def _encode_avif(pixels: np.ndarray, metadata: Mapping[str, bytes], quality: int) -> bytes:
     if not AvifImagePlugin.SUPPORTED:
         raise UnsupportedError(_NO_AVIF)
+    if max(pixels.shape[:2]) > _LARGEST_SIDE or pixels.shape[0] * pixels.shape[1] > _MOST_PIXELS:
+        raise ValueError("more pixels than decoders take")
     # As of JPEG.
     full = {"subsampling": "4:4:4"} if quality >= 90 and pixels.shape[2] >= 3 else {}
     # Of 10; Pillow's 6 took 10 s for 12 megapixels, this 1.5 s, for files of the same quality that

@@ -247,10 +247,13 @@ def opened_file(
         bounded.seek(0)
         with image_format.open(bounded) as image:
             deep = image_format.is_deep(image)
-            bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep) + image_format.encoding_bytes
+            bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep)
             if colour.space_of(image.info.get("icc_profile")) is not None:
                 bytes_per_pixel += _BYTES_OF_CONVERSION
             check(*image.size, deep, bytes_per_pixel)
+            # Results mostly have the format of their photos.
+            needed = image.width * image.height * (bytes_per_pixel + image_format.encoding_bytes)
+            _check_memory(name, f"{image.width}x{image.height} pixels", needed)
             bounded.bytes_left = math.inf
             if getattr(image, "is_animated", False) and image.format not in _OF_SEVERAL:
                 several = "has several pages; save one of them"
@@ -260,7 +263,6 @@ def opened_file(
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             if orientation not in range(1, 9) or image_format.upright:
                 orientation = 1
-            needed = image.width * image.height * bytes_per_pixel
             yield OpenedImage(image, file, image_format, orientation, needed, deep)
     except BadImageError:
         raise

@@ -11,7 +11,7 @@ import pytest
 from PIL import AvifImagePlugin, Image
 
 from drgn_tf.errors import BadImageError
-from drgn_tf.images import colour, heif, photo_files
+from drgn_tf.images import colour, heif, opening, photo_files
 from drgn_tf.images.photo_files import PhotoFile
 
 FILES = pathlib.Path(__file__).parent / "files"
@@ -117,6 +117,14 @@ def test_animated_avif_is_refused(dark):
     image.save(buffer, "AVIF", save_all=True, append_images=[image.rotate(90)])
     with pytest.raises(BadImageError, match="is animated; save one frame"):
         photo_files.decode(buffer.getvalue())
+
+
+def test_a_dark_photo_of_few_bytes_is_read_again():
+    """24 megapixels of a night sky have some kilobytes; writing takes more memory than reading."""
+    night = np.zeros((4000, 6000, 3), np.uint8)
+    data = photo_files.encode(night, PhotoFile(night), ".avif", 95)
+    with opening.opened_file(io.BytesIO(data), "night.avif") as photo:
+        assert photo.needed_bytes == 48 * 4000 * 6000
 
 
 def test_heic_is_not_written(dark):

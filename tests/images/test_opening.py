@@ -338,7 +338,7 @@ def test_sizes_are_those_that_pillow_reads(photo, options):
 
 def test_what_a_format_cannot_hold_is_one_line(tmp_path, photo):
     wide = np.zeros((16, 70000, 3), np.uint8)
-    for name in ("a.jpg", "a.webp"):
+    for name in ("a.jpg", "a.webp", "a.avif"):
         with pytest.raises(BadImageError, match=r"cannot hold this photo .*choose another format"):
             photo_files.write(tmp_path / name, wide, photo_files.PhotoFile(wide), 95)
     metadata = {"exif": b"Exif\0\0" + bytes(70000)}
