@@ -28,6 +28,7 @@ _BITS, _COMPRESSION, _PHOTOMETRIC, _PLANAR, _PREDICTOR = 258, 259, 262, 284, 317
 _TILE_WIDTH, _TILE_LENGTH, _EXTRA_SAMPLES = 322, 323, 338
 _XMP, _ICC = 700, 34675
 _DEFLATE, _DIFFERENCES, _UNASSOCIATED = 8, 2, 2
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 # Types of values.
 _BYTE, _UNDEFINED = 1, 7
 # Pixels of a tile beyond those of the photo: only whole tiles are stored.
@@ -132,10 +133,12 @@ def _read(image: Image.Image, file: BinaryIO, deep: bool) -> np.ndarray:
     if image.tag_v2.get(_PLANAR, 1) != 1 and image.mode in ("RGB", "RGBA"):
         raise ColourModeError("has 16 bits with each colour in a plane of its own")
     if image.tag_v2.get(_EXTRA_SAMPLES, (_UNASSOCIATED,)) != (_UNASSOCIATED,):
-        raise ColourModeError("has 16 bits with colours that are multiplied by an alpha channel")
+        raise ColourModeError("has 16 bits and a fourth channel that is no plain alpha")
     # Pillow refuses damaged files, which OpenCV fills up.
     image.load()
-    return read_16_bits(file)
+    pixels = read_16_bits(file)
+    # Nor does OpenCV know that 0 may be white.
+    return ~pixels if image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else pixels
 
 
 def _encode(pixels: np.ndarray, metadata: Mapping[str, bytes], quality: int) -> bytes:
@@ -155,8 +158,7 @@ def _encode(pixels: np.ndarray, metadata: Mapping[str, bytes], quality: int) -> 
     directory[TiffImagePlugin.IMAGELENGTH] = height
     directory[_BITS] = (8 * pixels.itemsize,) * channels
     directory[_COMPRESSION] = _DEFLATE
-    # Grey (0 is black) or RGB.
-    directory[_PHOTOMETRIC] = 1 if channels <= 2 else 2
+    directory[_PHOTOMETRIC] = _BLACK_IS_ZERO if channels <= 2 else _RGB
     directory[TiffImagePlugin.SAMPLESPERPIXEL] = channels
     directory[TiffImagePlugin.ROWSPERSTRIP] = rows
     directory[_PREDICTOR] = _DIFFERENCES

@@ -106,6 +106,16 @@ def test_grey_of_16_bits_and_palettes(dark):
     )
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_scans_in_which_0_is_white_are_no_negatives(dark, dtype):
+    grey = dark[:64, :64, 0].astype(dtype)
+    size = 8 * grey.itemsize
+    strip = grey.astype(grey.dtype.newbyteorder("<")).tobytes()
+    tags = {256: 64, 257: 64, 258: size, 259: 1, 262: 0, 277: 1, 278: 64, 273: 0, 279: len(strip)}
+    photo = photo_files.decode(photo_makers.tiff(tags, strip))
+    np.testing.assert_array_equal(photo.pixels[:, :, 0], ~grey)
+
+
 BASE = {256: 64, 257: 64, 258: (8, 8, 8), 259: 8, 262: 2, 277: 3, 278: 64, 273: 0}
 PACKED = zlib.compress(bytes(64 * 64 * 3))
 
@@ -128,7 +138,7 @@ TILED = {"t273": None, "t278": None, "t279": None, "t324": 0, "t325": len(PACKED
         (made(**TILED, t322=65520, t323=65520), "tiles larger than the photo"),
         (made(t258=(32, 32, 32), t339=(3, 3, 3)), "neither 8 nor 16 bits"),
         (made(t258=(16, 16, 16), t284=2), "each colour in a plane of its own"),
-        (made(t258=(16,) * 4, t277=4, t338=(1,)), "multiplied by an alpha channel"),
+        (made(t258=(16,) * 4, t277=4, t338=(1,)), "a fourth channel that is no plain alpha"),
         (made(b""), "damaged"),
     ],
     ids=range(7),
