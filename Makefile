@@ -26,7 +26,8 @@ test: .venv/all
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Photos that other programs write, and what these find in results. Needs Debian's packages
-# imagemagick, libheif-examples, libimage-exiftool-perl, liblcms2-utils and libgs-common.
+# imagemagick, libheif-examples, libavif-bin, libimage-exiftool-perl, liblcms2-utils and
+# libgs-common.
 test-formats: .venv/all
 	$(BIN)/python -m pytest tests/images/with_programs.py
 

@@ -33,7 +33,7 @@ def _add_profile(image: Image.Image, primaries: int, transfer: int) -> None:
     if "icc_profile" in image.info:
         return
     if transfer in (_PQ, _HLG) or primaries == _BT2020:
-        raise ColourModeError("is an HDR picture (BT.2020, PQ or HLG)")
+        raise UnsupportedError("is an HDR picture (BT.2020, PQ or HLG); export it in SDR.")
     if primaries == _P3:
         image.info["icc_profile"] = colour.matrix_profile("Display P3", colour.DISPLAY_P3)
 

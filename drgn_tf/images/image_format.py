@@ -23,7 +23,7 @@ class ColourModeError(ValueError):
 
 
 class UnsupportedError(Exception):
-    """What is missing to read or write a photo, and what to do. The message says both."""
+    """Why a photo cannot be read or written, and what to do. The message says both."""
 
 
 @dataclasses.dataclass(frozen=True)

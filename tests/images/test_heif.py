@@ -12,6 +12,7 @@ from PIL import AvifImagePlugin, Image
 
 from drgn_tf.errors import BadImageError
 from drgn_tf.images import colour, heif, opening, photo_files
+from drgn_tf.images.image_format import UnsupportedError
 from drgn_tf.images.photo_files import PhotoFile
 
 FILES = pathlib.Path(__file__).parent / "files"
@@ -68,8 +69,11 @@ def test_colours_that_a_file_names_become_a_profile():
     # Red of Display P3 lies outside of sRGB.
     assert space.to_srgb(np.array([[[255, 0, 0]]], np.uint8)).tolist() == [[[65535, 0, 0]]]
     for primaries, transfer in ((9, 16), (9, 18), (1, 16), (9, 1)):
-        with pytest.raises(ValueError, match="HDR"):
+        with pytest.raises(UnsupportedError, match="HDR"):
             heif._add_profile(Image.new("RGB", (2, 2)), primaries, transfer)
+    assert photo_files.read(FILES / "named.heic").metadata == {
+        "icc_profile": image.info["icc_profile"]
+    }
     plain = Image.new("RGB", (2, 2))
     heif._add_profile(plain, 1, 13)
     assert not plain.info
@@ -80,7 +84,7 @@ def test_hdr_avif_is_named(dark):
     data = photo_files.encode(dark, PhotoFile(dark), ".avif", 95)
     place = data.index(b"colrnclx") + 8
     hdr = data[:place] + b"\0\x09\0\x10" + data[place + 4 :]
-    with pytest.raises(BadImageError, match="is an HDR picture"):
+    with pytest.raises(BadImageError, match=r"is an HDR picture .*; export it in SDR"):
         photo_files.decode(hdr)
     p3 = data[:place] + b"\0\x0c" + data[place + 2 :]
     assert photo_files.decode(p3).space is not None

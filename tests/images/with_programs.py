@@ -1,8 +1,8 @@
 """Photos of other programs in, and what they find in the results: `make test-formats`.
 
-Needs ImageMagick (convert), libheif (heif-enc), ExifTool, LittleCMS (transicc, jpgicc) and the
-profiles of Ghostscript: Debian's packages imagemagick, libheif-examples, libimage-exiftool-perl,
-liblcms2-utils and libgs-common.
+Needs ImageMagick (convert), libheif (heif-enc), libavif (avifenc), ExifTool, LittleCMS (transicc,
+jpgicc) and the profiles of Ghostscript: Debian's packages imagemagick, libheif-examples,
+libavif-bin, libimage-exiftool-perl, liblcms2-utils and libgs-common.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drgn_tf.errors import BadImageError
 from drgn_tf.images import colour, photo_files
 from drgn_tf.images.photo_files import PhotoFile
 from drgn_tf.images.photos import turned
@@ -145,6 +146,17 @@ def test_heic_of_libheif(run, tmp_path, dark, deep, bits):
     # Of compression, with halved resolution of colours.
     assert np.abs(pixels - dark).mean() < 2
     assert np.abs(pixels.mean((0, 1)) - dark.mean((0, 1))).max() < 0.75
+
+
+def test_colours_that_avifenc_names_are_understood(run, tmp_path, dark):
+    """By numbers of ITU-T H.273, without an ICC profile."""
+    write_png(tmp_path / "a.png", dark)
+    for named, space in (("1/13/6", False), ("12/13/6", True)):
+        run("avifenc", "--cicp", named, "a.png", "a.avif")
+        assert (photo_files.read(tmp_path / "a.avif").space is not None) == space
+    run("avifenc", "--cicp", "9/16/9", "a.png", "a.avif")
+    with pytest.raises(BadImageError, match="is an HDR picture"):
+        photo_files.read(tmp_path / "a.avif")
 
 
 def test_avif_goes_both_ways(run, tmp_path, dark):
