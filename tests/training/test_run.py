@@ -107,6 +107,7 @@ def test_a_finished_run_reports_again_or_names_the_checkpoint_that_is_damaged(ph
     assert [*column(tmp_path, "loss")] == [1, 2]
 
 
+@pytest.mark.long
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(photos, tmp_path, monkeypatch):
     write = tf.train.Checkpoint.write
 
