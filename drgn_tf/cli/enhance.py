@@ -12,6 +12,7 @@ folder. HEIC becomes JPEG, RAW becomes PNG of 16 bits. Existing results in --out
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import pathlib
@@ -49,10 +50,10 @@ def _enhance_all(plan: Plan, complaints: list[str]) -> list[Job]:
     if enhance_flags.steady():
         options = dataclasses.replace(options, brightness=_steady(workers, plan.photos, options))
     done = []
-    gain_maps = 0
+    left_out: collections.Counter[str] = collections.Counter()
     with tqdm.tqdm(total=len(jobs), unit="file", leave=False, disable=None) as files:
 
-        def enhance(enhancer: Enhancer, job: Job) -> bool:
+        def enhance(enhancer: Enhancer, job: Job) -> list[str]:
             files.set_postfix_str(job.source.name)
             unit = "frame" if job.is_video else "tile"
             # With several photos at once, those that are done tell how far it is.
@@ -70,10 +71,9 @@ def _enhance_all(plan: Plan, complaints: list[str]) -> list[Job]:
 
                 return enhance_file(enhancer, job, options, start)
 
-        def note(job: Job, result: Callable[[], bool]) -> None:
-            nonlocal gain_maps
+        def note(job: Job, result: Callable[[], list[str]]) -> None:
             try:
-                gain_maps += result()
+                left_out.update(result())
                 done.append(job)
             except (UserError, OSError) as error:
                 line = program.describe(error) if isinstance(error, OSError) else str(error)
@@ -87,8 +87,8 @@ def _enhance_all(plan: Plan, complaints: list[str]) -> list[Job]:
             # Frame after frame, on all cores.
             workers = Workers(_open_enhancer, 1, enhance_flags.threads())
         workers.each(videos, enhance, needed, note)
-    if gain_maps:
-        print(f"{gain_maps} of the photos had a gain map for HDR screens; results are without it.")
+    for what, count in left_out.items():
+        print(f"left out of {count} results: {what}.")
     return done
 
 

@@ -24,7 +24,10 @@ from drgn_tf.images.photos import to_uint8, turned
 from drgn_tf.inference import video
 from drgn_tf.inference.enhancer import Enhancer, to_dtype
 from drgn_tf.inference.plan import Job
+from drgn_tf.inference.video import VideoOptions
 
+# What results lack, for messages.
+GAIN_MAP = "gain map for HDR screens"
 # Width of one photo in a comparison, in pixels; larger ones are scaled down.
 _COMPARISON_WIDTH = 1600
 
@@ -39,6 +42,7 @@ class OutputOptions:
       stages: whether that picture also shows degradation and base.
       max_megapixels: larger photos and frames are refused.
       keep_readable: whether the readable part of a damaged video is enhanced.
+      video: how videos are written.
       brightness: mean luma in (0, 1] of all results, before the exposure of each job; by default
         what the network predicts.
     """
@@ -48,6 +52,7 @@ class OutputOptions:
     stages: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
     keep_readable: bool = False
+    video: VideoOptions = dataclasses.field(default_factory=VideoOptions)
     brightness: float | None = None
 
     @property
@@ -70,7 +75,7 @@ def enhance_photo(
     job: Job,
     options: OutputOptions = OutputOptions(),
     start: Callable[[int], Callable[[], object]] = lambda tiles: lambda: None,
-) -> bool:
+) -> list[str]:
     """Enhances one photo file.
 
     Args:
@@ -80,7 +85,7 @@ def enhance_photo(
       start: told the number of tiles; returns what is called after each.
 
     Returns:
-      Whether the photo had a gain map, which its result has not.
+      What the result lacks, for messages.
 
     Raises:
       BadImageError: the photo cannot be read, or its result not be kept in this format.
@@ -103,7 +108,7 @@ def enhance_photo(
         _write_comparison(job.comparison, views, photo, options.quality)
     enhanced = photo.out_of_srgb(images.pop("enhanced"))
     photo_files.write(job.target, enhanced, photo, options.quality)
-    return photo.gain_map
+    return [GAIN_MAP] if photo.gain_map else []
 
 
 # The degradation is signed: 0 is shown as middle grey.
@@ -142,11 +147,11 @@ def enhance_file(
     job: Job,
     options: OutputOptions = OutputOptions(),
     start: Callable[[int], Callable[[], object]] = lambda count: lambda: None,
-) -> bool:
+) -> list[str]:
     """Enhances one photo or video; `start` is called with the number of tiles or frames.
 
     Returns:
-      See `enhance_photo`; False for a video.
+      What the result lacks, for messages.
 
     Raises:
       BadImageError, ModelFileError, UserError: see `enhance_photo`.
@@ -160,7 +165,7 @@ def enhance_file(
     try:
         if not job.is_video:
             return enhance_photo(enhancer, job, options, start)
-        video.enhance_video(
+        return video.enhance_video(
             enhancer,
             job.source,
             job.target,
@@ -169,8 +174,8 @@ def enhance_file(
             brightness=options.brightness,
             max_megapixels=options.max_megapixels,
             keep_readable=options.keep_readable,
+            options=options.video,
         )
-        return False
     except MemoryError as error:
         raise BadImageError(
             f"{job.source}: is too large for the memory of this machine."

@@ -79,7 +79,7 @@ def plan_jobs(
       inputs: files, folders (searched to any depth, their tree is kept) and globs.
       output_dir: where results go; it exists. Photos inside it are results, and left alone.
       ending: of the results, such as ".png"; by default that of each photo, or of what photos of
-        a format that is only read are written as. Videos become ".mp4".
+        a format that is only read are written as. Videos become ".mp4", or keep ".mkv".
       comparisons: whether each photo gets a picture `<name>_compare` as well.
       overwrite: whether results that exist are made anew.
       exposures: see `Job`. Several make a result each, whose name ends with its exposure.
@@ -142,7 +142,7 @@ def _jobs(
 ) -> Iterator[Job]:
     is_video = source.suffix.lower() in video.SUFFIXES
     if is_video:
-        target = target.with_suffix(".mp4")
+        target = target.with_suffix(video.suffix_of_result(source.suffix.lower()))
     elif ending is not None:
         target = target.with_suffix(ending)
     elif written_as := formats.format_of_name(source.suffix).written_as:
