@@ -35,7 +35,7 @@ test-long: .venv/all
 # imagemagick, libheif-examples, libavif-bin, libimage-exiftool-perl, liblcms2-utils and
 # libgs-common.
 test-formats: .venv/all
-	$(BIN)/python -m pytest tests/images/with_programs.py
+	$(BIN)/python -m pytest tests/images/with_programs.py tests/inference/with_ffmpeg.py
 
 # All of them with the newest versions that pyproject.toml allows.
 test-newest:

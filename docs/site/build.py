@@ -24,6 +24,7 @@ _PARTS = {
     "Use": (
         "docs/enhancing.md",
         "docs/formats.md",
+        "docs/videos.md",
         "docs/gallery.md",
         "docs/web.md",
         "docs/reliability.md",

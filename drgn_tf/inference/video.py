@@ -158,7 +158,7 @@ def _write_streams(
         ThreadPoolExecutor(1) as encoding,
     ):
         writing: collections.deque[Future[None]] = collections.deque()
-        for item in _ahead(reader.items(video.frames), decoding):
+        for item in _ahead(reader.items(video.frames, video.damaged), decoding):
             if isinstance(item, DecodedFrame):
                 _check_disk(beside, target)
                 writing.append(encoding.submit(writer.write, enhance(item.pixels), item.frame))

@@ -95,22 +95,22 @@ class VideoReader:
             }
         )
 
-    def items(self, frames: int) -> Iterator[DecodedFrame | Packet[Any]]:
+    def items(self, frames: int, damaged: bool) -> Iterator[DecodedFrame | Packet[Any]]:
         """Yields frames and the packets of other streams, in the order of the file.
 
         Args:
-          frames: at most so many; packets end with them.
+          frames: so many can be decoded.
+          damaged: whether others follow that cannot, or not well. Packets end with the frames then.
 
         Raises:
           BadImageError: frames of different sizes, or for HDR screens; or not so many frames.
         """
         found = 0
         streams = [self.stream, *self.copied_streams()]
-        last = None
+        last = float("-inf")
         for packet in self._packets(streams):
             if packet.stream is not self.stream:
-                # The end of a damaged file has sound without pictures.
-                if found < frames or last is None or _begin(packet) <= last:
+                if not damaged or found < frames or _begin(packet) <= last:
                     yield packet
                 continue
             # A packet that cannot be decoded costs the frames in it.
@@ -121,7 +121,7 @@ class VideoReader:
                     if self._counted:
                         frame.pts, frame.time_base = found, 1 / self.rate
                     found += 1
-                    last = frame.time
+                    last = frame.time or last
                     self._check(frame)
                     yield DecodedFrame(video_colours.to_rgb(frame), frame)
         if found < frames:
