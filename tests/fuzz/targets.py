@@ -16,6 +16,7 @@ import pathlib
 import random
 import resource
 import signal
+import tempfile
 import time
 import unittest.mock
 import zipfile
@@ -35,8 +36,9 @@ from drgn_tf.evaluation.detection import Detector
 from drgn_tf.evaluation.detector_layout import read_layout
 from drgn_tf.images import colour, formats, photo_files
 from drgn_tf.images.photos import read_photo, turned
-from drgn_tf.inference import load_driver, trial
+from drgn_tf.inference import load_driver, trial, video
 from tests import photo_makers
+from tests.film_makers import Film, Unchanged, make
 
 # Beyond, photos are refused by their size: what is left must fit into the limit of memory.
 _MEGAPIXELS = 8
@@ -484,6 +486,31 @@ def keras_files(data: bytes, folder: pathlib.Path) -> None:
         raise FoundError(ended)
 
 
+def video_seeds() -> list[bytes]:
+    photo = np.asarray(_photo().resize((160, 96)))
+    seeds = []
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in (".mp4", ".mkv", ".avi"):
+            film = Film(size=(32, 16), times=tuple(range(0, 500, 100)), sound=suffix != ".avi")
+            path = make(pathlib.Path(folder, f"film{suffix}"), photo, film)
+            seeds.append(path.read_bytes())
+    return seeds
+
+
+def videos(data: bytes, folder: pathlib.Path) -> None:
+    """Enhances a video, or what is readable of it; by FFmpeg, in a child process."""
+    path, target = folder / "film.mp4", folder / "result.mp4"
+    path.write_bytes(data)
+
+    def enhance() -> None:
+        target.unlink(missing_ok=True)
+        video.enhance_video(Unchanged(), path, target, max_megapixels=1, keep_readable=True)
+
+    ended = in_child(enhance)
+    if ended not in ("read", "refused"):
+        raise FoundError(ended)
+
+
 TARGETS = {
     "photos": Target(photo_seeds, read_photos),
     "tiff": Target(tiff_seeds, read_photos),
@@ -491,6 +518,7 @@ TARGETS = {
     "raw": Target(raw_seeds, read_photos, imports=("rawpy",)),
     "profiles": Target(profile_seeds, profiles),
     "metadata": Target(metadata_seeds, read_metadata),
+    "videos": Target(video_seeds, videos, guided=False, imports=("av", "cv2")),
     "annotations": Target(annotation_seeds, annotations, mutate=mutate_json),
     "layouts": Target(layout_seeds, layouts, mutate=mutate_json),
     "stems": Target(stem_seeds, stems),

@@ -12,16 +12,7 @@ import subprocess
 import pytest
 
 from drgn_tf.inference.video import VideoOptions, enhance_video
-
-
-class Unchanged:
-    """In place of an enhancer: what comes out is what went in."""
-
-    class driver:
-        path, thumbnail_size, takes_brightness = "net", None, False
-
-    def __call__(self, pixels, exposure, brightness):
-        return pixels
+from tests.film_makers import Unchanged
 
 
 def made(path: pathlib.Path, *arguments: str) -> pathlib.Path:
