@@ -135,12 +135,14 @@ def test_float16_steps_are_as_wide_as_others(train, plain):
     assert 0.7 < moved[0] / moved[1] < 1.4
 
 
+@pytest.mark.long
 def test_averages_soon_forget_the_initial_weights(train):
     # After the first step the memory is a tenth, however long it is to be.
     longer, shorter = (train(steps=1, ema_decay=decay) for decay in (0.999, 0.5))
     np.testing.assert_array_equal(weights(longer), weights(shorter))
 
 
+@pytest.mark.long
 def test_xla_gives_the_same_weights(train, plain):
     assert_same_weights(train(xla=True), plain)
 
