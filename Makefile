@@ -63,6 +63,7 @@ bench: .venv/all
 	mkdir bench
 	$(BIN)/python -m benchmarks.export --output_dir=bench/artefacts --json=bench/export.json
 	$(BIN)/python -m benchmarks.inference --artefacts=bench/artefacts --json=bench/inference.json
+	$(BIN)/python -m benchmarks.peers --json=bench/peers.json
 	$(BIN)/python -m benchmarks.startup --artefacts=bench/artefacts --rounds=2 \
 		--json=bench/startup.json
 	$(BIN)/python -m benchmarks.photo_sizes --json=bench/photo_sizes.json

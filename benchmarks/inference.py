@@ -78,7 +78,9 @@ def _measure(paths: list[pathlib.Path], threads: int, macs: float, width: int) -
       width: of the network.
     """
     with contextlib.ExitStack() as stack:
-        sessions = {path: stack.enter_context(opened(str(path), threads, width)) for path in paths}
+        sessions = {
+            path: stack.enter_context(opened(Session, str(path), threads, width)) for path in paths
+        }
         images = _images(sessions)
         # Memory first, because the yardstick needs some too.
         memory = {

@@ -22,10 +22,14 @@ def dark_photo(height: int, width: int) -> np.ndarray:
     from drgn_tf.data import sample
     from drgn_tf.images.photos import read_photo
 
-    photo = read_photo(sample.training_photos()[1])
-    dark = np.round(255 * 0.6 * (photo / 255.0) ** 2.5).astype(np.uint8)
+    dark = darkened(read_photo(sample.training_photos()[1]))
     repeats = (-(-height // dark.shape[0]), -(-width // dark.shape[1]), 1)
     return np.tile(dark, repeats)[:height, :width]
+
+
+def darkened(photo: np.ndarray) -> np.ndarray:
+    """Returns a photo, uint8 [H, W, 3], in low light: a gamma and a gain, without noise."""
+    return np.round(255 * 0.6 * (photo / 255.0) ** 2.5).astype(np.uint8)
 
 
 def training_data(thumbnail: Callable) -> TrainingData:

@@ -1,4 +1,4 @@
-"""Runs an artefact in a separate process for as long as it is measured.
+"""Runs an artefact, or another object, in a separate process for as long as it is measured.
 
 Memory and caches of other artefacts do not affect it, and several can be measured in turn.
 """
@@ -10,12 +10,15 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from multiprocessing.managers import BaseManager
+from typing import TypeVar
 
 import numpy as np
 
 from benchmarks.timing import seconds
 from benchmarks.yardstick import Yardstick, yardstick
 from drgn_tf.exports.measurement import forget_peak, peak_memory
+
+_Kind = TypeVar("_Kind")
 
 
 class Session:
@@ -82,13 +85,16 @@ class _Manager(BaseManager):
     """Starts the process."""
 
 
-_Manager.register("Session", Session)
-
-
 @contextlib.contextmanager
-def opened(path: str, threads: int, width: int) -> Iterator[Session]:
-    """Yields a session and ends its process afterwards; see `Session`."""
+def opened(kind: type[_Kind], *arguments: object) -> Iterator[_Kind]:
+    """Yields an object of a class such as `Session`, and ends its process afterwards.
+
+    Args:
+      kind: its class.
+      *arguments: of its constructor.
+    """
+    _Manager.register(kind.__name__, kind)
     manager = _Manager(ctx=multiprocessing.get_context("spawn"))
     manager.start(initializer=_quiet)
     with manager:
-        yield manager.Session(path, threads, width)
+        yield getattr(manager, kind.__name__)(*arguments)

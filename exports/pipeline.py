@@ -27,6 +27,7 @@ import numpy as np
 from drgn_tf.data.pairs import Pair
 from drgn_tf.errors import UserError
 from drgn_tf.evaluation.image_quality import evaluate_pairs, mean_metrics
+from drgn_tf.evaluation.methods import Method
 from drgn_tf.exports import gpu_delegate, tflite_inspection
 from drgn_tf.exports.calibration import CalibrationSample, calibration_samples
 from drgn_tf.exports.flavours import flavours
@@ -432,11 +433,11 @@ def _examined(
 def quality(driver: Driver, pairs: Sequence[Pair]) -> dict[str, float] | None:
     """Returns mean PSNR and SSIM on pairs; None if the artefact cannot process these photos."""
     try:
-        metrics = list(evaluate_pairs(Enhancer(driver), pairs))
+        method = Method(driver.kind, Enhancer(driver))
+        metrics = list(evaluate_pairs([method], pairs, names=("psnr", "ssim")))
     except ModelFileError:
         return None
-    means = mean_metrics(metrics)["enhanced"]
-    return {"psnr": means["psnr"], "ssim": means["ssim"]}
+    return mean_metrics(metrics)[method.name]
 
 
 def place(staged: pathlib.Path, target: pathlib.Path) -> None:

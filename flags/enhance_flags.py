@@ -25,7 +25,7 @@ _MODEL = flags.DEFINE_string(
     "model",
     weights.DEFAULT,
     f"Trained network: {' or '.join(weights.names())} (shipped), or the path of a .keras, .tflite, "
-    ".onnx or .ort file or of a SavedModel.",
+    ".onnx or .ort file, of a SavedModel, or of a .json file that describes another's network.",
 )
 _EXPOSURE = flags.DEFINE_float(
     "exposure",

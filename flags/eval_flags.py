@@ -6,14 +6,29 @@ from absl import flags
 
 from drgn_tf import weights
 from drgn_tf.errors import UserError
+from drgn_tf.evaluation import baselines as classical
+from drgn_tf.evaluation import columns
 
 TASKS = ("pairs", "detection")
 
-_MODEL = flags.DEFINE_string(
+_MODELS = flags.DEFINE_multi_string(
     "model",
-    weights.DEFAULT,
+    [weights.DEFAULT],
     f"Trained network: {' or '.join(weights.names())} (shipped), or the path of a .keras, .tflite, "
-    ".onnx or .ort file or of a SavedModel.",
+    ".onnx or .ort file, of a SavedModel, or of the description of somebody else's network "
+    "(.json). Repeat it to compare several.",
+)
+_BASELINES = flags.DEFINE_list(
+    "baselines",
+    list(classical.BASELINES),
+    f"Methods without a network that are measured beside: {', '.join(classical.BASELINES)}; empty "
+    "for none.",
+)
+_METRICS = flags.DEFINE_list(
+    "metrics",
+    list(columns.FAST),
+    f"Metrics of pairs, in this order: {', '.join(columns.SIMILARITY)}; or all. ciede2000 and flip "
+    "need pip install 'drgn-tf[eval]', and 1 to 3 s per megapixel and row.",
 )
 _TASK = flags.DEFINE_enum(
     "task",
@@ -54,6 +69,13 @@ _DETECTOR_LAYOUT = flags.DEFINE_string(
 
 def check() -> None:
     """Raises UserError if the flags do not go together."""
+    for name in _BASELINES.value:
+        if name not in classical.BASELINES:
+            raise UserError(
+                f"--baselines: there is no '{name}'; choose from {', '.join(classical.BASELINES)}."
+            )
+    if not _METRICS.value:
+        raise UserError(f"--metrics: none given; choose from {', '.join(columns.SIMILARITY)}.")
     for_detection = (_DATA_DIR, _ANNOTATIONS, _DETECTOR, _DETECTOR_LAYOUT)
     if _TASK.value == "detection":
         missing = [flag.name for flag in for_detection if not flag.value]
@@ -71,9 +93,21 @@ def check() -> None:
         )
 
 
-def model() -> str:
-    """Returns the name or path of the network."""
-    return _MODEL.value
+def models() -> list[str]:
+    """Returns the names or paths of the networks."""
+    return _MODELS.value
+
+
+def baselines() -> list[str]:
+    """Returns the methods without a network, names of `baselines.BASELINES`."""
+    return _BASELINES.value
+
+
+def metrics() -> list[str]:
+    """Returns the metrics of pairs, names of `columns.SIMILARITY` once `columns.check` passes."""
+    if _METRICS.value == ["all"]:
+        return list(columns.SIMILARITY)
+    return list(dict.fromkeys(_METRICS.value))
 
 
 def task() -> str:

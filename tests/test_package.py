@@ -110,13 +110,14 @@ def test_pairs_are_measured(run, pair_folder):
     assert "pairs: 4 pairs" in process.stdout
 
 
-def test_what_an_extra_adds_is_said_in_one_line(run, tmp_path, dark):
+def test_what_an_extra_adds_is_said_in_one_line(run, tmp_path, dark, pair_folder):
     Image.fromarray(dark).save(tmp_path / "photo.png")
     for command, arguments, extra in (
         ("drgn-export", ["--output_dir=out"], "export"),
         ("drgn-train", ["--data_dir=sample", "--run_dir=out"], "train"),
         ("drgn-train", ["--backend=jax", "--data_dir=sample", "--run_dir=out"], "jax"),
         ("drgn-eval", [f"--unpaired={tmp_path}", "--output_dir=out"], "eval"),
+        ("drgn-eval", [f"--data_dir={pair_folder}", "--output_dir=out", "--metrics=flip"], "eval"),
         ("drgn-enhance", ["--output_dir=out", "--stages", tmp_path / "photo.png"], "keras"),
         ("drgn-enhance", ["--output_dir=out", HEIC], "heic"),
     ):

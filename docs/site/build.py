@@ -29,7 +29,7 @@ _PARTS = {
         "docs/web.md",
         "docs/reliability.md",
     ),
-    "Measure": ("docs/evaluation.md", "docs/performance.md"),
+    "Measure": ("docs/evaluation.md", "docs/detection.md", "docs/performance.md"),
     "Export": ("docs/android.md", "docs/serving.md", "docs/onnx.md", "docs/export_decisions.md"),
     "Train": ("docs/training.md", "docs/clusters.md", "docs/accelerators.md"),
     "Understand": (
@@ -65,6 +65,8 @@ _REFERENCE = {
     "metrics": (
         "metrics.batch_similarity",
         "metrics.photo_similarity",
+        "metrics.colour_difference",
+        "metrics.flip",
         "metrics.niqe",
         "metrics.detection",
     ),
@@ -93,9 +95,16 @@ _REFERENCE = {
         "inference.tiling",
         "inference.driver",
         "inference.loading",
+        "inference.network_description",
     ),
     "serving": ("serving.client", "serving.driver", "serving.transport"),
-    "evaluation": ("evaluation.image_quality", "evaluation.detection"),
+    "evaluation": (
+        "evaluation.methods",
+        "evaluation.baselines",
+        "evaluation.columns",
+        "evaluation.image_quality",
+        "evaluation.detection",
+    ),
     "exports": ("exports.pipeline", "exports.verification"),
 }
 _START = "README.md"

@@ -1,11 +1,13 @@
-"""Evaluates a trained network or an exported artefact.
+"""Evaluates trained networks, exported artefacts and other people's networks, side by side.
 
   drgn-eval --model=base --data_dir=LOL-v1/eval15 --output_dir=out
+  drgn-eval --model=mobile --model=peer.json --data_dir=LOL-v1/eval15 --metrics=all --output_dir=out
   drgn-eval --model=net.tflite --unpaired=dark_photos --output_dir=out
   drgn-eval --task=detection --data_dir=photos --annotations=boxes.json \
       --detector=detector.onnx --detector_layout=layout.json --output_dir=out
 
-The untouched input is always measured too. docs/evaluation.md defines the metrics.
+The untouched input is always measured too, and so are classical methods unless --baselines= leaves
+them out. docs/evaluation.md defines the metrics.
 """
 
 from __future__ import annotations
@@ -24,12 +26,16 @@ import tqdm
 from drgn_tf.cli import program
 from drgn_tf.data.annotations import read_annotations
 from drgn_tf.data.pairs import Pair, find_pairs
-from drgn_tf.evaluation import detection, image_quality, report
+from drgn_tf.evaluation import columns, detection, image_quality, report
+from drgn_tf.evaluation.baselines import BASELINES
 from drgn_tf.evaluation.detector_layout import read_layout
+from drgn_tf.evaluation.methods import INPUT, Method, check_names, of_network
 from drgn_tf.files import sha256
 from drgn_tf.flags import eval_flags
+from drgn_tf.images.grids import save_grid
 from drgn_tf.images.photos import list_photos
-from drgn_tf.inference import Enhancer, load_driver
+from drgn_tf.inference import load_driver
+from drgn_tf.inference.driver import Driver
 
 _Item = TypeVar("_Item")
 
@@ -38,50 +44,68 @@ def _progress(photos: Iterable[_Item], total: int) -> Iterable[_Item]:
     return tqdm.tqdm(photos, total=total, unit="photo", leave=False, disable=None)
 
 
-def _keep_in(folder: pathlib.Path) -> Callable[[str, np.ndarray], None]:
+def _keep_in(folder: pathlib.Path) -> Callable[[str, str, np.ndarray], None]:
     """Returns a function that saves each enhanced photo, or does nothing."""
     if not eval_flags.save_images():
-        return lambda name, pixels: None
-    return lambda name, pixels: report.save_photo(pixels, folder / f"{name}.png")
+        return lambda row, name, pixels: None
+    return lambda row, name, pixels: report.save_photo(pixels, folder / row / f"{name}.png")
 
 
-def _measure_pairs(enhancer: Enhancer, pairs: list[Pair], folder: pathlib.Path) -> dict[str, Any]:
+def _opened() -> tuple[list[Driver], list[Method]]:
+    """Returns the networks, and all that is measured: networks first."""
+    drivers = [load_driver(model) for model in eval_flags.models()]
+    methods = [
+        *(of_network(driver, driver.name) for driver in drivers),
+        *(BASELINES[name] for name in eval_flags.baselines()),
+    ]
+    check_names(methods)
+    return drivers, methods
+
+
+def _measure_pairs(
+    networks: list[Method], methods: list[Method], pairs: list[Pair], folder: pathlib.Path
+) -> dict[str, Any]:
     """Measures pairs and writes their files; returns their part of the results."""
+    names = eval_flags.metrics()
     keep = _keep_in(folder / report.ENHANCED)
-
-    def enhance_to(photo: np.ndarray, brightness: float) -> np.ndarray:
-        return enhancer(photo, brightness=brightness)
-
-    measured = image_quality.evaluate_pairs(
-        enhancer, pairs, keep, enhance_to if enhancer.driver.takes_brightness else None
-    )
+    measured = image_quality.evaluate_pairs(methods, pairs, keep, names)
     metrics = list(_progress(measured, len(pairs)))
     report.save_metrics(metrics, folder / report.PER_IMAGE)
     by_stem = {pair.stem: pair for pair in pairs}
-    rows = []
-    for place, photo in image_quality.best_median_worst(metrics).items():
+    sheet = []
+    column = columns.SIMILARITY[names[0]]
+    ranked = image_quality.best_median_worst(metrics, networks[0].name)
+    for place, photo in ranked.items():
         low, high = image_quality.read_pair(by_stem[photo.stem])
-        label = (
-            f"{place}: {photo.stem}, {photo.enhanced.psnr:.2f} dB (input {photo.input.psnr:.2f} dB)"
+        before, after = (
+            column.shown(photo.rows[row][names[0]]) for row in (INPUT, networks[0].name)
         )
-        rows.append((label, (low, enhancer(low), high)))
-    report.save_contact_sheet(rows, folder / report.CONTACT_SHEET)
+        title = f"{place}: {photo.stem}, {column.heading} {after} (input {before})"
+        sheet.append(
+            [
+                (f"{title}\nlow", low),
+                *((method.name, method.enhance(low)) for method in networks),
+                ("reference", high),
+            ]
+        )
+    save_grid(sheet, folder / report.CONTACT_SHEET)
     return {
-        "protocol": image_quality.PROTOCOL,
+        "protocol": f"{image_quality.PROTOCOL} {columns.protocol(names)}",
         "mean": image_quality.mean_metrics(metrics),
         "per_image": report.metrics_to_json(metrics),
     }
 
 
 def _measure_unpaired(
-    enhancer: Enhancer, paths: list[pathlib.Path], folder: pathlib.Path
+    methods: list[Method], paths: list[pathlib.Path], folder: pathlib.Path
 ) -> dict[str, Any]:
     """Measures photos without references; see `_measure_pairs`."""
     keep = _keep_in(folder / report.ENHANCED / "unpaired")
-    metrics = list(_progress(image_quality.evaluate_unpaired(enhancer, paths, keep), len(paths)))
+    metrics = list(_progress(image_quality.evaluate_unpaired(methods, paths, keep), len(paths)))
     report.save_metrics(metrics, folder / report.UNPAIRED)
+    protocol = f"{image_quality.UNPAIRED_PROTOCOL} {columns.protocol(columns.NATURALNESS)}"
     return {
-        "protocol": image_quality.UNPAIRED_PROTOCOL,
+        "protocol": protocol,
         "mean": image_quality.mean_metrics(metrics),
         "per_image": report.metrics_to_json(metrics),
     }
@@ -89,26 +113,27 @@ def _measure_unpaired(
 
 def _evaluate_photos(command: str) -> None:
     data_dir, unpaired = eval_flags.data_dir(), eval_flags.unpaired()
+    # Some need an extra; a missing one is reported before anything is measured.
     if unpaired:
-        # Needs an extra; a missing one is reported before anything is measured.
         importlib.import_module("drgn_tf.metrics.niqe")
+    if data_dir:
+        columns.check(eval_flags.metrics())
     pairs = find_pairs(data_dir) if data_dir else []
     paths = list(list_photos(unpaired).values()) if unpaired else []
-    enhancer = Enhancer(load_driver(eval_flags.model()))
-    model = report.model_name(enhancer.driver)
-    results = {"task": "pairs", **report.describe_run(enhancer.driver, command)}
+    drivers, methods = _opened()
+    results = {"task": "pairs", **report.describe_run(drivers, command)}
     with report.results_folder(eval_flags.output_dir(), eval_flags.overwrite()) as folder:
         if data_dir is not None:
-            measured = _measure_pairs(enhancer, pairs, folder)
+            measured = _measure_pairs(methods[: len(drivers)], methods, pairs, folder)
             name = data_dir.resolve().name
             results["pairs"] = {"data_set": name, "count": len(pairs), **measured}
-            print(f"{name}: {len(pairs)} pairs\n{report.table(measured['mean'], model)}")
+            print(f"{name}: {len(pairs)} pairs\n{report.table(measured['mean'])}")
         if unpaired is not None:
-            measured = _measure_unpaired(enhancer, paths, folder)
+            measured = _measure_unpaired(methods, paths, folder)
             name = unpaired.resolve().name
             results["unpaired"] = {"data_set": name, "count": len(paths), **measured}
-            print(f"{name}: {len(paths)} photos without reference; lower NIQE is more natural")
-            print(report.table(measured["mean"], model))
+            print(f"{name}: {len(paths)} photos without reference")
+            print(report.table(measured["mean"]))
         report.save_results(results, folder / report.RESULTS)
 
 
@@ -121,26 +146,26 @@ def _evaluate_detection(command: str) -> None:
     annotations = read_annotations(eval_flags.annotations(), eval_flags.photos_dir())
     categories = detection.common_categories(annotations, layout)
     detector = detection.Detector(detector_path, layout)
-    enhancer = Enhancer(load_driver(eval_flags.model()))
+    drivers, methods = _opened()
     name, count = eval_flags.photos_dir().resolve().name, len(annotations.paths)
     left_out = sorted(annotations.category_ids().keys() - categories.keys())
     with report.results_folder(eval_flags.output_dir(), eval_flags.overwrite()) as folder:
         keep = _keep_in(folder / report.ENHANCED)
-        found: dict[str, list[dict[str, Any]]] = {"input": [], "enhanced": []}
-        runs = detection.detect_before_and_after(enhancer, detector, annotations, keep)
-        for before, after in _progress(runs, count):
-            found["input"] += before
-            found["enhanced"] += after
+        found: dict[str, list[dict[str, Any]]] = {}
+        runs = detection.detect_before_and_after(methods, detector, annotations, keep)
+        for run in _progress(runs, count):
+            for row, boxes in run.items():
+                found.setdefault(row, []).extend(boxes)
         metrics = {
-            image: dataclasses.asdict(
+            row: dataclasses.asdict(
                 detection_metrics(annotations.ground_truth, boxes, categories.values())
             )
-            for image, boxes in found.items()
+            for row, boxes in found.items()
         }
         report.save_detections(found, annotations.ground_truth, folder / report.DETECTIONS)
         results = {
             "task": "detection",
-            **report.describe_run(enhancer.driver, command),
+            **report.describe_run(drivers, command),
             "detector": {
                 "file": detector.path.name,
                 "sha256": sha256(detector.path),
@@ -159,7 +184,7 @@ def _evaluate_detection(command: str) -> None:
     print(f"{name}: {count} photos; classes: {', '.join(categories)}")
     if left_out:
         print(f"left out, unknown to the detector: {', '.join(left_out)}")
-    print(report.table(metrics, report.model_name(enhancer.driver)))
+    print(report.table(metrics))
 
 
 def main(argv: list[str]) -> None:

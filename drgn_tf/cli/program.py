@@ -41,7 +41,7 @@ _EXTRAS = {
     "jax": ("jax", "keras", "matplotlib", "skimage"),
     "export": ("keras", "tensorflow", "flatbuffers", "onnx", "tf2onnx", "matplotlib", "skimage"),
     "onnx": ("onnxruntime",),
-    "eval": ("scipy", "pycocotools"),
+    "eval": ("scipy", "pycocotools", "skimage", "flip_evaluator"),
 }
 
 # Control characters, ends of lines, directions of writing, and bytes of names that are no UTF-8.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -18,21 +18,17 @@ import numpy as np
 from drgn_tf.data.annotations import Annotations
 from drgn_tf.errors import UserError
 from drgn_tf.evaluation.detector_layout import Layout
+from drgn_tf.evaluation.methods import INPUT, Method
 from drgn_tf.files import ModelFileError, first_line
 from drgn_tf.images.photos import read_photo, to_float, to_uint8
 from drgn_tf.inference import trial
-from drgn_tf.inference.tflite_driver import dequantise, quantise
+from drgn_tf.inference.image_runner import ImageRunner, Outputs, open_runner
 
 # Boxes below this hardly affect any metric, and there are thousands of them.
 _LOWEST_SCORE = 0.001
 
 # Pixels; no box is so far away.
 _LARGEST = 1e9
-
-# Tensors by place and by name, with a batch of 1.
-_Outputs = dict[int | str, np.ndarray]
-# What runs an image [1, H, W, 3] or [1, 3, H, W].
-_Run = Callable[[np.ndarray], _Outputs]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +62,10 @@ class Detector:
         self.layout = layout
         if not self.path.is_file():
             raise ModelFileError(f"{self.path}: no such detector; give a .tflite or .onnx file.")
-        if self.path.suffix not in _OPENERS:
+        if self.path.suffix not in (".tflite", ".onnx"):
             raise ModelFileError(f"{self.path}: is not a .tflite or .onnx file.")
         trial.try_in_process(self.path, __name__, layout.size)
-        self._run, self._channels_first, self.size = _opened(self.path, layout.size)
+        self._runner, self._channels_first, self.size = _opened(self.path, layout.size)
 
     def __call__(self, photo: np.ndarray) -> Boxes:
         """Returns the boxes in a photo, uint8 [H, W, 3].
@@ -84,7 +80,7 @@ class Detector:
             image = image[..., ::-1]
         if self._channels_first:
             image = image.transpose(2, 0, 1)
-        outputs = self._run(np.ascontiguousarray(image[np.newaxis], dtype=np.float32))
+        outputs = self._runner.run(np.ascontiguousarray(image[np.newaxis], dtype=np.float32))
         try:
             # What is not finite is left out.
             with np.errstate(all="ignore"):
@@ -118,7 +114,7 @@ def resize(
     return framed, scales, (top, left)
 
 
-def decode(outputs: _Outputs, layout: Layout, size: tuple[int, int]) -> Boxes:
+def decode(outputs: Outputs, layout: Layout, size: tuple[int, int]) -> Boxes:
     """Returns the boxes in a detector's outputs, in pixels of its input.
 
     Args:
@@ -131,14 +127,13 @@ def decode(outputs: _Outputs, layout: Layout, size: tuple[int, int]) -> Boxes:
         corners, scores, classes = _decode_ssd(tensors, layout)
     elif layout.kind == "anchors":
         corners, scores, classes = _decode_anchors(tensors, layout, size)
+    elif layout.kind == "fastestdet":
+        corners, scores, classes = _decode_fastestdet(tensors["predictions"], layout)
     else:
         predictions = tensors["predictions"]
         rows = predictions if layout.kind == "yolov5" else predictions.T
         by_class = rows[:, 4:] if layout.kind == "yolov8" else rows[:, 5:] * rows[:, 4:5]
-        if by_class.shape[1] != len(layout.class_names):
-            raise ValueError(
-                f"{by_class.shape[1]} classes, but the layout names {len(layout.class_names)}"
-            )
+        _check_classes(by_class.shape[1], layout)
         corners = _corners(rows[:, :2], rows[:, 2:4])
         scores, classes = by_class.max(axis=1), by_class.argmax(axis=1)
     if layout.units == "normalised":
@@ -185,6 +180,26 @@ def _decode_anchors(
     return corners, scores.max(axis=1), scores.argmax(axis=1)
 
 
+def _decode_fastestdet(
+    predictions: np.ndarray, layout: Layout
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Decodes [5 + classes, rows, columns], as the authors' example does."""
+    objectness, by_class = predictions[0], predictions[5:]
+    _check_classes(len(by_class), layout)
+    scores = objectness**0.6 * by_class.max(axis=0) ** 0.4
+    rows, columns = objectness.shape
+    y, x = np.mgrid[:rows, :columns]
+    centres = [(x + np.tanh(predictions[1])) / columns, (y + np.tanh(predictions[2])) / rows]
+    sides = 1.0 / (1.0 + np.exp(-np.clip(predictions[3:5], -80.0, 80.0)))
+    corners = _corners(np.stack(centres, axis=-1).reshape(-1, 2), sides.reshape(2, -1).T)
+    return corners, scores.ravel(), by_class.argmax(axis=0).ravel()
+
+
+def _check_classes(count: int, layout: Layout) -> None:
+    if count != len(layout.class_names):
+        raise ValueError(f"{count} classes, but the layout names {len(layout.class_names)}")
+
+
 def anchor_centres(anchors: tuple[tuple[int, int], ...], size: tuple[int, int]) -> np.ndarray:
     """Returns x and y of all anchors in pixels [N, 2]: grid by grid, row by row."""
     centres = []
@@ -201,81 +216,21 @@ def _corners(centres: np.ndarray, sides: np.ndarray) -> np.ndarray:
 
 def try_here(path: pathlib.Path, size: tuple[int, int] | None) -> None:
     """Opens a detector in this process and runs it; raises any error, or crashes."""
-    run, channels_first, (height, width) = _opened(path, size)
+    runner, channels_first, (height, width) = _opened(path, size)
     shape = (1, 3, height, width) if channels_first else (1, height, width, 3)
-    run(np.zeros(shape, np.float32))
+    runner.run(np.zeros(shape, np.float32))
 
 
-def _opened(path: pathlib.Path, size: tuple[int, int] | None) -> tuple[_Run, bool, tuple[int, int]]:
+def _opened(
+    path: pathlib.Path, size: tuple[int, int] | None
+) -> tuple[ImageRunner, bool, tuple[int, int]]:
     """Returns what runs it, whether channels come first, and (height, width) of its input."""
-    run, shape = _OPENERS[path.suffix](path)
-    if len(shape) != 4 or 3 not in (shape[1], shape[3]):
-        raise ModelFileError(f"{path}: takes {list(shape)}, not RGB images.")
-    channels_first = shape[3] != 3
-    height, width = shape[2:] if channels_first else shape[1:3]
-    if all(isinstance(side, int) and side > 0 for side in (height, width)):
-        size = (height, width)
+    runner = open_runner(path)
+    channels_first = runner.channels_first()
+    size = runner.size(channels_first) or size
     if size is None:
         raise ModelFileError(f'{path}: takes any size; give "size" in its layout.')
-    return run, channels_first, size
-
-
-def _open_tflite(path: pathlib.Path) -> tuple[_Run, list[Any]]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        interpreter = Interpreter(model_path=str(path))
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ModelFileError(f"{path}: cannot be loaded ({first_line(error)}).") from error
-    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()
-
-    def run(image: np.ndarray) -> _Outputs:
-        if interpreter.get_input_details()[0]["shape"].tolist() != list(image.shape):
-            interpreter.resize_tensor_input(taken["index"], image.shape)
-            interpreter.allocate_tensors()
-        interpreter.set_tensor(taken["index"], quantise(image, taken))
-        interpreter.invoke()
-        values = [dequantise(interpreter.get_tensor(detail["index"]), detail) for detail in given]
-        return _by_place_and_name(values, [detail["name"] for detail in given])
-
-    return run, [int(side) for side in taken["shape_signature"]]
-
-
-def _open_onnx(path: pathlib.Path) -> tuple[_Run, list[Any]]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    # ONNX Runtime's errors have no more specific common class; likewise below.
-    except Exception as error:
-        raise ModelFileError(f"{path}: cannot be loaded ({first_line(error)}).") from error
-    taken = session.get_inputs()[0]
-    dtype = np.uint8 if taken.type == "tensor(uint8)" else np.float32
-    names = [value.name for value in session.get_outputs()]
-
-    def run(image: np.ndarray) -> _Outputs:
-        try:
-            values = session.run(None, {taken.name: image.astype(dtype)})
-        except Exception as error:
-            raise ModelFileError(f"{path}: does not run ({first_line(error)}).") from error
-        return _by_place_and_name([value.astype(np.float32) for value in values], names)
-
-    return run, taken.shape
-
-
-_OPENERS: dict[str, Callable[[pathlib.Path], tuple[_Run, list[Any]]]] = {
-    ".tflite": _open_tflite,
-    ".onnx": _open_onnx,
-}
-
-
-def _by_place_and_name(values: list[np.ndarray], names: list[str]) -> _Outputs:
-    return {**dict(enumerate(values)), **dict(zip(names, values))}
+    return runner, channels_first, size
 
 
 def common_categories(annotations: Annotations, layout: Layout) -> dict[str, int]:
@@ -298,21 +253,22 @@ def common_categories(annotations: Annotations, layout: Layout) -> dict[str, int
 
 
 def detect_before_and_after(
-    enhance: Callable[[np.ndarray], np.ndarray],
+    methods: Sequence[Method],
     detector: Detector,
     annotations: Annotations,
-    keep: Callable[[str, np.ndarray], None] = lambda name, enhanced: None,
-) -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+    keep: Callable[[str, str, np.ndarray], None] = lambda row, name, enhanced: None,
+) -> Iterator[dict[str, list[dict[str, Any]]]]:
     """Runs a detector on each photo, untouched and enhanced, one at a time.
 
     Args:
-      enhance: uint8 [H, W, 3] -> uint8 [H, W, 3].
+      methods: what enhances the photos.
       detector: the detector.
       annotations: the photos.
-      keep: called with the name of each photo, without suffix, and its enhanced pixels.
+      keep: called with the name of each row, the photo's name without suffix, and its enhanced
+        pixels.
 
     Yields:
-      The boxes of the input and of the enhanced photo, as COCO results.
+      The boxes of the input and of each method's result, as COCO results.
 
     Raises:
       UserError: a photo cannot be used.
@@ -320,16 +276,20 @@ def detect_before_and_after(
     category_ids = annotations.category_ids()
     for image in annotations.ground_truth["images"]:
         photo = to_uint8(read_photo(annotations.paths[image["id"]]))
-        enhanced = enhance(photo)
-        keep(str(pathlib.PurePath(image["file_name"]).with_suffix("")), enhanced)
-        before, after = (
-            _to_coco(detector(pixels), image["id"], detector.layout.class_names, category_ids)
-            for pixels in (photo, enhanced)
-        )
-        yield before, after
+        name = str(pathlib.PurePath(image["file_name"]).with_suffix(""))
+        found = {INPUT: detector(photo)}
+        for method in methods:
+            enhanced = method.enhance(photo)
+            keep(method.name, name, enhanced)
+            found[method.name] = detector(enhanced)
+        class_names = detector.layout.class_names
+        yield {
+            row: to_coco(boxes, image["id"], class_names, category_ids)
+            for row, boxes in found.items()
+        }
 
 
-def _to_coco(
+def to_coco(
     boxes: Boxes, image_id: int, class_names: tuple[str, ...], category_ids: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     return [

@@ -2,22 +2,31 @@
 
 docs/evaluation.md has a layout of each kind:
 
-    ssd       boxes, classes and scores in separate tensors, already decoded
-    yolov5    one tensor [1, N, 5 + classes]: box, objectness, classes
-    yolov8    one tensor [1, 4 + classes, N]: box, classes
-    anchors   one tensor of offsets to the centres of cells, one of scores (BlazeFace)
+    ssd          boxes, classes and scores in separate tensors, already decoded
+    yolov5       one tensor [1, N, 5 + classes]: box, objectness, classes
+    yolov8       one tensor [1, 4 + classes, N]: box, classes
+    anchors      one tensor of offsets to the centres of cells, one of scores (BlazeFace)
+    fastestdet   one tensor [1, 5 + classes, rows, columns]: objectness, box, classes (FastestDet)
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from drgn_tf.descriptions import (
+    LARGEST_SIDE,
+    SIZE,
+    Form,
+    check,
+    is_number,
+    is_pair,
+    one_of,
+    read_object,
+)
 from drgn_tf.errors import UserError
-from drgn_tf.files import first_line, read_text
 
 _YOLO: dict[str, Any] = {
     "units": "pixels",
@@ -35,6 +44,13 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
     "yolov5": _YOLO,
     "yolov8": _YOLO,
+    "fastestdet": {
+        "units": "normalised",
+        "resize_mode": "stretch",
+        "nms_iou": 0.45,
+        "channels": "bgr",
+        "outputs": {"predictions": 0},
+    },
     "anchors": {
         "units": "pixels",
         "resize_mode": "letterbox",
@@ -43,43 +59,19 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 
-# Of a detector's input, in pixels.
-_LARGEST_SIDE = 8192
-
-# A check, and what it asks for in words.
-_Form = tuple[Callable[[Any], object], str]
-
-
-def _one_of(*choices: str) -> _Form:
-    return lambda value: value in choices, f"one of {', '.join(choices)}"
-
-
-def _is_number(value: object, lowest: float, highest: float, *kinds: type) -> bool:
-    # Not isinstance: True is an int. NaN is in no range.
-    return type(value) in (kinds or (int, float)) and lowest <= value <= highest  # type: ignore[operator]
-
-
-def _is_pair(value: object, lowest: float, highest: float, *kinds: type) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(_is_number(entry, lowest, highest, *kinds) for entry in value)
-    )
-
-
 # For each entry a check of its value, and the expected form in words.
-_FORMS: dict[str, _Form] = {
-    "kind": _one_of(*_DEFAULTS),
+_FORMS: dict[str, Form] = {
+    "kind": one_of(*_DEFAULTS),
     "class_names": (
         lambda value: (
             isinstance(value, list) and value and all(isinstance(name, str) for name in value)
         ),
         "a list of the names of the classes",
     ),
-    "units": _one_of("normalised", "pixels"),
-    "resize_mode": _one_of("letterbox", "stretch"),
+    "units": one_of("normalised", "pixels"),
+    "resize_mode": one_of("letterbox", "stretch"),
     "nms_iou": (
-        lambda value: value is None or _is_number(value, 1e-6, 1 - 1e-6),
+        lambda value: value is None or is_number(value, 1e-6, 1 - 1e-6),
         "a number between 0 and 1, or null",
     ),
     "outputs": (
@@ -88,19 +80,16 @@ _FORMS: dict[str, _Form] = {
         ),
         "an object: the index or name of a tensor for each role",
     ),
-    "size": (
-        lambda value: _is_pair(value, 1, _LARGEST_SIDE, int),
-        f"[height, width], each from 1 to {_LARGEST_SIDE}",
-    ),
-    "input_range": (lambda value: _is_pair(value, -1e6, 1e6), "two numbers, at most a million"),
-    "channels": _one_of("rgb", "bgr"),
-    "pad_value": (lambda value: _is_number(value, 0, 255, int), "a level from 0 to 255"),
-    "corners": _one_of("yxyx", "xyxy"),
+    "size": SIZE,
+    "input_range": (lambda value: is_pair(value, -1e6, 1e6), "two numbers, at most a million"),
+    "channels": one_of("rgb", "bgr"),
+    "pad_value": (lambda value: is_number(value, 0, 255, int), "a level from 0 to 255"),
+    "corners": one_of("yxyx", "xyxy"),
     "anchors": (
         lambda value: (
             isinstance(value, list)
             and value
-            and all(_is_pair(grid, 1, _LARGEST_SIDE, int) for grid in value)
+            and all(is_pair(grid, 1, LARGEST_SIDE, int) for grid in value)
         ),
         "a list of [stride, anchors per cell] of each grid, whole numbers",
     ),
@@ -116,7 +105,7 @@ class Layout:
     """The inputs and outputs of a detector.
 
     Attributes:
-      kind: "ssd", "yolov5", "yolov8" or "anchors"; see the module.
+      kind: "ssd", "yolov5", "yolov8", "fastestdet" or "anchors"; see the module.
       class_names: by class number, spelled as in the annotations.
       units: of the boxes: "normalised" to [0, 1] or "pixels" of the detector's input.
       resize_mode: how a photo is resized to the input: "letterbox" keeps its proportions and
@@ -151,13 +140,8 @@ def read_layout(path: str | pathlib.Path) -> Layout:
     Raises:
       UserError: it cannot be read, or does not describe a detector.
     """
-    try:
-        content = json.loads(read_text(path))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path}: cannot be read as a detector layout in JSON ({first_line(error)})."
-        ) from error
-    if not isinstance(content, dict) or content.get("kind") not in tuple(_DEFAULTS):
+    content = read_object(path, "a detector layout")
+    if content.get("kind") not in tuple(_DEFAULTS):
         raise UserError(
             f'{path}: unknown kind of detector layout; "kind" must be one of '
             f"{', '.join(_DEFAULTS)}."
@@ -169,13 +153,7 @@ def read_layout(path: str | pathlib.Path) -> Layout:
     for old, new in _RENAMED.items():
         if old in content:
             raise UserError(f'{path}: "{old}" is now "{new}".')
-    unknown = sorted(content.keys() - _FORMS.keys())
-    if unknown:
-        raise UserError(f'{path}: unknown entry "{unknown[0]:.60}"; there are {", ".join(_FORMS)}.')
-    for name, value in content.items():
-        fits, form = _FORMS[name]
-        if not fits(value):
-            raise UserError(f'{path}: "{name}" must be {form}.')
+    check(content, _FORMS, path)
     missing = _DEFAULTS[content["kind"]]["outputs"].keys() - content["outputs"].keys()
     missing -= {"classes", "count"}
     if missing:

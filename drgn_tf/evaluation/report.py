@@ -1,11 +1,11 @@
 """The output of an evaluation: tables, pictures, and JSON with all that repeating it needs.
 
 results.json       data set, weights with SHA-256, protocol, versions, command, all metrics
-per_image.csv      a line per pair
-unpaired.csv       a line per photo without reference
+per_image.csv      a line per pair and row of the table
+unpaired.csv       a line per photo without reference and row of the table
 detections.csv     a line per detected box, before and after enhancement
 contact_sheet.png  low | enhanced | reference of the best, the median and the worst pair
-enhanced/          the enhanced photos, with --save_images
+enhanced/          a folder of enhanced photos for each row of the table, with --save_images
 
 They appear together, when all are complete, results.json last. An evaluation that is killed while
 they do is completed by the next one in the same folder.
@@ -29,15 +29,11 @@ import numpy as np
 from PIL import Image
 
 from drgn_tf.errors import UserError
-from drgn_tf.evaluation.image_quality import (
-    Metrics,
-    Naturalness,
-    PhotoMetrics,
-    Similarity,
-    images_of,
-)
+from drgn_tf.evaluation.columns import COLUMNS
+from drgn_tf.evaluation.image_quality import PhotoMetrics
+from drgn_tf.evaluation.methods import GIVEN, INPUT
 from drgn_tf.files import make_folder, move, partial_folder, remove_partial, sha256
-from drgn_tf.images.grids import save_grid
+from drgn_tf.inference.described_driver import DescribedDriver
 from drgn_tf.inference.driver import Driver
 from drgn_tf.version import __version__
 
@@ -56,26 +52,9 @@ _NO_UTF_8 = "backslashreplace"
 _COMPLETE = ".complete"
 _ABSENT = ".absent"
 _PACKAGES = (
-    "tensorflow", "keras", "numpy", "scipy", "pillow", "ai-edge-litert", "onnxruntime",
-    "pycocotools",
+    "tensorflow", "keras", "numpy", "scipy", "pillow", "opencv-python-headless", "ai-edge-litert",
+    "onnxruntime", "pycocotools", "scikit-image", "flip-evaluator",
 )  # fmt: skip
-# Headings of the printed table; those in brackets use the reference.
-_HEADINGS = {
-    "psnr": "PSNR dB",
-    "ssim": "SSIM",
-    "psnr_luma": "PSNR luma",
-    "ssim_luma": "SSIM luma",
-    "psnr_gt_mean": "(PSNR GT-mean)",
-    "ssim_gt_mean": "(SSIM GT-mean)",
-    "niqe": "NIQE",
-    "dark": "dark",
-    "clipped": "clipped",
-    "precision": "precision",
-    "recall": "recall",
-    "iou": "IoU",
-    "map_50": "mAP 50",
-    "map": "mAP",
-}
 
 
 @contextlib.contextmanager
@@ -159,23 +138,22 @@ def save_results(results: Mapping[str, Any], path: pathlib.Path) -> None:
     path.write_text(text + "\n", encoding="utf-8", errors=_NO_UTF_8)
 
 
-def describe_run(driver: Driver, command: str) -> dict[str, Any]:
+def describe_run(drivers: Sequence[Driver], command: str) -> dict[str, Any]:
     """Returns the weights, versions and command of a run."""
     return {
-        "model": {
-            "file": model_name(driver),
-            "kind": driver.kind,
-            "sha256": sha256(driver.path),
-        },
+        "models": [
+            {"name": driver.name, "kind": driver.kind, "sha256": sha256(driver.path)}
+            | (_description(driver) if isinstance(driver, DescribedDriver) else {})
+            for driver in drivers
+        ],
         "versions": versions(),
         "command": command,
     }
 
 
-def model_name(driver: Driver) -> str:
-    """Returns the file name; for a version of a SavedModel with that of its folder."""
-    name = driver.path.name
-    return f"{driver.path.resolve().parent.name}/{name}" if name.isdecimal() else name
+def _description(driver: DescribedDriver) -> dict[str, Any]:
+    entries = dataclasses.asdict(driver.description)
+    return {"description": {**entries, "file": driver.path.name}}
 
 
 def versions() -> dict[str, str]:
@@ -187,21 +165,19 @@ def versions() -> dict[str, str]:
     return found
 
 
-def metrics_to_json(photos: Sequence[PhotoMetrics[Metrics]]) -> list[dict[str, Any]]:
+def metrics_to_json(photos: Sequence[PhotoMetrics]) -> list[dict[str, Any]]:
     """Returns the metrics of each photo."""
     return [dataclasses.asdict(photo) for photo in photos]
 
 
-def save_metrics(photos: Sequence[PhotoMetrics[Metrics]], path: pathlib.Path) -> None:
-    """Writes a CSV file with a line per photo: its stem, then input_*, enhanced_* metrics etc."""
-    names = [field.name for field in dataclasses.fields(photos[0].input)]
-    images = images_of(photos[0])
-    header = ["stem", *(f"{image}_{name}" for image in images for name in names)]
+def save_metrics(photos: Sequence[PhotoMetrics], path: pathlib.Path) -> None:
+    """Writes a CSV file with a line per photo and row: stem, row, and the metrics."""
     rows = (
-        [photo.stem, *(cell for image in images for cell in _cells(getattr(photo, image)))]
+        [photo.stem, row, *map(_cell, values.values())]
         for photo in photos
+        for row, values in photo.rows.items()
     )
-    _save_table(header, rows, path)
+    _save_table(["stem", "row", *photos[0].rows[INPUT]], rows, path)
 
 
 def save_detections(
@@ -212,57 +188,40 @@ def save_detections(
     """Writes a CSV file with a line per box.
 
     Args:
-      found: boxes as COCO results, by "input" and "enhanced".
+      found: boxes as COCO results, by row of the table.
       ground_truth: COCO's "images" and "categories".
       path: of the file.
     """
     files = {image["id"]: image["file_name"] for image in ground_truth["images"]}
     classes = {category["id"]: category["name"] for category in ground_truth["categories"]}
-    header = ["file", "image", "class", "score", "left", "top", "width", "height"]
+    header = ["file", "row", "class", "score", "left", "top", "width", "height"]
     rows = (
         [
             files[box["image_id"]],
-            image,
+            row,
             classes[box["category_id"]],
             *(f"{value:.4f}" for value in (box["score"], *box["bbox"])),
         ]
-        for image, boxes in found.items()
+        for row, boxes in found.items()
         for box in boxes
     )
     _save_table(header, rows, path)
 
 
-def table(means: Mapping[str, Mapping[str, float]], model: str) -> str:
-    """Returns the means as text: a line for the input, one or two for the model."""
-    columns = [_HEADINGS[name] for name in means["input"]]
-    names = {"input": "input", "enhanced": model, "given": f"{model} (given)"}
-    label = max(len(names[image]) for image in means) + 2
-    lines = [" " * label + "  ".join(f"{column:>9}" for column in columns)]
-    for image in means:
-        name = names[image]
-        cells = [
-            f"{_shown(metric, value):>{max(9, len(column))}}"
-            for column, (metric, value) in zip(columns, means[image].items())
-        ]
-        lines.append(f"{name:<{label}}" + "  ".join(cells))
-    if "psnr_gt_mean" in means["input"]:
+def table(means: Mapping[str, Mapping[str, float]]) -> str:
+    """Returns the means as text, with a line for each row."""
+    names = list(means[INPUT])
+    label = max(map(len, means)) + 2
+    widths = {name: max(9, len(COLUMNS[name].title)) for name in names}
+    lines = [" " * label + "  ".join(f"{COLUMNS[name].title:>{widths[name]}}" for name in names)]
+    for row, values in means.items():
+        cells = [f"{COLUMNS[name].shown(values[name]):>{widths[name]}}" for name in names]
+        lines.append(f"{row:<{label}}" + "  ".join(cells))
+    if any("GT-mean" in COLUMNS[name].heading for name in names):
         lines.append("(GT-mean): scaled to the reference's brightness, so it uses the reference")
-    if "given" in means:
+    if any(row.endswith(GIVEN) for row in means):
         lines.append("(given): told the reference's brightness, so it uses the reference")
     return "\n".join(lines)
-
-
-def save_contact_sheet(
-    rows: Sequence[tuple[str, Sequence[np.ndarray]]], path: pathlib.Path
-) -> None:
-    """Writes labelled rows low | enhanced | reference as one picture.
-
-    Args:
-      rows: label and three images [H, W, 3], uint8 or uint16, each.
-      path: of the PNG.
-    """
-    names = ("low", "enhanced", "reference")
-    save_grid([list(zip((f"{label}\nlow", *names[1:]), images)) for label, images in rows], path)
 
 
 def _save_table(header: Sequence[str], rows: Iterable[Sequence[str]], path: pathlib.Path) -> None:
@@ -272,15 +231,8 @@ def _save_table(header: Sequence[str], rows: Iterable[Sequence[str]], path: path
         writer.writerows(rows)
 
 
-def _cells(metrics: Similarity | Naturalness) -> list[str]:
-    values = dataclasses.asdict(metrics).values()
-    return ["" if math.isnan(value) else f"{value:.6f}" for value in values]
-
-
-def _shown(metric: str, value: float) -> str:
-    if math.isnan(value):
-        return "-"
-    return f"{value:.3f}" if metric.startswith(("psnr", "niqe")) else f"{value:.4f}"
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.6f}"
 
 
 def _without_nan(value: Any) -> Any:

@@ -28,6 +28,7 @@ class Driver(abc.ABC):
       thumbnail_size: side in pixels of its thumbnail input, or None if it has none. It then
         makes the thumbnail from the image, which suits whole photos only, not tiles.
       takes_brightness: whether the brightness of the result is an input.
+      tileable: whether tiles of a photo may be run apart though there is no thumbnail.
       outputs: names of the images that `run` returns.
     """
 
@@ -36,7 +37,14 @@ class Driver(abc.ABC):
     size: tuple[int, int] | None
     thumbnail_size: int | None
     takes_brightness: bool
+    tileable: bool = False
     outputs: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables: file name, for a version of a SavedModel with its folder."""
+        name = self.path.name
+        return f"{self.path.resolve().parent.name}/{name}" if name.isdecimal() else name
 
     @abc.abstractmethod
     def run(

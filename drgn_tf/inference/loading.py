@@ -14,7 +14,10 @@ from drgn_tf.inference.driver import Driver
 if TYPE_CHECKING:
     from drgn_tf.inference.keras_driver import KerasDriver
 
-_EXPECTED = "a .keras, .tflite, .onnx or .ort file, or a SavedModel folder"
+_EXPECTED = (
+    "a .keras, .tflite, .onnx or .ort file, a SavedModel folder, or a .json file that describes a "
+    "network of somebody else's"
+)
 
 
 def load_driver(
@@ -28,14 +31,16 @@ def load_driver(
 
     Args:
       model: a name of shipped weights (see `drgn_tf.weights.names`), which opens their .tflite
-        file: no other form starts as fast. Or the path of a .keras, .tflite, .onnx or .ort file
-        or of a SavedModel.
+        file: no other form starts as fast. Or the path of a .keras, .tflite, .onnx or .ort file,
+        of a SavedModel, or of the description of somebody else's network (.json, see
+        `drgn_tf.inference.network_description`).
       threads: number of compute threads, by default the runtime's choice. TensorFlow (.keras and
         SavedModel) takes it from `tf.config.threading` instead.
       trusted: opens the file without trying it, as shipped weights always are. Saves half a second.
 
     Raises:
       ModelFileError: there is no such model, or it cannot be opened.
+      UserError: a .json file describes no network.
     """
     name = str(model)
     path = weights.fast_path(name) if name in weights.names() else pathlib.Path(model)
@@ -46,6 +51,10 @@ def load_driver(
     # Imported when needed: each runtime takes seconds and memory to import.
     if path.suffix == ".keras":
         return load_keras(path)
+    if path.suffix == ".json":
+        from drgn_tf.inference.described_driver import DescribedDriver
+
+        return DescribedDriver(path, threads, trusted)
     if path.is_dir():
         from drgn_tf.inference.saved_model_driver import SavedModelDriver
 

@@ -12,23 +12,24 @@ from typing import Any
 
 from drgn_tf.files import ModelFileError
 
-# What networks of this project compute with, and close relatives in other versions of TensorFlow.
+# What networks of this project compute with, close relatives in other versions of TensorFlow, and
+# what convolutional networks of others have besides.
 _OPERATORS = """
-    Abs Add AddN AddV2 All Any ArgMax ArgMin Assert AssignVariableOp AsString AvgPool
-    BatchMatMulV2 BiasAdd BroadcastTo Cast Ceil ClipByValue ConcatV2 Const Conv2D
+    Abs Add AddN AddV2 All Any ArgMax ArgMin Assert AssignVariableOp AsString AvgPool BatchMatMulV2
+    BatchToSpaceND BiasAdd BroadcastTo Cast Ceil ClipByValue ConcatV2 Const Conv2D
     Conv2DBackpropInput DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePaddedRaw DecodePng
-    DecodeRaw DecodeWebP DepthToSpace DepthwiseConv2dNative DisableCopyOnRead Einsum EncodeJpeg
-    EncodePng EnsureShape Equal Exp ExpandDims ExtractJpegShape Fill Floor FloorDiv FloorMod
-    GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If LeakyRelu Less LessEqual Log
-    LogicalAnd LogicalNot LogicalOr MatMul Max Maximum MaxPool Mean Min Minimum MirrorPad Mul
-    Neg NoOp NotEqual OnesLike Pack Pad PadV2 PartitionedCall Placeholder PlaceholderWithDefault
-    Pow PreventGradient Prod Range ReadVariableOp RealDiv Reciprocal ReduceJoin Relu Relu6
-    Reshape ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt Select SelectV2 Shape
-    Sigmoid Sign Size Slice Softmax Softplus SpaceToDepth Split SplitV Sqrt Square
-    SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StatelessWhile
-    StaticRegexFullMatch StopGradient StridedSlice StringJoin Sub Substr Sum Tanh
-    TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
-    Tile Transpose Unpack VarHandleOp While ZerosLike
+    DecodeRaw DecodeWebP DepthToSpace DepthwiseConv2dNative DisableCopyOnRead Einsum Elu EncodeJpeg
+    EncodePng EnsureShape Equal Erf Exp ExpandDims ExtractJpegShape Fill Floor FloorDiv FloorMod
+    FusedBatchNormV3 GatherNd GatherV2 Greater GreaterEqual Identity IdentityN If LeakyRelu Less
+    LessEqual Log LogicalAnd LogicalNot LogicalOr MatMul Max Maximum MaxPool Mean Min Minimum
+    MirrorPad Mul Neg NoOp NotEqual OnesLike Pack Pad PadV2 PartitionedCall Placeholder
+    PlaceholderWithDefault Pow PreventGradient Prod Range ReadVariableOp RealDiv Reciprocal
+    ReduceJoin Relu Relu6 Reshape ResizeBicubic ResizeBilinear ResizeNearestNeighbor ReverseV2 Round
+    Rsqrt Select SelectV2 Selu Shape Sigmoid Sign Size Slice Softmax Softplus SpaceToBatchND
+    SpaceToDepth Split SplitV Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall
+    StatelessIf StatelessWhile StaticRegexFullMatch StopGradient StridedSlice StringJoin Sub Substr
+    Sum Tanh TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem
+    TensorListStack Tile Transpose Unpack VarHandleOp While ZerosLike
 """
 _COMPUTES = frozenset(_OPERATORS.split())
 # Those of bytes have a loop over the files of a batch.
@@ -43,11 +44,12 @@ _KINDS = {"user_object", "variable", "bare_concrete_function", "function", "cons
 _LARGEST = 2**27
 
 
-def check_saved_model(folder: pathlib.Path) -> None:
+def check_saved_model(folder: pathlib.Path, signatures: str = _FLOAT) -> None:
     """Raises an error unless a SavedModel only computes.
 
     Args:
       folder: with saved_model.pb.
+      signatures: beginning of the names of those that are run; by default those of float images.
 
     Raises:
       ModelFileError: it holds other operators, or what is no file, or is damaged.
@@ -69,7 +71,7 @@ def check_saved_model(folder: pathlib.Path) -> None:
         raise ModelFileError(f"{folder}: saved_model.pb is damaged; export it again.") from error
     # Without the tree, TensorFlow runs the graph itself, as of its first version.
     if len(graphs) != 1 or not graphs[0].HasField("object_graph_def"):
-        raise ModelFileError(f"{folder}: was not exported by this project; export it again.")
+        raise ModelFileError(f"{folder}: has no tree of objects; export it again by TensorFlow 2.")
     (graph,) = graphs
     functions = graph.graph_def.library.function
     called = {name for function in functions for name in _called(function.node_def)}
@@ -82,11 +84,11 @@ def check_saved_model(folder: pathlib.Path) -> None:
     for function in functions:
         allowed = _COMPUTES if function.signature.name in called else _COMPUTES | _FILES
         _check_operators(folder, function.node_def, allowed)
-    _check_that_it_ends(folder, graph)
+    _check_that_it_ends(folder, graph, signatures)
 
 
-def _check_that_it_ends(folder: pathlib.Path, graph: Any) -> None:
-    """Refuses loops and recursion in the signatures that are run here, those of float images."""
+def _check_that_it_ends(folder: pathlib.Path, graph: Any, signatures: str) -> None:
+    """Refuses loops and recursion in the signatures that are run."""
     nodes = {
         function.signature.name: function.node_def for function in graph.graph_def.library.function
     }
@@ -99,7 +101,7 @@ def _check_that_it_ends(folder: pathlib.Path, graph: Any) -> None:
     starts = [
         objects[index].bare_concrete_function.concrete_function_name
         for name, index in children(children(0).get("signatures", -1)).items()
-        if name.startswith(_FLOAT) and 0 <= index < len(objects)
+        if name.startswith(signatures) and 0 <= index < len(objects)
     ]
     ended: set[str] = set()
     # A name for each open call; None where it returns.
@@ -137,6 +139,6 @@ def _check_operators(folder: pathlib.Path, nodes: Any, allowed: frozenset[str]) 
 
 def _refuse(folder: pathlib.Path, what: str) -> None:
     raise ModelFileError(
-        f"{folder}: holds {what}, which no network of this project has; give a SavedModel that "
-        "drgn-export made."
+        f"{folder}: holds {what}, which a network that only computes does not need; give another "
+        "SavedModel."
     )

@@ -135,12 +135,12 @@ class TFLiteDriver(Driver):
 
 
 def quantise(value: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
-    """Converts floats to the type and scale of a tensor, given its LiteRT details."""
+    """Converts floats to a tensor's type and scale, if it has one, given its LiteRT details."""
     if np.issubdtype(detail["dtype"], np.floating):
         return value.astype(detail["dtype"])
     scale, zero = detail["quantization"]
     limits = np.iinfo(detail["dtype"])
-    levels = np.round(value / scale) + zero
+    levels = np.round(value / (scale or 1.0)) + zero
     return np.clip(levels, limits.min, limits.max).astype(detail["dtype"])
 
 

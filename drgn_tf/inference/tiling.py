@@ -123,7 +123,7 @@ def grid(driver: Driver, height: int, width: int, tiling: Tiling) -> tuple[list[
     Raises:
       ModelFileError: the artefact takes no thumbnail, and cannot take the photo whole.
     """
-    if driver.thumbnail_size is None:
+    if driver.thumbnail_size is None and not driver.tileable:
         if driver.size is not None and driver.size != (height, width):
             raise ModelFileError(
                 f"{driver.path}: takes only photos of {driver.size[1]}x{driver.size[0]}, and this "

@@ -26,6 +26,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
 
 PROTOCOL = (
     "Boxes are matched as by COCO: by descending score, to the free ground-truth box of their "
@@ -74,22 +75,9 @@ def detection_metrics(
     """
     # Imported here, because only detection needs it.
     from pycocotools import mask
-    from pycocotools.cocoeval import COCOeval
 
-    found = [
-        {**box, "id": number, "area": box["bbox"][2] * box["bbox"][3], "iscrowd": 0}
-        for number, box in enumerate(boxes, start=1)
-    ]
-    # COCOeval prints its progress.
+    evaluation = _matched(ground_truth, boxes, categories)
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(
-            _index(ground_truth), _index({**ground_truth, "annotations": found}), "bbox"
-        )
-        parameters = evaluation.params
-        parameters.areaRng, parameters.areaRngLbl = [[0, 1e10]], ["all"]
-        if categories is not None:
-            parameters.catIds = sorted(categories)
-        evaluation.evaluate()
         evaluation.accumulate()
     counted = matched = true = 0
     overlaps = []
@@ -114,6 +102,65 @@ def detection_metrics(
         map_50=_mean_precision(precision[0]),
         map=_mean_precision(precision),
     )
+
+
+def resampled_map_50(
+    ground_truth: Mapping[str, Sequence[Mapping[str, Any]]],
+    boxes: Sequence[Mapping[str, Any]],
+    draws: Iterable[Sequence[int]],
+    categories: Iterable[int] | None = None,
+) -> list[float]:
+    """Returns the mAP 50 of samples of the photos, by which its spread is estimated (bootstrap).
+
+    Args:
+      ground_truth: see `detection_metrics`.
+      boxes: the same.
+      draws: for each sample, the photos: as many as there are, places in the order of their ids;
+        photos may be drawn several times.
+      categories: see `detection_metrics`.
+    """
+    evaluation = _matched(ground_truth, boxes, categories, [0.5])
+    count = len(evaluation.params.imgIds)
+    # Class by class, photo by photo.
+    matches = [
+        evaluation.evalImgs[start : start + count]
+        for start in range(0, len(evaluation.evalImgs), count)
+    ]
+    values = []
+    for drawn in draws:
+        evaluation.evalImgs = [of_class[place] for of_class in matches for place in drawn]
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation.accumulate()
+        values.append(_mean_precision(evaluation.eval["precision"]))
+    return values
+
+
+def _matched(
+    ground_truth: Mapping[str, Sequence[Mapping[str, Any]]],
+    boxes: Sequence[Mapping[str, Any]],
+    categories: Iterable[int] | None,
+    thresholds: Sequence[float] | None = None,
+) -> COCOeval:
+    """Matches boxes with the ground truth, by default at all of COCO's IoU thresholds."""
+    from pycocotools.cocoeval import COCOeval
+
+    found = [
+        {**box, "id": number, "area": box["bbox"][2] * box["bbox"][3], "iscrowd": 0}
+        for number, box in enumerate(boxes, start=1)
+    ]
+    # COCOeval prints its progress.
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(
+            _index(ground_truth), _index({**ground_truth, "annotations": found}), "bbox"
+        )
+        parameters = evaluation.params
+        parameters.areaRng, parameters.areaRngLbl = [[0, 1e10]], ["all"]
+        if categories is not None:
+            parameters.catIds = sorted(categories)
+        if thresholds is not None:
+            parameters.iouThrs = np.array(thresholds)
+        evaluation.evaluate()
+    return evaluation
 
 
 def _index(content: Mapping[str, Sequence[Mapping[str, Any]]]) -> COCO:

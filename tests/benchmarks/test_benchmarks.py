@@ -13,6 +13,7 @@ from benchmarks.timing import alternate
 from benchmarks.yardstick import yardstick
 from drgn_tf.exports.tflite import export_tflite
 from drgn_tf.models import preset
+from tests.model_files import ADD, tflite
 from tests.networks import with_few_blocks
 
 
@@ -49,6 +50,23 @@ def test_inference_prints_a_table_and_writes_the_same_as_json(programs, artefact
         assert row["share of yardstick"] > 0
         assert f"| {row['artefact']} | 1 | 116x88 |" in process.stdout
     assert rows[1]["over TFLite float32"] == 1
+
+
+def test_networks_of_others_are_measured_beside_classical_methods(programs, pair_folder, tmp_path):
+    (tmp_path / "double.tflite").write_bytes(tflite(ADD))
+    (tmp_path / "peer.json").write_text('{"file": "double.tflite", "name": "double"}')
+    process = programs.run(
+        "-m", "benchmarks.peers", f"--models={tmp_path / 'peer.json'}", "--baselines=gamma",
+        "--megapixels=0.01", "--threads=1", "--rounds=1", "--seconds=0",
+        f"--data_dir={pair_folder}", f"--json={tmp_path / 'measured.json'}",
+    )  # fmt: skip
+    assert process.code == 0, process.output
+    (rows,) = json.loads((tmp_path / "measured.json").read_text())["tables"].values()
+    assert [row["method"] for row in rows] == ["double", "gamma"]
+    for row in rows:
+        assert row["ms per MP"] > 0 and row["MB"] >= 0
+        assert 5 < row["psnr"] < 40 and 0 < row["ssim"] < 1
+        assert f"| {row['method']} | " in process.stdout
 
 
 def test_a_folder_without_artefacts_is_refused(tmp_path):

@@ -15,6 +15,7 @@ from drgn_tf import weights
 from drgn_tf.data import sample
 from drgn_tf.files import sha256
 from drgn_tf.images.photos import read_photo
+from tests.model_files import ADD, tflite
 
 
 @pytest.fixture
@@ -28,29 +29,41 @@ def test_pairs_and_photos_without_reference(evaluate, pair_folder, tmp_path, low
     dark_folder.mkdir()
     dark = np.round(low_photo[0] * 255).astype(np.uint8)
     Image.fromarray(dark).save(dark_folder / "夜.png")
+    (tmp_path / "double.tflite").write_bytes(tflite(ADD))
+    peer = tmp_path / "peer.json"
+    peer.write_text('{"file": "double.tflite", "name": "peer 2.0"}')
     out = tmp_path / "out"
     process = evaluate(
+        "--model=mobile", f"--model={peer}",
         f"--data_dir={pair_folder}", f"--unpaired={dark_folder}",
-        f"--output_dir={out}", "--save_images",
+        f"--output_dir={out}", "--save_images", "--baselines=gamma",
+        "--metrics=psnr,ssim,ciede2000",
     )  # fmt: skip
     assert process.code == 0, process.output
     lines = process.stdout.splitlines()
     assert lines[0] == "pairs: 4 pairs"
     assert lines[2].startswith("input ")
     assert lines[3].startswith("mobile.tflite ")
+    assert [line.split("  ")[0] for line in lines[4:8]] == [
+        "mobile.tflite (given)", "peer 2.0", "gamma", "gamma (given)",
+    ]  # fmt: skip
+    assert lines[1].split() == ["PSNR", "dB", "↑", "SSIM", "↑", "CIEDE2000", "↓"]
     assert lines[-1] == f"results: {out}"
 
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    assert results["model"] == {
-        "file": "mobile.tflite",
+    assert results["models"][0] == {
+        "name": "mobile.tflite",
         "kind": "tflite",
         "sha256": sha256(weights.fast_path("mobile")),
     }
+    assert results["models"][1]["description"]["file"] == "double.tflite"
     assert f"--data_dir={pair_folder}" in results["command"]
     assert results["pairs"]["data_set"] == "pairs"
     assert "rounded to 8 bits" in results["pairs"]["protocol"]
+    assert "lower is better" in results["pairs"]["protocol"]
     means = results["pairs"]["mean"]
-    assert means["enhanced"]["psnr"] > means["input"]["psnr"]
+    assert means["mobile.tflite"]["psnr"] > means["input"]["psnr"]
+    assert means["mobile.tflite"]["ciede2000"] < means["input"]["ciede2000"]
     assert f"{means['input']['psnr']:.3f}" in lines[2]
     assert [photo["stem"] for photo in results["pairs"]["per_image"]] == [
         "view_0", "view_1", "view_2", "view_3",
@@ -58,12 +71,13 @@ def test_pairs_and_photos_without_reference(evaluate, pair_folder, tmp_path, low
     assert results["unpaired"]["mean"]["input"]["niqe"] > 0
 
     with (out / "per_image.csv").open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 4
+        assert len(list(csv.DictReader(file))) == 4 * 6
     assert (out / "contact_sheet.png").stat().st_size > 10_000
-    assert sorted(path.name for path in (out / "enhanced").glob("*.png")) == [
-        "view_0.png", "view_1.png", "view_2.png", "view_3.png",
-    ]  # fmt: skip
-    enhanced = read_photo(out / "enhanced" / "unpaired" / "夜.png")
+    for row in ("mobile.tflite", "peer 2.0", "gamma"):
+        assert sorted(path.name for path in (out / "enhanced" / row).iterdir()) == [
+            "view_0.png", "view_1.png", "view_2.png", "view_3.png",
+        ]  # fmt: skip
+    enhanced = read_photo(out / "enhanced" / "unpaired" / "mobile.tflite" / "夜.png")
     assert enhanced.shape == dark.shape
     assert enhanced.mean() > dark.mean()
 
@@ -94,12 +108,12 @@ def test_detection_before_and_after(evaluate, tmp_path):
     assert "photos: 1 photos; classes: face" in process.stdout
     assert "left out, unknown to the detector: hat" in process.stdout
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    assert results["detection"]["metrics"]["enhanced"]["recall"] == 1
-    assert results["detection"]["metrics"]["enhanced"]["iou"] > 0.6
+    assert results["detection"]["metrics"]["mobile.tflite"]["recall"] == 1
+    assert results["detection"]["metrics"]["mobile.tflite"]["iou"] > 0.6
     assert "average precision" in results["detection"]["protocol"]
     with (out / "detections.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {row["image"] for row in rows} == {"input", "enhanced"}
+    assert {row["row"] for row in rows} == {"input", "mobile.tflite", "gamma", "clahe", "lime-like"}
 
 
 def test_bad_input_is_one_clear_line(answers, pair_folder, tmp_path):
@@ -107,6 +121,7 @@ def test_bad_input_is_one_clear_line(answers, pair_folder, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "net.tflite").write_bytes(b"no network")
     (tmp_path / "net.keras").write_bytes(b"no network")
+    (tmp_path / "peer.json").write_text('{"file": "net.tflite", "scale": 255}')
     lonely = tmp_path / "lonely"
     for name in ("low", "high"):
         (lonely / name).mkdir(parents=True)
@@ -126,8 +141,15 @@ def test_bad_input_is_one_clear_line(answers, pair_folder, tmp_path):
         "has no counterpart": [f"--data_dir={lonely}", out],
         "is 40x32 pixels but": [f"--data_dir={unequal}", out],
         "net.tflite: cannot be loaded": [pairs, out, f"--model={tmp_path / 'net.tflite'}"],
+        'peer.json: unknown entry "scale"': [pairs, out, f"--model={tmp_path / 'peer.json'}"],
         "net.keras: is no .keras file": [pairs, out, f"--model={tmp_path / 'net.keras'}"],
         "no such model": [pairs, out, "--model=huge"],
+        "two rows of the table would be called 'mobile.tflite'": [
+            pairs, out, "--model=mobile", "--model=mobile",
+        ],
+        "--metrics: there is no 'lpips'": [pairs, out, "--metrics=psnr,lpips"],
+        "--metrics: none given": [pairs, out, "--metrics="],
+        "--baselines: there is no 'retinex'": [pairs, out, "--baselines=retinex"],
         "is 64x48 pixels; NIQE needs": [f"--unpaired={small}", out],
         "held: holds results.json of an earlier": [pairs, f"--output_dir={held}"],
         "--task=detection needs --annotations": [pairs, out, "--task=detection"],

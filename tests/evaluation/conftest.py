@@ -6,7 +6,7 @@ import pytest
 
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.evaluation import image_quality
-from tests.brighten import brighten
+from tests.brighten import BRIGHTEN
 
 
 @pytest.fixture
@@ -16,4 +16,4 @@ def pairs(pair_folder):
 
 @pytest.fixture
 def metrics(pairs):
-    return list(image_quality.evaluate_pairs(brighten, pairs))
+    return list(image_quality.evaluate_pairs([BRIGHTEN], pairs))

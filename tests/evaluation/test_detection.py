@@ -19,6 +19,7 @@ from drgn_tf.errors import UserError
 from drgn_tf.evaluation import detection
 from drgn_tf.evaluation.detection import Detector, decode
 from drgn_tf.evaluation.detector_layout import read_layout
+from drgn_tf.evaluation.methods import Method
 from drgn_tf.files import ModelFileError
 from drgn_tf.images.photos import read_photo
 from drgn_tf.inference import trial
@@ -115,8 +116,9 @@ def test_a_real_detector_finds_faces_where_people_see_them(
     def blacken(pixels):
         return np.zeros_like(pixels)
 
-    runs = list(detection.detect_before_and_after(blacken, detector, annotations))
-    before, after = ([box for run in runs for box in run[side]] for side in (0, 1))
+    methods = [Method("black", blacken)]
+    runs = list(detection.detect_before_and_after(methods, detector, annotations))
+    before, after = ([box for run in runs for box in run[row]] for row in ("input", "black"))
     metrics = detection_metrics(annotations.ground_truth, before)
     assert metrics.recall == 1
     assert metrics.precision >= 2 / 3
@@ -136,16 +138,20 @@ def test_enhancing_brings_back_what_the_dark_hides(
     detector = Detector(face_detector_file, read_layout(write_layout(**FACE_LAYOUT)))
     annotations = read_annotations(coco_file, sample_folder)
     kept = {}
-    runs = detection.detect_before_and_after(
-        lambda pixels: np.minimum(pixels.astype(np.int64) * 50, 255).astype(np.uint8),
-        detector,
-        annotations,
-        kept.__setitem__,
+    brighter = Method(
+        "brighter", lambda pixels: np.minimum(pixels.astype(np.int64) * 50, 255).astype(np.uint8)
     )
-    before, after = zip(*runs)
+    runs = list(
+        detection.detect_before_and_after(
+            [brighter],
+            detector,
+            annotations,
+            lambda row, name, pixels: kept.__setitem__(name, pixels),
+        )
+    )
     metrics = [
-        detection_metrics(annotations.ground_truth, [box for boxes in side for box in boxes])
-        for side in (before, after)
+        detection_metrics(annotations.ground_truth, [box for run in runs for box in run[row]])
+        for row in ("input", "brighter")
     ]
     assert metrics[1].recall == 1
     assert metrics[1].map > metrics[0].map
@@ -211,6 +217,19 @@ def test_yolo_boxes_come_back_out_of_their_frame(tmp_path, write_layout, kind):
     np.testing.assert_array_equal(boxes.classes, [1])
 
 
+def test_boxes_of_a_grid_of_cells(tmp_path, write_layout):
+    # Objectness, offsets of the centre, sides, two classes; 2 rows of 4 cells.
+    grid = np.zeros((1, 7, 2, 4), np.float32)
+    grid[0, :, 1, 2] = [0.5, np.arctanh(0.5), 0, 0, -np.log(3), 0.2, 0.8]
+    path = save_onnx(tmp_path / "grid.onnx", {"output": grid}, [1, 3, 32, 64])
+    layout = read_layout(write_layout(kind="fastestdet", class_names=["cat", "cup"]))
+    boxes = Detector(path, layout)(np.zeros((100, 200, 3), np.uint8))
+    # Centre at 2.5 of 4 and 1 of 2; half as wide as the photo, a quarter as high.
+    np.testing.assert_allclose(boxes.corners, [[75, 37.5, 175, 62.5]], rtol=1e-5)
+    np.testing.assert_allclose(boxes.scores, [0.5**0.6 * 0.8**0.4], rtol=1e-5)
+    np.testing.assert_array_equal(boxes.classes, [1])
+
+
 def test_letterbox_keeps_proportions_and_fills_the_rest(write_layout, photo):
     layout = read_layout(write_layout(kind="yolov8", class_names=["cat"]))
     framed, scales, (top, left) = detection.resize(photo, (100, 100), layout)
@@ -248,7 +267,10 @@ def test_the_input_gets_the_range_and_the_channels_of_the_layout(tmp_path, write
 @pytest.mark.parametrize(
     "content, said",
     [
-        ({"kind": "rcnn", "class_names": ["cat"]}, "must be one of ssd, yolov5, yolov8, anchors"),
+        (
+            {"kind": "rcnn", "class_names": ["cat"]},
+            "must be one of ssd, yolov5, yolov8, fastestdet, anchors",
+        ),
         ({"class_names": ["cat"]}, "must be one of ssd, yolov5"),
         ({"kind": ["ssd"], "class_names": ["cat"]}, "must be one of ssd, yolov5"),
         ({"kind": "ssd"}, '"class_names" must be a list of the names'),

@@ -18,6 +18,7 @@ import resource
 import signal
 import tempfile
 import time
+import types
 import unittest.mock
 import zipfile
 from collections.abc import Callable
@@ -37,6 +38,7 @@ from drgn_tf.evaluation.detector_layout import read_layout
 from drgn_tf.images import colour, formats, photo_files
 from drgn_tf.images.photos import read_photo, turned
 from drgn_tf.inference import load_driver, trial, video
+from drgn_tf.inference.network_description import read_description
 from tests import photo_makers
 from tests.film_makers import Film, Unchanged, make
 
@@ -320,6 +322,7 @@ def layout_seeds() -> list[bytes]:
             {"kind": "ssd", "class_names": names, "size": [32, 48], "pad_value": 0},
             {"kind": "yolov5", "class_names": names, "input_range": [-1, 1], "channels": "bgr"},
             {"kind": "yolov8", "class_names": names, "outputs": {"predictions": "0"}},
+            {"kind": "fastestdet", "class_names": names},
             {"kind": "anchors", "class_names": names, "anchors": [[16, 2]], "corners": "xyxy",
              "nms_iou": 0.5, "units": "normalised", "resize_mode": "stretch"},
         )
@@ -343,14 +346,36 @@ def layouts(data: bytes, folder: pathlib.Path) -> None:
         "ssd": [(1, 9, 4), (1, 9), (1, 9), (1,)],
         "yolov5": [(1, 9, 7)],
         "yolov8": [(1, 6, 9)],
+        "fastestdet": [(1, 7, 3, 4)],
         "anchors": [(1, 8, 4), (1, 8, 2)],
     }[layout.kind]
     outputs = [generator.uniform(0, 2, shape).astype(np.float32) for shape in shapes]
     for output in outputs:
         strange = generator.choice([np.nan, np.inf, -np.inf, 1e38, -1e30, 1e9], output.shape)
         np.copyto(output, strange, where=generator.random(output.shape) < 0.05, casting="unsafe")
-    detector._run = lambda image: {**dict(enumerate(outputs)), "0": outputs[0]}
+    detector._runner = types.SimpleNamespace(
+        run=lambda image: {**dict(enumerate(outputs)), "0": outputs[0]}
+    )
     check(lambda: detector(np.asarray(_photo())))
+
+
+def description_seeds() -> list[bytes]:
+    """Descriptions of networks with all entries."""
+    return [
+        json.dumps(content).encode()
+        for content in (
+            {"file": "net.onnx", "name": "net", "input": "image", "output": 1, "layout": "nchw",
+             "channels": "bgr", "input_range": [-1, 1], "result": "residual", "multiple_of": 8},
+            {"file": "net.tflite", "output": "image", "output_range": [0, 255], "size": [32, 48],
+             "resize_mode": "stretch"},
+        )
+    ]  # fmt: skip
+
+
+def descriptions(data: bytes, folder: pathlib.Path) -> None:
+    """Reads the description of a network."""
+    (folder / "peer.json").write_bytes(data)
+    check(lambda: read_description(folder / "peer.json"))
 
 
 def stem_seeds() -> list[bytes]:
@@ -521,6 +546,7 @@ TARGETS = {
     "videos": Target(video_seeds, videos, guided=False, imports=("av", "cv2")),
     "annotations": Target(annotation_seeds, annotations, mutate=mutate_json),
     "layouts": Target(layout_seeds, layouts, mutate=mutate_json),
+    "descriptions": Target(description_seeds, descriptions, mutate=mutate_json),
     "stems": Target(stem_seeds, stems),
     "tflite": Target(
         tflite_seeds, native(".tflite"), guided=False, imports=("ai_edge_litert.interpreter",)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from drgn_tf.metrics.detection import detection_metrics
+from drgn_tf.metrics.detection import detection_metrics, resampled_map_50
 
 
 def ground_truth(*boxes: tuple, photos: int = 2) -> dict:
@@ -86,3 +86,17 @@ def test_only_the_categories_asked_for():
     annotations = ground_truth((1, 1, [0, 0, 10, 10]), (1, 2, [50, 50, 10, 10]))
     metrics = detection_metrics(annotations, [box(1, 1, [0, 0, 10, 10], 0.9)], [1])
     assert [metrics.recall, metrics.map] == [1.0, pytest.approx(1.0)]
+
+
+def test_samples_of_the_photos():
+    annotations = ground_truth(
+        (1, 1, [0, 0, 10, 10]), (2, 1, [0, 0, 10, 10]),
+        (2, 2, [30, 0, 10, 10]), (3, 2, [0, 0, 9, 9]), photos=3,
+    )  # fmt: skip
+    boxes = [
+        box(1, 1, [0, 0, 10, 10], 0.9), box(2, 1, [60, 0, 10, 10], 0.8),
+        box(2, 2, [30, 0, 10, 10], 0.7), box(3, 2, [40, 0, 9, 9], 0.9),
+    ]  # fmt: skip
+    every, first, last = resampled_map_50(annotations, boxes, [[2, 0, 1], [0, 0, 0], [2, 2, 2]])
+    assert every == detection_metrics(annotations, boxes).map_50
+    assert (first, last) == pytest.approx((1, 0))
