@@ -12,8 +12,8 @@ LOCKED := constraints/python-$(VERSION).txt
 COMPILE := pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate \
 	--constraint constraints/bounds.txt
 
-.PHONY: demo test test-newest lint docs fuzz bench weights web web-serve test-web bench-web \
-	android android-assets android-vectors test-android lock audit kills clean
+.PHONY: demo test test-long test-formats test-newest lint docs fuzz bench weights web web-serve test-web \
+	bench-web android android-assets android-vectors test-android lock audit kills clean
 
 # Of all targets together.
 FUZZ_SECONDS ?= 600
@@ -22,14 +22,26 @@ FUZZ_SECONDS ?= 600
 demo: .venv/all
 	$(BIN)/python train_main.py --flagfile=sample --run_dir=runs/demo
 
-test: .venv/all
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+TEST := python -m pytest -n 2 --dist loadfile
 
-# The same with the newest versions that pyproject.toml allows.
+test: .venv/all
+	$(BIN)/$(TEST) -m 'not long'
+
+# The others, which take programs through kills and restarts, whole exports and what the docs tell.
+test-long: .venv/all
+	$(BIN)/$(TEST) -m long
+
+# Photos that other programs write, and what these find in results. Needs Debian's packages
+# imagemagick, libheif-examples, libavif-bin, libimage-exiftool-perl, liblcms2-utils and
+# libgs-common.
+test-formats: .venv/all
+	$(BIN)/python -m pytest tests/images/with_programs.py tests/inference/with_ffmpeg.py
+
+# All of them with the newest versions that pyproject.toml allows.
 test-newest:
 	$(PYTHON) -m venv --clear .venv-newest
 	.venv-newest/bin/$(INSTALL) -e '.[dev]'
-	.venv-newest/bin/python -m pytest -n 2 --dist loadfile
+	.venv-newest/bin/$(TEST)
 
 # mypy reads the types of what is installed, so all of it is.
 lint: .venv/all

@@ -11,6 +11,7 @@ from drgn_tf.images.formats import FORMATS
 from drgn_tf.images.opening import MAX_MEGAPIXELS
 from drgn_tf.inference import Tiling
 from drgn_tf.inference.batch import OutputOptions
+from drgn_tf.inference.video import CODECS, VideoOptions
 
 _DEFAULTS = OutputOptions()
 # Beyond, every photo is black or white.
@@ -55,11 +56,11 @@ _STEADY = flags.DEFINE_boolean(
 _FORMAT = flags.DEFINE_enum(
     "format",
     "keep",
-    ["keep", *(entry.suffixes[0].removeprefix(".") for entry in FORMATS)],
-    "File format of the results.",
+    ["keep", *(entry.suffixes[0].removeprefix(".") for entry in FORMATS if entry.encode)],
+    "File format of the results; photos that are only read (HEIC, RAW) become JPEG and PNG.",
 )
 _QUALITY = flags.DEFINE_integer(
-    "quality", _DEFAULTS.quality, "Quality of JPEG and WebP.", lower_bound=1, upper_bound=100
+    "quality", _DEFAULTS.quality, "Quality of JPEG, WebP and AVIF.", lower_bound=1, upper_bound=100
 )
 _COMPARE = flags.DEFINE_boolean(
     "compare", _DEFAULTS.compare, "Also write <name>_compare: before | after."
@@ -96,6 +97,19 @@ _KEEP_READABLE = flags.DEFINE_boolean(
     "keep_readable",
     _DEFAULTS.keep_readable,
     "Enhance damaged videos up to the damage. By default they are refused.",
+)
+_VIDEO_CODEC = flags.DEFINE_enum(
+    "video_codec",
+    _DEFAULTS.video.codec,
+    CODECS,
+    "Codec of videos; auto is HEVC for more than 8 bits and H.264 otherwise. Needs PyAV.",
+)
+_VIDEO_QUALITY = flags.DEFINE_integer(
+    "video_quality",
+    _DEFAULTS.video.quality,
+    "Quality of videos as constant rate factor (CRF); lower is better and larger. Needs PyAV.",
+    lower_bound=0,
+    upper_bound=51,
 )
 
 
@@ -161,6 +175,7 @@ def output_options() -> OutputOptions:
         stages=_STAGES.value,
         max_megapixels=_MAX_MEGAPIXELS.value,
         keep_readable=_KEEP_READABLE.value,
+        video=VideoOptions(_VIDEO_CODEC.value, _VIDEO_QUALITY.value),
         brightness=_BRIGHTNESS.value,
     )
 

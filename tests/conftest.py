@@ -6,7 +6,6 @@ import gc
 import json
 import os
 import pathlib
-import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -31,8 +30,15 @@ from drgn_tf.data import sample
 from drgn_tf.images.photos import read_photo
 from tests.programs import Programs
 
-# Optimising a graph takes longer than running it a few times.
-AS_TRACED = {"disable_meta_optimizer": True}
+# Optimising a graph takes longer than running it a few times, and leaving frames out of tracebacks
+# takes a tenth of tracing it.
+QUICK_TO_TRACE = """
+import keras, tensorflow
+
+tensorflow.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+tensorflow.debugging.disable_traceback_filtering()
+keras.config.disable_traceback_filtering()
+"""
 
 # The files of these folders take longest and come first: of several processes, each takes one file
 # after another, and none should begin with a long one when the others are nearly done.
@@ -49,8 +55,8 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    if tensorflow := sys.modules.get("tensorflow"):
-        tensorflow.config.optimizer.set_experimental_options(AS_TRACED)
+    if "tensorflow" in sys.modules:
+        exec(QUICK_TO_TRACE, {})
     # Libraries stay: looking through them for garbage takes a twentieth of the time.
     gc.freeze()
 
@@ -128,8 +134,8 @@ def programs(tmp_path_factory) -> Iterator[Programs]:
     """Starts programs on TensorFlow."""
     started = Programs(
         tmp_path_factory.mktemp("programs"),
-        "import tensorflow, drgn_tf.inference, drgn_tf.training.run, drgn_tf.training.tensorflow\n"
-        f"tensorflow.config.optimizer.set_experimental_options({AS_TRACED})",
+        QUICK_TO_TRACE
+        + "import drgn_tf.inference, drgn_tf.training.run, drgn_tf.training.tensorflow",
     )
     yield started
     started.close()
@@ -179,41 +185,40 @@ def answers(programs):
 
 
 # None makes every import of it fail.
-WITHOUT_TENSORFLOW = """
+_WITHOUT_TENSORFLOW = """
 import sys
 sys.modules["tensorflow"] = None
+import jax, keras, drgn_tf.training.run, drgn_tf.training.jax.trainer
+
+keras.config.disable_traceback_filtering()
 """
 
 
 @pytest.fixture(scope="session")
-def on_jax(tmp_path_factory):
+def _jax_programs(tmp_path_factory) -> Iterator[Programs]:
+    started = Programs(
+        tmp_path_factory.mktemp("jax_programs"),
+        _WITHOUT_TENSORFLOW,
+        KERAS_BACKEND="jax",
+        JAX_PLATFORMS="cpu",
+        JAX_DISABLE_MOST_OPTIMIZATIONS="1",
+        JAX_COMPILATION_CACHE_DIR=str(tmp_path_factory.mktemp("compiled")),
+        JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+        JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES="-1",
+    )
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def on_jax(_jax_programs):
     """Runs code with arguments on Keras' JAX backend, in a process that cannot import TensorFlow.
 
     Returns the exit code and what was printed.
     """
-    cache = tmp_path_factory.mktemp("compiled")
 
-    def run(code: str, *arguments, devices: int = 1) -> tuple[int, str]:
-        process = subprocess.run(
-            [sys.executable, "-c", WITHOUT_TENSORFLOW + code, *map(str, arguments)],
-            cwd=pathlib.Path(__file__).parents[1],
-            env={
-                **os.environ,
-                "KERAS_BACKEND": "jax",
-                "JAX_PLATFORMS": "cpu",
-                "XLA_FLAGS": (
-                    f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
-                ),
-                "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-                "JAX_COMPILATION_CACHE_DIR": str(cache),
-                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-                "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-            },
-            capture_output=True,
-            text=True,
-            timeout=1800,
-            check=False,
-        )
-        return process.returncode, process.stdout + process.stderr
+    def run(code: str, *arguments) -> tuple[int, str]:
+        program = _jax_programs.run("-c", code, *arguments)
+        return program.code, program.output
 
     return run

@@ -278,6 +278,51 @@ MUTANTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
             ("needed=not alone) as locked:", "needed=False) as locked:"),
         ],
     ),
+    "drgn_tf/images/colour.py": (
+        "images/test_colour.py",
+        [
+            ("wide - clipped) * gain", "wide - clipped) * (0 * gain)"),
+            ("before**2 + _NOISE**2", "before**2"),
+            ("1.0 + (gain - 1.0) * trusted", "1.0 + 0.0 * trusted"),
+            ("np.interp(_LEVELS**2, ", "np.interp(_LEVELS, "),
+            (
+                "np.linalg.solve(_SRGB_TO_PCS, np.stack(columns, axis=1))",
+                "np.stack(columns, axis=1)",
+            ),
+            ('if b"A2B0" in tags:', "if False:"),
+            ("difference < _LIKE_SRGB", "False"),
+            ("values ** (table[0] / 256)", "values"),
+        ],
+    ),
+    "drgn_tf/images/tiff.py": (
+        "images/test_tiff.py",
+        [
+            ("differences[:, 1:] -= rows[:, :-1]", "differences[:, 1:] -= rows[:, :-1] + 1"),
+            ("_LARGEST_TILE + 4 * image.width", "10**12 + 4 * image.width"),
+            ("if image.tag_v2.get(_PLANAR, 1) != 1 and", "if False and"),
+            ("return _DNG_VERSION in tags or", "return"),
+            ('if head[8:] == b"CR":', "if False:"),
+            ("for tag in _DESCRIPTIVE if tag in exif", "for tag in exif"),
+        ],
+    ),
+    "drgn_tf/images/heif.py": (
+        "images/test_heif.py",
+        [
+            ('pixels |= pixels >> image.info["bit_depth"]', "pixels >>= 2"),
+            ("transfer in (_PQ, _HLG) or", ""),
+            ("if primaries == _P3:", "if False:"),
+        ],
+    ),
+    "drgn_tf/images/raw.py": (
+        "images/test_raw.py",
+        [
+            ("no_auto_bright=True", "no_auto_bright=False"),
+            ("use_camera_wb=True", "use_camera_wb=False"),
+            ("adjust_maximum_thr=0.0", "adjust_maximum_thr=0.75"),
+            ("user_flip=0", "user_flip=None"),
+            ("return _srgb_levels()[linear]", "return linear"),
+        ],
+    ),
     "drgn_tf/images/photo_files.py": (
         "images/test_photo_files.py",
         [
@@ -292,11 +337,14 @@ MUTANTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "drgn_tf/images/opening.py": (
         "images/test_opening.py images/test_photos.py",
         [
-            ("max_megapixels, _BYTES_PER_PIXEL * (1 + deep)", "max_megapixels, _BYTES_PER_PIXEL"),
+            (
+                "bytes_per_pixel = _BYTES_PER_PIXEL * (1 + deep)",
+                "bytes_per_pixel = _BYTES_PER_PIXEL",
+            ),
             ("file_size * _MEMORY_OF_A_BYTE", "10**12"),
             ("not in range(1, 9)", "not in range(1, 8)"),
             ('| getattr(os, "O_NONBLOCK", 0)', ""),
-            ("if not status.st_size:", "if False:"),
+            ("if not file_size:", "if False:"),
         ],
     ),
     "drgn_tf/images/photos.py": (

@@ -102,16 +102,17 @@ class Programs:
     Args:
       folder: for what they print.
       libraries: code that imports what they all need.
+      **environment: variables that it needs for that.
     """
 
-    def __init__(self, folder: pathlib.Path, libraries: str):
+    def __init__(self, folder: pathlib.Path, libraries: str, **environment: str):
         self._folder = folder
         self._started: list[Program] = []
-        environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
+        inherited = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
         self._process = subprocess.Popen(
             [sys.executable, "-c", _SERVER, libraries],
             cwd=ROOT,
-            env=environment,
+            env=inherited | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from PIL import Image
 from drgn_tf.version import __version__
 
 ROOT = pathlib.Path(__file__).parents[1]
+HEIC = ROOT / "tests" / "images" / "files" / "phone.heic"
 SOURCES = ("drgn_tf", "exports", "flags", "LICENSE", "README.md", "pyproject.toml")
 
 
@@ -118,6 +119,7 @@ def test_what_an_extra_adds_is_said_in_one_line(run, tmp_path, dark, pair_folder
         ("drgn-eval", [f"--unpaired={tmp_path}", "--output_dir=out"], "eval"),
         ("drgn-eval", [f"--data_dir={pair_folder}", "--output_dir=out", "--metrics=flip"], "eval"),
         ("drgn-enhance", ["--output_dir=out", "--stages", tmp_path / "photo.png"], "keras"),
+        ("drgn-enhance", ["--output_dir=out", HEIC], "heic"),
     ):
         process = run(command, *arguments)
         assert process.returncode == 1

@@ -1,7 +1,8 @@
 """What the code takes from other libraries that is not public, and what to do when it is gone.
 
-Two more have their tests where they are used: `_scoped_allocator` in tests/data/test_disk_cache.py,
-and the quantisation of TensorFlow in tests/exports/test_tflite.py.
+Three more have their tests where they are used: `_scoped_allocator` in
+tests/data/test_disk_cache.py, the quantisation of TensorFlow in tests/exports/test_tflite.py, and
+how Pillow makes room for a TIFF in tests/images/test_opening.py.
 """
 
 from __future__ import annotations

@@ -21,7 +21,14 @@ import sys
 _ROOT = pathlib.Path(__file__).parents[2]
 # Title of a part of the table of contents -> its pages, as places in the repository.
 _PARTS = {
-    "Use": ("docs/enhancing.md", "docs/gallery.md", "docs/web.md", "docs/reliability.md"),
+    "Use": (
+        "docs/enhancing.md",
+        "docs/formats.md",
+        "docs/videos.md",
+        "docs/gallery.md",
+        "docs/web.md",
+        "docs/reliability.md",
+    ),
     "Measure": ("docs/evaluation.md", "docs/detection.md", "docs/performance.md"),
     "Export": ("docs/android.md", "docs/serving.md", "docs/onnx.md", "docs/export_decisions.md"),
     "Train": ("docs/training.md", "docs/clusters.md", "docs/accelerators.md"),

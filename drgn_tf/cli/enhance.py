@@ -7,11 +7,12 @@
   drgn-enhance --output_dir=out --steady timelapse/
 
 Results keep format, size, EXIF and colour profile of their photos, and the tree of a
-folder. Existing results in --output_dir are skipped.
+folder. HEIC becomes JPEG, RAW becomes PNG of 16 bits. Existing results in --output_dir are skipped.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import pathlib
@@ -34,23 +35,25 @@ from drgn_tf.inference.batch import (
     needed_memory,
     predicted_brightness,
 )
-from drgn_tf.inference.plan import Job, missing_results, plan_jobs
+from drgn_tf.inference.plan import Job, Plan, missing_results, plan_jobs
 from drgn_tf.inference.steady import common_brightness
 from drgn_tf.inference.workers import Workers
 
 
-def _enhance_all(jobs: list[Job], complaints: list[str]) -> list[Job]:
+def _enhance_all(plan: Plan, complaints: list[str]) -> list[Job]:
     """Runs the jobs; returns the successful ones, and adds a message for each failure."""
     options = enhance_flags.output_options()
+    jobs = plan.jobs
     photos = [job for job in jobs if not job.is_video]
     videos = [job for job in jobs if job.is_video]
     workers = Workers(_open_enhancer, len(photos), enhance_flags.threads())
     if enhance_flags.steady():
-        options = dataclasses.replace(options, brightness=_steady(workers, photos, options))
+        options = dataclasses.replace(options, brightness=_steady(workers, plan.photos, options))
     done = []
+    left_out: collections.Counter[str] = collections.Counter()
     with tqdm.tqdm(total=len(jobs), unit="file", leave=False, disable=None) as files:
 
-        def enhance(enhancer: Enhancer, job: Job) -> None:
+        def enhance(enhancer: Enhancer, job: Job) -> list[str]:
             files.set_postfix_str(job.source.name)
             unit = "frame" if job.is_video else "tile"
             # With several photos at once, those that are done tell how far it is.
@@ -66,11 +69,11 @@ def _enhance_all(jobs: list[Job], complaints: list[str]) -> list[Job]:
                     parts.update()
                     workers.stop_if_asked()
 
-                enhance_file(enhancer, job, options, start)
+                return enhance_file(enhancer, job, options, start)
 
-        def note(job: Job, result: Callable[[], None]) -> None:
+        def note(job: Job, result: Callable[[], list[str]]) -> None:
             try:
-                result()
+                left_out.update(result())
                 done.append(job)
             except (UserError, OSError) as error:
                 line = program.describe(error) if isinstance(error, OSError) else str(error)
@@ -84,21 +87,26 @@ def _enhance_all(jobs: list[Job], complaints: list[str]) -> list[Job]:
             # Frame after frame, on all cores.
             workers = Workers(_open_enhancer, 1, enhance_flags.threads())
         workers.each(videos, enhance, needed, note)
+    for what, count in left_out.items():
+        print(f"left out of {count} results: {what}.")
     return done
 
 
 def _steady(workers: Workers, photos: list[Job], options: OutputOptions) -> float:
-    """Returns one brightness for all photos; UserError if none can be read."""
-    jobs = list({job.source: job for job in photos}.values())
+    """Returns one brightness for all photos; UserError if none can be read.
+
+    Photos that have results count too: a run that does the rest of an interrupted one gives its
+    photos the brightness of the others.
+    """
     predicted: list[float | None] = []
-    with tqdm.tqdm(total=len(jobs), unit="photo", leave=False, disable=None) as read:
+    with tqdm.tqdm(total=len(photos), unit="photo", leave=False, disable=None) as read:
 
         def note(job: Job, result: Callable[[], float | None]) -> None:
             predicted.append(result())
             read.update()
 
         workers.each(
-            jobs,
+            photos,
             functools.partial(predicted_brightness, options=options),
             functools.partial(needed_memory, options=options),
             note,
@@ -151,7 +159,7 @@ def main(argv: list[str]) -> int:
     for folder in plan.folders:
         remove_partial(folder)
     # Opened only now, because some formats take seconds.
-    done = _enhance_all(plan.jobs, complaints) if plan.jobs else []
+    done = _enhance_all(plan, complaints) if plan.jobs else []
     lost = missing_results(done)
     _say_errors(lost)
     complaints += lost

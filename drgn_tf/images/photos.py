@@ -9,9 +9,14 @@ from collections.abc import Callable
 import numpy as np
 
 from drgn_tf.errors import BadImageError, UserError
-from drgn_tf.images.formats import NAMES, SUFFIXES, describe_mode
+from drgn_tf.images.formats import FORMATS
+from drgn_tf.images.image_format import describe_mode
 from drgn_tf.images.opening import MAX_MEGAPIXELS, opened
+from drgn_tf.images.raw import RAW
 
+# A RAW file lies beside the camera's own JPEG of the photo, which is what is wanted here.
+_FORMATS = [entry for entry in FORMATS if entry is not RAW]
+_SUFFIXES = {suffix for entry in _FORMATS for suffix in entry.suffixes}
 # Smaller sides cannot hold a window of the SSIM loss.
 SMALLEST_SIDE = 16
 
@@ -46,7 +51,7 @@ def list_photos(folder: str | pathlib.Path) -> dict[str, pathlib.Path]:
         ) from error
     photos: dict[str, pathlib.Path] = {}
     for path in paths:
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+        if path.suffix.lower() not in _SUFFIXES or path.name.startswith("."):
             continue
         if path.stem in photos:
             raise UserError(
@@ -54,8 +59,9 @@ def list_photos(folder: str | pathlib.Path) -> dict[str, pathlib.Path]:
             )
         photos[path.stem] = path
     if not photos:
+        names = ", ".join(entry.name for entry in _FORMATS)
         found = "no photo in this folder" if paths else "the folder is empty"
-        raise UserError(f"{folder}: {found}; {NAMES} files are expected here.")
+        raise UserError(f"{folder}: {found}; {names} files are expected here.")
     return dict(sorted(photos.items()))
 
 
@@ -72,7 +78,7 @@ def read_photo(path: str | pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS)
       max_megapixels: larger photos are refused before they are decoded.
 
     Returns:
-      uint8 [H, W, 3], or uint16 for PNG files with 16 bits per channel.
+      uint8 [H, W, 3], or uint16 for files with more bits per channel.
 
     Raises:
       BadImageError: unreadable, truncated, empty, animated, too large or small, or not RGB.

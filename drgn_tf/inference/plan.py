@@ -54,6 +54,7 @@ class Plan:
       complaints: a line for each input with which nothing can be done; the others can be used.
       conflicts: a line for each reason why nothing may be written at all.
       folders: of all results, those that exist already too.
+      photos: one job for each photo of the inputs, those that have results too.
     """
 
     jobs: list[Job]
@@ -61,6 +62,7 @@ class Plan:
     complaints: list[str]
     conflicts: list[str]
     folders: set[pathlib.Path]
+    photos: list[Job]
 
 
 def plan_jobs(
@@ -76,8 +78,8 @@ def plan_jobs(
     Args:
       inputs: files, folders (searched to any depth, their tree is kept) and globs.
       output_dir: where results go; it exists. Photos inside it are results, and left alone.
-      ending: of the results, such as ".png"; by default that of each photo. Videos
-        become ".mp4".
+      ending: of the results, such as ".png"; by default that of each photo, or of what photos of
+        a format that is only read are written as. Videos become ".mp4", or keep ".mkv".
       comparisons: whether each photo gets a picture `<name>_compare` as well.
       overwrite: whether results that exist are made anew.
       exposures: see `Job`. Several make a result each, whose name ends with its exposure.
@@ -111,7 +113,10 @@ def plan_jobs(
         else:
             jobs[key(job.target)] = dataclasses.replace(job, comparison=None)
     folders = {output_dir, *(job.target.parent for job in wanted)}
-    return Plan(list(jobs.values()), len(existing), complaints, conflicts, folders)
+    photos = {job.source: job for job in wanted if not job.is_video}
+    return Plan(
+        list(jobs.values()), len(existing), complaints, conflicts, folders, [*photos.values()]
+    )
 
 
 def missing_results(jobs: Iterable[Job]) -> list[str]:
@@ -137,9 +142,11 @@ def _jobs(
 ) -> Iterator[Job]:
     is_video = source.suffix.lower() in video.SUFFIXES
     if is_video:
-        target = target.with_suffix(".mp4")
+        target = target.with_suffix(video.suffix_of_result(source.suffix.lower()))
     elif ending is not None:
         target = target.with_suffix(ending)
+    elif written_as := formats.format_of_name(source.suffix).written_as:
+        target = target.with_suffix(written_as)
     for exposure in exposures:
         mark = f"_{exposure:+g}ev" if len(exposures) > 1 else ""
         result = target.with_name(f"{target.stem}{mark}{target.suffix}")

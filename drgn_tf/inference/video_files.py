@@ -42,6 +42,7 @@ class VideoFile:
 
     Attributes:
       path: of the file.
+      demuxer: FFmpeg's name of its container.
       rate: frames per second.
       frames: that can be read, up to the first damage.
       end: in seconds, of these frames.
@@ -50,6 +51,7 @@ class VideoFile:
     """
 
     path: pathlib.Path
+    demuxer: str
     rate: float
     frames: int
     end: float
@@ -107,7 +109,7 @@ def inspect_video(path: pathlib.Path, max_megapixels: float = MAX_MEGAPIXELS) ->
     damaged = short or (cut and not 0 < said <= frames)
     if damaged and gap is not None:
         frames, end = gap
-    return VideoFile(path, rate, frames, end, max(length, end), damaged)
+    return VideoFile(path, container.demuxer, rate, frames, end, max(length, end), damaged)
 
 
 def open_video(path: pathlib.Path) -> cv2.VideoCapture:
@@ -201,13 +203,16 @@ def _avi_end(file: BinaryIO, size: int) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class _Container:
+    demuxer: str
     signature: re.Pattern[bytes]
     content_end: Callable[[BinaryIO, int], int]
     counts_frames: bool
 
 
 _CONTAINERS = (
-    _Container(re.compile(rb"....(ftyp|moov|mdat|free|skip|wide|pnot)", re.S), _mp4_end, True),
-    _Container(re.compile(rb"\x1a\x45\xdf\xa3"), _matroska_end, False),
-    _Container(re.compile(rb"RIFF....AVI ", re.S), _avi_end, True),
+    _Container(
+        "mov", re.compile(rb"....(ftyp|moov|mdat|free|skip|wide|pnot)", re.S), _mp4_end, True
+    ),
+    _Container("matroska", re.compile(rb"\x1a\x45\xdf\xa3"), _matroska_end, False),
+    _Container("avi", re.compile(rb"RIFF....AVI ", re.S), _avi_end, True),
 )

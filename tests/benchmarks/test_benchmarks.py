@@ -29,6 +29,7 @@ def artefacts(tmp_path_factory) -> pathlib.Path:
     return folder
 
 
+@pytest.mark.long
 def test_inference_prints_a_table_and_writes_the_same_as_json(programs, artefacts, tmp_path):
     arguments = [
         f"--model={artefacts / 'tiny.keras'}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drgn_tf.brightness import LUMA
+from drgn_tf.images import photo_files
+from drgn_tf.images.photos import to_float
+from tests.photo_makers import dng, ultra_hdr
 from tests.programs import ROOT
+
+FILES = pathlib.Path(__file__).parents[1] / "images" / "files"
 
 
 @pytest.fixture
@@ -54,7 +61,7 @@ def test_bad_files_are_named_one_by_one_and_the_rest_is_done(enhance, dark_file,
     dark = Image.open(dark_file)
     (folder / "a good one.jpg").write_bytes(data)
     dark.crop((0, 0, 1, 1)).save(folder / "one pixel.png")
-    dark.convert("CMYK").save(folder / "cmyk.jpg")
+    dark.convert("LAB").save(folder / "lab.tif")
     dark.save(folder / "moving.webp", save_all=True, append_images=[dark.rotate(90)])
     (folder / "nothing.png").write_bytes(b"")
     (folder / "text.jpg").write_text("not a photo")
@@ -66,10 +73,10 @@ def test_bad_files_are_named_one_by_one_and_the_rest_is_done(enhance, dark_file,
     assert "Traceback" not in output
     errors = [line for line in output.splitlines() if line.startswith("error: ")]
     for name, said in {
-        "cmyk.jpg": "is CMYK",
+        "lab.tif": "has the colour mode LAB",
         "moving.webp": "is animated",
         "nothing.png": "the file is empty",
-        "text.jpg": "is no JPEG, PNG, BMP or WEBP image by its content",
+        "text.jpg": "image by its content",
         "truncated ж.jpg": "is damaged",
         "video.mp4": "video",
         "gone.jpg": "no such file",
@@ -88,6 +95,37 @@ def test_bad_files_are_named_one_by_one_and_the_rest_is_done(enhance, dark_file,
     code, _ = enhance(f"--output_dir={out}", "--overwrite", folder / "a good one.jpg")
     assert code == 0
     assert (out / "a good one.jpg").stat().st_mtime_ns > before
+
+
+def test_a_series_of_any_formats_keeps_one_brightness(enhance, tmp_path, dark, photo):
+    """Frames of other light; the second run does what an interrupted first one left."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    bright = np.round(255 * (photo / 255) ** 1.5).astype(np.uint8)
+    Image.fromarray(dark).save(folder / "1.tif")
+    Image.fromarray(bright).save(folder / "2.avif", quality=95)
+    (folder / "3.dng").write_bytes(dng(dark // 2))
+    (folder / "4.jpg").write_bytes(ultra_hdr(dark, quality=95))
+    shutil.copy(FILES / "phone.heic", folder / "5.heic")
+    code, output = enhance(f"--output_dir={out}", "--steady", folder)
+    assert code == 0, output
+    assert "left out of 1 results: gain map for HDR screens." in output
+    assert sorted(os.listdir(out)) == ["1.tif", "2.avif", "3.png", "4.jpg", "5.jpg"]
+
+    def lumas() -> dict[str, float]:
+        files = [photo_files.read(path) for path in sorted(out.iterdir())]
+        means = [(to_float(file.in_srgb()) @ LUMA).mean() for file in files]
+        return dict(zip(sorted(os.listdir(out)), means))
+
+    first = lumas()
+    views = [first[name] for name in ("1.tif", "2.avif", "3.png", "4.jpg")]
+    # Of frames from 0.06 to 0.35 of luma.
+    assert max(views) / min(views) < 1.25
+    for name in ("1.tif", "5.jpg"):
+        (out / name).unlink()
+    code, output = enhance(f"--output_dir={out}", "--steady", folder)
+    assert code == 0 and "2 enhanced" in output and "3 there already" in output
+    assert lumas() == first
 
 
 def test_other_forms_and_stages(enhance, dark_file, tmp_path):

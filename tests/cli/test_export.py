@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 
+@pytest.mark.long
 def test_one_command_exports_proves_and_reports(programs, pair_folder, tmp_path):
     # Trained: the values inside a network of random weights do not fit into 8 bits.
     process = programs.run(

@@ -24,6 +24,8 @@ from drgn_tf.exports import pipeline
 from drgn_tf.flags import export_flags
 from tests.stand_in import StandIn
 
+pytestmark = pytest.mark.long
+
 # Of TensorFlow Serving.
 SERVER_FLAGS = {
     "rest_api_timeout_in_ms", "enable_batching", "batching_parameters_file", "model_config_file",

@@ -133,6 +133,7 @@ def test_a_huge_graph_is_not_read(saved_model, tmp_path):
     assert "holds a saved_model.pb of 3221225472 bytes" in said(tmp_path / "net")
 
 
+@pytest.mark.long
 def test_damage_is_one_line_or_harmless(saved_model, tmp_path):
     path = tmp_path / "net"
     shutil.copytree(saved_model, path)

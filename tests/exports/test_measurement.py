@@ -7,6 +7,7 @@ import pytest
 from drgn_tf.exports.measurement import measure
 
 
+@pytest.mark.long
 def test_an_artefact_is_timed_in_its_own_process(tiny_model, dark_photos, tmp_path, monkeypatch):
     tiny_model.save(tmp_path / "tiny.keras")
     # A path counts from the folder of the user, whatever that of the process is.

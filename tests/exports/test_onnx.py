@@ -90,6 +90,7 @@ def test_photos_are_as_bright_as_asked(files, tiny_model, dark_photos, name):
         np.testing.assert_allclose(result[key], expected[key], atol=1e-4, rtol=0)
 
 
+@pytest.mark.long
 def test_a_network_without_brightness(plain_model, dark_photos, tmp_path):
     path = tmp_path / "plain.onnx"
     export_onnx(plain_model, path, layout="nchw", size=None, flavour="tiled", name="plain")
@@ -190,6 +191,7 @@ def test_half_precision_is_close(files, tiny_model, dark_photos, name, size):
     assert kernels == {onnx.TensorProto.FLOAT16}
 
 
+@pytest.mark.long
 def test_integers_are_close_and_in_every_pixel(tiny_model, dark_photos, tmp_path, capfd):
     path, size = tmp_path / "tiny_integer.onnx", (64, 48)
     samples = calibration_samples(dark_photos, size, tiny_model.options.thumbnail_size, 6)

@@ -47,6 +47,7 @@ def test_artefacts_arrive_with_their_agreement(reference, dark_photos, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["onnx"]
 
 
+@pytest.mark.long
 def test_perturbed_weights_are_refused_and_the_others_kept(
     reference, onnx_file, dark_photos, tmp_path
 ):
@@ -89,6 +90,7 @@ def test_what_exists_is_not_replaced_unasked(reference, dark_photos, tmp_path):
     pipeline.check_targets(artefacts, tmp_path, overwrite=True)
 
 
+@pytest.mark.long
 def test_a_replaced_version_is_whole(reference, saved_model, dark_photos, tmp_path, monkeypatch):
     monkeypatch.setattr(
         pipeline,

@@ -13,6 +13,8 @@ from drgn_tf.exports.verification import BOUNDS, SIZES, verify
 from drgn_tf.inference import Driver, load_driver
 from drgn_tf.inference.keras_driver import KerasDriver
 
+pytestmark = pytest.mark.long
+
 PRECISIONS = ["float32", "float16", "dynamic_range", "int8", "int16x8", "integer"]
 
 

@@ -81,6 +81,7 @@ def test_signatures_have_names_and_free_sizes(reloaded):
     }}  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_network_without_brightness_has_the_automatic_signatures(plain_model, tmp_path):
     path = tmp_path / "1"
     export_saved_model(plain_model, path, name="tiny", warmup_photos=[],
@@ -218,6 +219,7 @@ def test_too_large_a_file_is_refused_before_it_is_decoded(reloaded, dark_photos,
     assert said in raised.value.message
 
 
+@pytest.mark.long
 def test_answers_as_jpeg_and_turned_as_exif_says(tiny_model, dark_photos, tmp_path):
     path, photo = tmp_path / "1", dark_photos[0][:36, :52]
     options = ServingOptions(max_megapixels=1, jpeg_quality=92, upright=True)
@@ -290,6 +292,7 @@ def test_warm_up_requests_are_tensorflow_servings_messages():
     assert log == REAL_MESSAGE
 
 
+@pytest.mark.long
 def test_a_killed_export_leaves_nothing_that_looks_whole(tiny_model, tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt

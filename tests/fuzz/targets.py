@@ -16,6 +16,7 @@ import pathlib
 import random
 import resource
 import signal
+import tempfile
 import time
 import types
 import unittest.mock
@@ -34,10 +35,12 @@ from drgn_tf.data.pairs import read_stems
 from drgn_tf.errors import UserError
 from drgn_tf.evaluation.detection import Detector
 from drgn_tf.evaluation.detector_layout import read_layout
-from drgn_tf.images import formats, photo_files
+from drgn_tf.images import colour, formats, photo_files
 from drgn_tf.images.photos import read_photo, turned
-from drgn_tf.inference import load_driver, trial
+from drgn_tf.inference import load_driver, trial, video
 from drgn_tf.inference.network_description import read_description
+from tests import photo_makers
+from tests.film_makers import Film, Unchanged, make
 
 # Beyond, photos are refused by their size: what is left must fit into the limit of memory.
 _MEGAPIXELS = 8
@@ -121,7 +124,7 @@ def _profile() -> bytes:
 def photo_seeds() -> list[bytes]:
     """A small file of each format and mode."""
     photo, metadata = _photo(), {"exif": _exif(), "icc_profile": _profile()}
-    files = [_encoded(entry.name) for entry in formats.FORMATS]
+    files = [_encoded(name) for name in ("JPEG", "PNG", "BMP", "WEBP")]
     files += [_encoded(kind, **metadata) for kind in ("JPEG", "PNG", "WEBP")]
     files += [_encoded("PNG", photo.convert(mode)) for mode in ("1", "L", "LA", "P", "RGBA")]
     files += [_encoded("BMP", photo.convert(mode)) for mode in ("1", "L", "P")]
@@ -138,6 +141,57 @@ def photo_seeds() -> list[bytes]:
     return files
 
 
+def tiff_seeds() -> list[bytes]:
+    """A small file of each kind of pixels and of compression."""
+    photo = _photo()
+    kinds = ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "zstd", None)
+    files = [_encoded("TIFF", compression=kind) for kind in kinds]
+    files += [
+        _encoded("TIFF", photo.convert(mode)) for mode in ("1", "L", "LA", "P", "RGBA", "CMYK")
+    ]
+    files += [_encoded("TIFF", exif=_exif(), icc_profile=_profile(), big_tiff=True)]
+    deep = np.asarray(photo).astype(np.uint16) * 257
+    encode = formats.format_of_name(".tif").encode
+    files += [encode(deep[:, :, :channels], {"exif": _exif()}, 95) for channels in (1, 3)]
+    tiled = {322: 32, 323: 32, 324: 0, 325: 3072, 256: 30, 257: 20, 258: (8, 8, 8), 262: 2, 277: 3}
+    return [*files, photo_makers.tiff(tiled, bytes(3072))]
+
+
+def heif_seeds() -> list[bytes]:
+    """HEIC of a phone and of 10 bits, and AVIF."""
+    files = pathlib.Path(__file__).parents[1] / "images" / "files"
+    metadata = {"exif": _exif(), "icc_profile": _p3()}
+    return [
+        *(path.read_bytes() for path in sorted(files.glob("*.heic"))),
+        _encoded("AVIF", **metadata),
+        _encoded("AVIF", _photo().convert("RGBA"), subsampling="4:4:4"),
+    ]
+
+
+def raw_seeds() -> list[bytes]:
+    """A DNG file."""
+    return [photo_makers.dng(np.asarray(_photo()), orientation) for orientation in (1, 6)]
+
+
+def _p3() -> bytes:
+    return colour.matrix_profile("Display P3", colour.DISPLAY_P3)
+
+
+def profile_seeds() -> list[bytes]:
+    """Profiles of a matrix and curves."""
+    return [_p3(), colour.matrix_profile("gamma", colour.DISPLAY_P3, curve=(2.2,)), _profile()]
+
+
+def profiles(data: bytes, folder: pathlib.Path) -> None:
+    """Brings a photo from a profile to sRGB and back; as one of inks it is LittleCMS's."""
+    photo = photo_files.PhotoFile(np.asarray(_photo()), metadata={"icc_profile": data})
+    shown = photo.in_srgb()
+    if photo.out_of_srgb(shown).shape != photo.pixels.shape:
+        raise FoundError("another size")
+    cmyk = _encoded("JPEG", _photo().convert("CMYK"), icc_profile=data[:16] + b"CMYK" + data[20:])
+    check(lambda: photo_files.decode(cmyk))
+
+
 def read_photos(data: bytes, folder: pathlib.Path) -> None:
     """Reads a photo as training and as enhancement do; writes it anew and reads that."""
     path = folder / "photo.png"
@@ -147,7 +201,7 @@ def read_photos(data: bytes, folder: pathlib.Path) -> None:
     if not check(lambda: found.append(photo_files.read(path, _MEGAPIXELS))):
         return
     (photo,) = found
-    for suffix in (".jpg", ".png", ".webp", ".bmp"):
+    for suffix in (".jpg", ".png", ".webp", ".bmp", ".tif", ".avif"):
         result = folder / f"result{suffix}"
         if check(lambda result=result: photo_files.write(result, photo.pixels, photo, 95)):
             try:
@@ -457,9 +511,39 @@ def keras_files(data: bytes, folder: pathlib.Path) -> None:
         raise FoundError(ended)
 
 
+def video_seeds() -> list[bytes]:
+    photo = np.asarray(_photo().resize((160, 96)))
+    seeds = []
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix in (".mp4", ".mkv", ".avi"):
+            film = Film(size=(32, 16), times=tuple(range(0, 500, 100)), sound=suffix != ".avi")
+            path = make(pathlib.Path(folder, f"film{suffix}"), photo, film)
+            seeds.append(path.read_bytes())
+    return seeds
+
+
+def videos(data: bytes, folder: pathlib.Path) -> None:
+    """Enhances a video, or what is readable of it; by FFmpeg, in a child process."""
+    path, target = folder / "film.mp4", folder / "result.mp4"
+    path.write_bytes(data)
+
+    def enhance() -> None:
+        target.unlink(missing_ok=True)
+        video.enhance_video(Unchanged(), path, target, max_megapixels=1, keep_readable=True)
+
+    ended = in_child(enhance)
+    if ended not in ("read", "refused"):
+        raise FoundError(ended)
+
+
 TARGETS = {
     "photos": Target(photo_seeds, read_photos),
+    "tiff": Target(tiff_seeds, read_photos),
+    "heif": Target(heif_seeds, read_photos, imports=("pi_heif",)),
+    "raw": Target(raw_seeds, read_photos, imports=("rawpy",)),
+    "profiles": Target(profile_seeds, profiles),
     "metadata": Target(metadata_seeds, read_metadata),
+    "videos": Target(video_seeds, videos, guided=False, imports=("av", "cv2")),
     "annotations": Target(annotation_seeds, annotations, mutate=mutate_json),
     "layouts": Target(layout_seeds, layouts, mutate=mutate_json),
     "descriptions": Target(description_seeds, descriptions, mutate=mutate_json),

@@ -33,8 +33,8 @@ def test_readers_keep_their_promise(name, tmp_path):
         target.read(target.mutate(data, generator) if target.mutate else data, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["tflite", "onnx"])
-def test_files_of_models_are_opened_in_child_processes(name, tmp_path):
+@pytest.mark.parametrize("name", ["tflite", "onnx", "videos"])
+def test_native_readers_run_in_child_processes(name, tmp_path):
     for seed in TARGETS[name].seeds()[:1]:
         TARGETS[name].read(seed, tmp_path)
 

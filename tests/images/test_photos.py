@@ -309,7 +309,9 @@ def test_photos_are_listed_by_stem_in_order(tmp_path):
 
 
 def test_hidden_and_other_files_and_folders_inside_are_ignored(tmp_path):
-    _touch(tmp_path, "a.png", ".b.png", "._a.png", ".DS_Store", "notes.txt", "a.tif", "png")
+    _touch(
+        tmp_path, "a.png", ".b.png", "._a.png", ".DS_Store", "notes.txt", "a.dng", "a.gif", "png"
+    )
     (tmp_path / "inner").mkdir()
     _touch(tmp_path / "inner", "c.png")
     assert list(list_photos(str(tmp_path))) == ["a"]

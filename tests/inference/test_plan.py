@@ -42,6 +42,21 @@ def test_a_folder_keeps_its_tree(tree):
     assert targets(plan, tree / "out") == ["a.png", "sub/b.png", "sub/写真 ж.png"]
 
 
+def test_what_is_only_read_is_written_as_something_else(tree):
+    for name in ("a.heic", "b.DNG", "c.tif", "d.avif"):
+        (tree / "in/sub" / name).write_bytes(b"planned, not read")
+    plan = plan_jobs([str(tree / "in/sub")], tree / "out", comparisons=True)
+    assert targets(plan, tree / "out")[:4] == ["a.jpg", "b.PNG", "b.png", "c.tif"]
+    refused(plan_jobs([str(tree / "in/sub"), str(tree / "in/a.jpg")], tree / "out"), "a.heic")
+
+
+def test_photos_with_results_belong_to_the_series(tree):
+    (tree / "out/a.jpg").write_bytes(b"done")
+    plan = plan_jobs([str(tree / "in")], tree / "out", exposures=(0.0,))
+    assert [job.source.name for job in plan.jobs] == ["b.PNG", "写真 ж.webp"]
+    assert [job.source.name for job in plan.photos] == ["a.jpg", "b.PNG", "写真 ж.webp"]
+
+
 def test_globs_are_expanded(tree):
     plan = plan_jobs([str(tree / "in" / "**" / "*.webp")], tree / "out")
     assert targets(plan, tree / "out") == ["写真 ж.webp"]

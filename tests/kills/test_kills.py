@@ -9,6 +9,8 @@ import pytest
 from tests.kills.cases import Cache, EnhanceAgain, Evaluate
 from tests.kills.kills import KINDS, Kills, Moment
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def kills(tmp_path_factory):

@@ -142,6 +142,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(client, dark):
         client.enhance([file_of(dark[:8, :8]), bytes(bomb)])
 
 
+@pytest.mark.long
 def test_12_megapixels(server, dark):
     smooth = Image.fromarray(dark).resize((4000, 3000), Image.Resampling.BILINEAR)
     file = file_of(np.asarray(smooth), "JPEG", quality=90)

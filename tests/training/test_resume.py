@@ -87,6 +87,7 @@ def test_every_loss_of_the_whole_method_is_logged(undisturbed):
         assert sorted(column(undisturbed, name)) == list(range(1, STEPS + 1))
 
 
+@pytest.mark.long
 def test_a_run_that_was_stopped_then_killed_ends_with_the_same_weights(
     programs, undisturbed, pairs, tmp_path
 ):
@@ -122,6 +123,7 @@ def test_other_options_are_refused_and_named(programs, undisturbed, pairs):
     assert (undisturbed / "report.json").read_bytes() == before
 
 
+@pytest.mark.long
 def test_two_devices_give_the_loss_curve_of_one(programs, undisturbed, pairs, tmp_path):
     finish(programs.start(*command(pairs, tmp_path, "--logical_cpus=2")))
     for name in ("loss", "discriminator_low", "gradient_norm"):

@@ -74,6 +74,7 @@ def test_training_improves_and_the_synthetic_path_begins_when_told(photos, tmp_p
     assert "adversarial_low" not in logged(tmp_path)[-1]
 
 
+@pytest.mark.long
 def test_fine_tuning_starts_from_a_trained_network(photos, tmp_path):
     trained = DRGN(SMALLEST)
     trained.build()
@@ -90,6 +91,7 @@ def test_fine_tuning_starts_from_a_trained_network(photos, tmp_path):
         train(other, photos, tmp_path / "other")
 
 
+@pytest.mark.long
 def test_a_finished_run_reports_again_or_names_the_checkpoint_that_is_damaged(photos, tmp_path):
     first = train(options(steps=2), photos, tmp_path)
     before = (tmp_path / "metrics.csv").read_bytes()
@@ -107,6 +109,7 @@ def test_a_finished_run_reports_again_or_names_the_checkpoint_that_is_damaged(ph
     assert [*column(tmp_path, "loss")] == [1, 2]
 
 
+@pytest.mark.long
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(photos, tmp_path, monkeypatch):
     write = tf.train.Checkpoint.write
 

@@ -137,6 +137,7 @@ def test_a_stopped_run_ends_with_the_same_weights(undisturbed):
         np.testing.assert_array_equal(other, one)
 
 
+@pytest.mark.long
 def test_two_devices_with_micro_batches_give_the_weights_of_one(
     undisturbed, pairs, on_jax, tmp_path
 ):

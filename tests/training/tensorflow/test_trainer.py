@@ -92,6 +92,7 @@ def test_micro_batches_and_several_steps_a_call_give_the_same_weights(train, pla
     assert list((folder / "tensorboard" / "plugins" / "profile").glob("*/*.xplane.pb"))
 
 
+@pytest.mark.long
 def test_micro_batches_carry_both_players(train):
     folder = train(loss=WHOLE, model=SMALL, steps=1, gradient_accumulation_steps=2)
     for name in ("synthetic_content", "kl", "adversarial_low", "discriminator_gradient_norm"):
@@ -124,6 +125,7 @@ def test_float16_leaves_out_a_step_that_overflows_and_goes_on(train, plain, monk
     assert left.logged(folder)[-1]["loss"] < logged(plain)["loss"]
 
 
+@pytest.mark.long
 def test_float16_steps_are_as_wide_as_others(train, plain):
     """Gradients are clipped as they are, not as they are scaled."""
     start = weights(train(steps=1, learning_rate=1e-12))
@@ -133,12 +135,14 @@ def test_float16_steps_are_as_wide_as_others(train, plain):
     assert 0.7 < moved[0] / moved[1] < 1.4
 
 
+@pytest.mark.long
 def test_averages_soon_forget_the_initial_weights(train):
     # After the first step the memory is a tenth, however long it is to be.
     longer, shorter = (train(steps=1, ema_decay=decay) for decay in (0.999, 0.5))
     np.testing.assert_array_equal(weights(longer), weights(shorter))
 
 
+@pytest.mark.long
 def test_xla_gives_the_same_weights(train, plain):
     assert_same_weights(train(xla=True), plain)
 

@@ -125,6 +125,7 @@ def test_two_workers_learn_like_one(programs, undisturbed, pairs, tmp_path):
     np.testing.assert_allclose(first, alone, rtol=1e-4)
 
 
+@pytest.mark.long
 def test_killed_and_stopped_workers_go_on_as_if_nothing_had_happened(
     start, undisturbed, pairs, tmp_path
 ):
