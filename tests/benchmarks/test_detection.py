@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.detection import darkened, thinned, yolo_boxes
+from benchmarks.photos_with_boxes import darkened, thinned, yolo_boxes
 from drgn_tf.data import sample
 from drgn_tf.data.annotations import Annotations
 from drgn_tf.errors import UserError
