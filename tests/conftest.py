@@ -184,6 +184,8 @@ def answers(programs):
     return run
 
 
+# A flag that XLA does not know ends the process, and JAX's newest XLA knows few of TensorFlow's.
+_XLA_FLAGS_OF_JAX = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 # None makes every import of it fail.
 _WITHOUT_TENSORFLOW = """
 import sys
@@ -199,6 +201,7 @@ def _jax_programs(tmp_path_factory) -> Iterator[Programs]:
     started = Programs(
         tmp_path_factory.mktemp("jax_programs"),
         _WITHOUT_TENSORFLOW,
+        XLA_FLAGS=_XLA_FLAGS_OF_JAX,
         KERAS_BACKEND="jax",
         JAX_PLATFORMS="cpu",
         JAX_DISABLE_MOST_OPTIMIZATIONS="1",
