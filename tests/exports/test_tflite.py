@@ -93,6 +93,7 @@ def test_equal_networks_make_equal_files(tiny_model, samples, tmp_path):
     assert first == second
 
 
+@pytest.mark.long
 def test_what_is_converted_already_is_not_converted_again(tiny_model, tmp_path, monkeypatch):
     path, known, saved = tmp_path / "net.tflite", {}, []
     alone = exported(tiny_model, path, "dynamic_range")

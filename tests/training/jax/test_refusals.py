@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 # Every flag in one process, which starts only once.
 ASK = """
 import importlib, sys
@@ -22,6 +24,7 @@ for number, flag in enumerate(asked):
 """
 
 
+@pytest.mark.long
 def test_what_has_no_meaning_on_jax_or_does_not_fit_is_refused_in_one_line(on_jax, tmp_path):
     said = {
         "--strategy=mirrored": "--strategy is not for JAX",

@@ -82,6 +82,7 @@ def logged(folder) -> dict[str, float]:
     return left.logged(folder)[0]
 
 
+@pytest.mark.long
 def test_micro_batches_and_several_steps_a_call_give_the_same_weights(train, plain, monkeypatch):
     monkeypatch.setattr(runs, "_STEPS_BEFORE_PROFILE", 1)
     folder = train(cadence={"steps_per_call": 4, "profile": 2}, gradient_accumulation_steps=2)
@@ -99,6 +100,7 @@ def test_micro_batches_carry_both_players(train):
         assert logged(folder)[name] > 0, name
 
 
+@pytest.mark.long
 def test_bfloat16_comes_near_and_leaves_a_network_in_float32(train, plain):
     folder = train(precision="mixed_bfloat16")
     model = load_model(folder / "last.keras")
