@@ -18,6 +18,8 @@ from PIL import Image
 
 from drgn_tf.version import __version__
 
+pytestmark = pytest.mark.long
+
 ROOT = pathlib.Path(__file__).parents[1]
 HEIC = ROOT / "tests" / "images" / "files" / "phone.heic"
 SOURCES = ("drgn_tf", "exports", "flags", "LICENSE", "README.md", "pyproject.toml")

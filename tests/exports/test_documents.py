@@ -23,6 +23,8 @@ from drgn_tf.files import sha256
 from drgn_tf.inference.keras_driver import KerasDriver
 from drgn_tf.models import preset
 
+pytestmark = pytest.mark.long
+
 SIZE = (64, 96)
 AGREEMENT = Agreement(3, (SIZE,), 1e-3, 1e-4, 61.5, 0.0, 1.0)
 FACTS = {"name": "tiny", "model": "tiny.keras", "sha256": "0" * 64, "parameters": 1234,

@@ -37,6 +37,7 @@ def export_all(reference, options, photos, output_dir):
         ]
 
 
+@pytest.mark.long
 def test_artefacts_arrive_with_their_agreement(reference, dark_photos, tmp_path):
     outcomes = export_all(reference, OPTIONS, dark_photos, tmp_path)
     assert [outcome.reason for outcome in outcomes] == [None, None, None]
