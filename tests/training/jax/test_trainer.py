@@ -12,6 +12,8 @@ from drgn_tf.models import DRGN, Discriminator, preset
 from drgn_tf.training.tensorflow.backend import TensorFlowBackend
 from tests.tolerances import rounding
 
+pytestmark = pytest.mark.long
+
 CONTESTS = ("low", "degradation")
 # Of the discriminators: their kernels are about 1, so that single bits do not show.
 RATE = 1e-3
