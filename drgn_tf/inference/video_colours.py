@@ -14,6 +14,9 @@ import numpy as np
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
+from drgn_tf.images.photos import to_float
+from drgn_tf.inference.enhancer import to_dtype
+
 # Of ITU-T H.273, as files name them.
 _BT709 = 1
 _HDR = {16: "PQ", 18: "HLG"}
@@ -57,9 +60,7 @@ def to_rgb(frame: VideoFrame) -> np.ndarray:
     values = frame.reformat(format=_EXCHANGED).to_ndarray(format=_EXCHANGED)
     matrix = _to_rgb_matrix(_matrix_of(frame), _is_full(frame), bits_of(frame.format))
     light = cv2.transform(values.astype(np.float32), matrix)
-    dtype = np.uint16 if deep else np.uint8
-    top = np.iinfo(dtype).max
-    return np.clip(light * np.float32(top) + np.float32(0.5), 0, top).astype(dtype)
+    return to_dtype(np.dtype(np.uint16 if deep else np.uint8))(light)
 
 
 def from_rgb(pixels: np.ndarray, like: VideoFrame, pixel_format: str) -> VideoFrame:
@@ -73,10 +74,10 @@ def from_rgb(pixels: np.ndarray, like: VideoFrame, pixel_format: str) -> VideoFr
     bits = bits_of(VideoFormat(pixel_format))
     full = _is_yuv(like.format) and _is_full(like)
     back = _from_rgb_matrix(_matrix_of(like), full, bits)
-    light = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-    planes = cv2.split(cv2.transform(light, back))
+    planes = cv2.split(cv2.transform(to_float(pixels), back))
     height, width = pixels.shape[:2]
-    if pixel_format.startswith("yuv420p"):
+    halved = pixel_format.startswith("yuv420p")
+    if halved:
         # As FFmpeg takes chroma to lie: in the middle of four pixels.
         half = (width // 2, height // 2)
         planes = [
@@ -89,7 +90,7 @@ def from_rgb(pixels: np.ndarray, like: VideoFrame, pixel_format: str) -> VideoFr
         )
         for plane in planes
     ]
-    if pixel_format.startswith("yuv420p"):
+    if halved:
         whole = np.concatenate([plane.ravel() for plane in levels]).reshape(-1, width)
         frame = VideoFrame.from_ndarray(whole, format=pixel_format)
     elif bits == 8:
