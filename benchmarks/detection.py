@@ -30,7 +30,7 @@ from PIL import Image
 from benchmarks.photos_with_boxes import darkened, thinned, yolo_boxes
 from benchmarks.report import Report, run
 from drgn_tf.data.annotations import Annotations, read_annotations
-from drgn_tf.evaluation.baselines import BASELINES
+from drgn_tf.evaluation.baselines import BASELINES, chosen
 from drgn_tf.evaluation.columns import DETECTION
 from drgn_tf.evaluation.detection import Detector, common_categories, to_coco
 from drgn_tf.evaluation.detector_layout import read_layout
@@ -91,7 +91,7 @@ def _methods() -> list[Method]:
                 return enhancer(photo, exposure=stops)
 
             methods.append(Method(name, enhance))
-    return [*methods, *(BASELINES[name] for name in _BASELINES.value)]
+    return [*methods, *chosen(_BASELINES.value)]
 
 
 def _spread(

@@ -33,7 +33,7 @@ from benchmarks.timing import seconds
 from drgn_tf.data import sample
 from drgn_tf.data.pairs import find_pairs
 from drgn_tf.evaluation import image_quality
-from drgn_tf.evaluation.baselines import BASELINES
+from drgn_tf.evaluation.baselines import BASELINES, chosen
 from drgn_tf.evaluation.methods import Method, check_names, of_network
 from drgn_tf.exports.measurement import forget_peak, peak_memory
 from drgn_tf.images.photos import read_photo
@@ -112,11 +112,7 @@ def _quality(methods: list[Method], data_dir: str) -> dict[str, dict[str, float]
 
 def main() -> None:
     """Measures and prints."""
-    for name in _BASELINES.value:
-        if name not in BASELINES:
-            raise ValueError(
-                f"--baselines: there is no '{name}'; there are {', '.join(BASELINES)}."
-            )
+    chosen(_BASELINES.value)
     names = [*_MODELS.value, *_BASELINES.value]
     methods = {name: _method(name, _THREADS.value) for name in names}
     check_names(methods.values())

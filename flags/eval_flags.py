@@ -8,6 +8,7 @@ from drgn_tf import weights
 from drgn_tf.errors import UserError
 from drgn_tf.evaluation import baselines as classical
 from drgn_tf.evaluation import columns
+from drgn_tf.evaluation.methods import Method
 
 TASKS = ("pairs", "detection")
 
@@ -69,11 +70,7 @@ _DETECTOR_LAYOUT = flags.DEFINE_string(
 
 def check() -> None:
     """Raises UserError if the flags do not go together."""
-    for name in _BASELINES.value:
-        if name not in classical.BASELINES:
-            raise UserError(
-                f"--baselines: there is no '{name}'; choose from {', '.join(classical.BASELINES)}."
-            )
+    baselines()
     if not _METRICS.value:
         raise UserError(f"--metrics: none given; choose from {', '.join(columns.SIMILARITY)}.")
     for_detection = (_DATA_DIR, _ANNOTATIONS, _DETECTOR, _DETECTOR_LAYOUT)
@@ -98,9 +95,9 @@ def models() -> list[str]:
     return _MODELS.value
 
 
-def baselines() -> list[str]:
-    """Returns the methods without a network, names of `baselines.BASELINES`."""
-    return _BASELINES.value
+def baselines() -> list[Method]:
+    """Returns the methods without a network; UserError if there is no such method."""
+    return classical.chosen(_BASELINES.value)
 
 
 def metrics() -> list[str]:

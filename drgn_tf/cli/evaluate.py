@@ -27,7 +27,6 @@ from drgn_tf.cli import program
 from drgn_tf.data.annotations import read_annotations
 from drgn_tf.data.pairs import Pair, find_pairs
 from drgn_tf.evaluation import columns, detection, image_quality, report
-from drgn_tf.evaluation.baselines import BASELINES
 from drgn_tf.evaluation.detector_layout import read_layout
 from drgn_tf.evaluation.methods import INPUT, Method, check_names, of_network
 from drgn_tf.files import sha256
@@ -56,7 +55,7 @@ def _opened() -> tuple[list[Driver], list[Method]]:
     drivers = [load_driver(model) for model in eval_flags.models()]
     methods = [
         *(of_network(driver, driver.name) for driver in drivers),
-        *(BASELINES[name] for name in eval_flags.baselines()),
+        *eval_flags.baselines(),
     ]
     check_names(methods)
     return drivers, methods

@@ -9,10 +9,13 @@ All take and return uint8 [H, W, 3], sRGB.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from drgn_tf.brightness import LUMA
+from drgn_tf.errors import UserError
 from drgn_tf.evaluation.methods import Method
 
 # The mean luma of photos in normal light, that of COCO's training photos.
@@ -69,6 +72,20 @@ BASELINES = {
         Method("lime-like", lime_like),
     )
 }
+
+
+def chosen(names: Sequence[str]) -> list[Method]:
+    """Returns the methods of these names, of `BASELINES`.
+
+    Raises:
+      UserError: there is no such method.
+    """
+    for name in names:
+        if name not in BASELINES:
+            raise UserError(
+                f"--baselines: there is no '{name}'; choose from {', '.join(BASELINES)}."
+            )
+    return [BASELINES[name] for name in names]
 
 
 def _power(photo: np.ndarray, brightness: float) -> float:
